@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fpu.h"
+
+static void host_xsave(void *area, u64 mask)
+{
+	__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((u32)mask), "d"((u32)(mask >> 32)) : "memory");
+}
+
+static void host_xrstor(const void *area, u64 mask)
+{
+	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)mask), "d"((u32)(mask >> 32)) : "memory");
+}
+
+/* n: a multiple of 8. Not memcpy(): it may use vector registers. */
+static void move(void *to, const void *from, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static void clear(void *to, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
+}
+
+/* XSTATE_BV is 0, so XRSTOR makes everything initial; MXCSR alone is loaded from memory. */
+static const struct fpu_image initial = { .fcw = FCW_INIT, .mxcsr = MXCSR_INIT };
+
+void vcpu_fpu_park(struct vcpu *v)
+{
+	if (!v->fpu_live)
+		return;
+	host_xsave(v->xsave, XSTATE_HOST);
+	host_xrstor(&initial, XSTATE_HOST);
+	v->fpu_live = false;
+}
+
+void vcpu_fpu_load(struct vcpu *v)
+{
+	if (v->fpu_live)
+		return;
+	host_xrstor(v->xsave, XSTATE_HOST);
+	v->fpu_live = true;
+}
+
+static void image_init_x87(struct fpu_image *i)
+{
+	i->fcw = FCW_INIT;
+	i->fsw = 0;
+	i->ftw = 0;
+	clear(i->st, sizeof(i->st));
+}
+
+void fpu_get(const struct vcpu *v, struct fpu_image *image)
+{
+	if (v->fpu_live) {
+		clear(&image->xstate_bv, XSAVE_EXTENDED - XSAVE_HEADER);
+		host_xsave(image, XSTATE_HOST);
+	} else {
+		move(image, v->xsave, sizeof(*image));
+	}
+	image->xstate_bv &= XSTATE_HOST;
+	if (!(image->xstate_bv & XSTATE_X87))
+		image_init_x87(image);
+	if (!(image->xstate_bv & XSTATE_SSE))
+		clear(image->xmm, sizeof(image->xmm));
+	if (!(image->xstate_bv & XSTATE_AVX))
+		clear(image->ymm_high, sizeof(image->ymm_high));
+	image->reserved = 0;
+	image->fop = 0;
+	image->fip = 0;
+	image->fdp = 0;
+	if (!image->mxcsr_mask)
+		image->mxcsr_mask = fpu_mxcsr_mask();
+}
+
+void fpu_set(struct vcpu *v, struct fpu_image *image)
+{
+	image->xstate_bv &= XSTATE_HOST;
+	image->xcomp_bv = 0;
+	clear(image->header, sizeof(image->header));
+	image->fop = 0;
+	image->fip = 0;
+	image->fdp = 0;
+	if (v->fpu_live)
+		host_xrstor(image, XSTATE_HOST);
+	else
+		move(v->xsave, image, sizeof(*image));
+}
+
+u32 fpu_mxcsr_mask(void)
+{
+	struct fpu_image image;
+
+	image.mxcsr_mask = 0;
+	__asm__ volatile("fxsave64 (%0)" : : "r"(&image) : "memory");
+	return image.mxcsr_mask ? image.mxcsr_mask : 0xffbf; /* the SDM's default for CPUs that show none */
+}

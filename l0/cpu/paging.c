@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page walk. A format is an array of levels, root first; one loop serves all of them:
+ *
+ *   32-bit    CR3 -> PD[10] -> PT[10]                      4-byte entries, 4 MiB pages
+ *   PAE       PDPTE register[2] -> PD[9] -> PT[9]          2 MiB pages
+ *   4-level   CR3 -> PML4[9] -> PDPT[9] -> PD[9] -> PT[9]  1 GiB and 2 MiB pages
+ *   5-level   CR3 -> PML5[9] -> ... as above
+ *
+ * A walk is done in three steps, as the SDM separates them: find the leaf (not present and reserved bits
+ * fault at once); ask whether the access is allowed by the rights of all levels together; only then set
+ * accessed and dirty bits, each with a compare-and-exchange against the entry that was used, and start
+ * over if another vCPU was faster. Nothing is kept between two walks.
+ *
+ * SDM vol. 3, "Paging".
+ */
+#include "paging.h"
+#include "../machine/machine.h"
+#include "mmu.h"
+#include "model.h"
+
+#define PTE_P BIT(0)
+#define PTE_W BIT(1)
+#define PTE_U BIT(2)
+#define PTE_A BIT(5)
+#define PTE_D BIT(6)
+#define PTE_PS BIT(7)
+#define PTE_G BIT(8)
+#define PTE_NX BIT(63)
+#define PTE_KEY_SHIFT 59
+#define PTE_ADDRESS 0x000ffffffffff000ull /* before it is cut to MAXPHYADDR */
+
+#define MAX_LEVELS 5
+
+/* when an entry of this level may map a page */
+enum leaf_rule {
+	LEAF_NEVER, /* PS is reserved */
+	LEAF_ALWAYS, /* the last level: bit 7 is PAT */
+	LEAF_PS,
+	LEAF_PS_1G, /* PS, if the model has 1 GiB pages; reserved otherwise */
+	LEAF_PS_PSE, /* PS, if CR4.PSE; ignored otherwise */
+};
+
+struct level {
+	u8 shift; /* of the linear address: where this level's index begins */
+	u8 bits; /* of the index */
+	u8 leaf; /* enum leaf_rule */
+};
+
+struct format {
+	u8 entry_size; /* in bytes */
+	u8 count;
+	struct level level[MAX_LEVELS];
+};
+
+static const struct format formats[PAGING_MODES] = {
+	[PAGING_32BIT] = { 4, 2, { { 22, 10, LEAF_PS_PSE }, { 12, 10, LEAF_ALWAYS } } },
+	[PAGING_PAE] = { 8, 2, { { 21, 9, LEAF_PS }, { 12, 9, LEAF_ALWAYS } } },
+	[PAGING_4LEVEL] = { 8, 4, { { 39, 9, LEAF_NEVER }, { 30, 9, LEAF_PS_1G }, { 21, 9, LEAF_PS },
+				    { 12, 9, LEAF_ALWAYS } } },
+	[PAGING_5LEVEL] = { 8, 5, { { 48, 9, LEAF_NEVER }, { 39, 9, LEAF_NEVER }, { 30, 9, LEAF_PS_1G },
+				    { 21, 9, LEAF_PS }, { 12, 9, LEAF_ALWAYS } } },
+};
+
+struct entry {
+	void *host; /* NULL: not in RAM */
+	u64 value;
+};
+
+struct walk {
+	enum paging_mode mode;
+	const struct format *format;
+	struct entry entry[MAX_LEVELS];
+	unsigned int depth; /* entries used; the last of them is the leaf */
+	u64 allows; /* PTE_W and PTE_U: set at every level */
+	bool nx; /* at some level */
+};
+
+/*
+ * Where the walker finds a table entry: the only place that turns the guest-physical address of a
+ * table into memory. With nested paging, the second walk goes in here. Outside of RAM nothing answers, and a
+ * read gives all ones.
+ */
+static void *entry_host(struct vcpu *v, u64 gpa)
+{
+	return memory_host(&v->machine->memory, gpa);
+}
+
+static u64 entry_load(const void *host, unsigned int size)
+{
+	if (size == 4)
+		return host ? __atomic_load_n((const u32 *)host, __ATOMIC_RELAXED) : UINT32_MAX;
+	return host ? __atomic_load_n((const u64 *)host, __ATOMIC_RELAXED) : UINT64_MAX;
+}
+
+/* false: the entry isn't what it was when it was used */
+static bool entry_set(struct entry *e, unsigned int size, u64 set)
+{
+	u64 old = e->value;
+	u32 old32 = (u32)old;
+
+	if ((old & set) == set || !e->host)
+		return true;
+	e->value |= set;
+	if (size == 4)
+		return __atomic_compare_exchange_n((u32 *)e->host, &old32, old32 | (u32)set, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n((u64 *)e->host, &old, old | set, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static u64 physical_mask(const struct vcpu *v)
+{
+	return BIT(v->model->phys_bits) - 1;
+}
+
+static bool entry_is_leaf(const struct vcpu *v, const struct level *l, u64 value)
+{
+	switch ((enum leaf_rule)l->leaf) {
+	case LEAF_ALWAYS:
+		return true;
+	case LEAF_PS:
+		return value & PTE_PS;
+	case LEAF_PS_1G:
+		return (value & PTE_PS) && model_has(v->model, FEATURE_PDPE1GB);
+	case LEAF_PS_PSE:
+		return (value & PTE_PS) && (v->cr4 & CR4_PSE);
+	case LEAF_NEVER:
+		break;
+	}
+	return false;
+}
+
+/* Bits 20:13 of a 4-MiB page's PDE are address bits 39:32 as far as MAXPHYADDR goes: "PSE-36 Mechanism". */
+static u64 pse36_address_bits(const struct vcpu *v)
+{
+	unsigned int bits = v->model->phys_bits > 40 ? 8 : v->model->phys_bits - 32;
+
+	return model_has(v->model, FEATURE_PSE36) ? (BIT(bits) - 1) << 13 : 0;
+}
+
+static u64 entry_reserved(const struct vcpu *v, const struct walk *w, const struct level *l, u64 value)
+{
+	bool leaf = entry_is_leaf(v, l, value);
+	u64 reserved;
+
+	if (w->mode == PAGING_32BIT)
+		return leaf && l->shift == 22 ? 0x3fe000 & ~pse36_address_bits(v) : 0;
+
+	reserved = PTE_ADDRESS & ~physical_mask(v);
+	if (w->mode == PAGING_PAE)
+		reserved |= 0x7ff0000000000000ull;
+	if (!(v->efer & EFER_NX))
+		reserved |= PTE_NX;
+	if (l->leaf == LEAF_NEVER || (l->leaf == LEAF_PS_1G && !leaf))
+		reserved |= PTE_PS;
+	if (leaf && l->shift > 12) /* between PAT in bit 12 and the page's number */
+		reserved |= (BIT(l->shift) - 1) & ~(BIT(13) - 1);
+	return reserved;
+}
+
+static u64 leaf_address(const struct vcpu *v, const struct walk *w, u64 linear)
+{
+	const struct level *l = &w->format->level[w->depth - 1];
+	u64 offset = linear & (BIT(l->shift) - 1);
+	u64 value = w->entry[w->depth - 1].value;
+
+	if (w->mode == PAGING_32BIT && l->shift == 22)
+		return (value & 0xffc00000) | (value & pse36_address_bits(v)) << 19 | offset;
+	return (value & PTE_ADDRESS & physical_mask(v) & ~(BIT(l->shift) - 1)) | offset;
+}
+
+/* The number of the first table, in bytes; false: PAE paging with a PDPTE that isn't present. */
+static bool walk_root(const struct vcpu *v, const struct walk *w, u64 linear, u64 *table)
+{
+	u64 root = v->cr3;
+
+	if (w->mode == PAGING_PAE) {
+		root = v->pdpte[linear >> 30 & 3];
+		if (!(root & PTE_P))
+			return false;
+	}
+	*table = root & PTE_ADDRESS & physical_mask(v);
+	return true;
+}
+
+/* Find the leaf. false: *error has P and RSVD as they must be. */
+static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, u32 *error)
+{
+	u64 table;
+
+	w->allows = PTE_W | PTE_U;
+	w->nx = false;
+	*error = 0;
+	if (!walk_root(v, w, linear, &table))
+		return false;
+	for (w->depth = 0; w->depth < w->format->count;) {
+		const struct level *l = &w->format->level[w->depth];
+		struct entry *e = &w->entry[w->depth++];
+		u64 index = linear >> l->shift & (BIT(l->bits) - 1);
+
+		e->host = entry_host(v, table + index * w->format->entry_size);
+		e->value = entry_load(e->host, w->format->entry_size);
+		if (!(e->value & PTE_P))
+			return false;
+		if (e->value & entry_reserved(v, w, l, e->value)) {
+			*error = PFEC_P | PFEC_RSVD;
+			return false;
+		}
+		w->allows &= e->value;
+		w->nx |= e->value >> 63;
+		if (entry_is_leaf(v, l, e->value))
+			return true;
+		table = e->value & PTE_ADDRESS & physical_mask(v);
+	}
+	return true;
+}
+
+/* SDM vol. 3, "Protection Keys": does the key of a user page forbid this data access? */
+static bool key_forbids(const struct vcpu *v, const struct walk *w, unsigned int access)
+{
+	unsigned int rights;
+
+	if (w->mode < PAGING_4LEVEL || !(v->cr4 & CR4_PKE) || !(w->allows & PTE_U) || (access & ACC_EXEC))
+		return false;
+	rights = v->pkru >> (w->entry[w->depth - 1].value >> PTE_KEY_SHIFT & 15) * 2;
+	if (rights & 1)
+		return true;
+	return (rights & 2) && (access & ACC_WRITE) && ((access & ACC_USER) || (v->cr0 & CR0_WP));
+}
+
+/* SDM vol. 3, "Determination of Access Rights" */
+static bool allowed(const struct vcpu *v, const struct walk *w, unsigned int access)
+{
+	bool user_page = w->allows & PTE_U;
+
+	if (key_forbids(v, w, access))
+		return false;
+	if ((access & ACC_EXEC) && w->nx)
+		return false;
+	if (access & ACC_USER)
+		return user_page && (!(access & ACC_WRITE) || (w->allows & PTE_W));
+
+	if (user_page && (access & ACC_EXEC) && (v->cr4 & CR4_SMEP))
+		return false;
+	if (user_page && (access & (ACC_READ | ACC_WRITE)) && (v->cr4 & CR4_SMAP) &&
+	    ((access & ACC_IMPLICIT) || !(v->rflags & FLAG_AC)))
+		return false;
+	return !(access & ACC_WRITE) || (w->allows & PTE_W) || !(v->cr0 & CR0_WP);
+}
+
+/* false: a table changed under the walk */
+static bool walk_mark(struct walk *w, unsigned int access)
+{
+	for (unsigned int i = 0; i < w->depth; i++) {
+		u64 set = PTE_A;
+
+		if (i + 1 == w->depth && (access & ACC_WRITE))
+			set |= PTE_D;
+		if (!entry_set(&w->entry[i], w->format->entry_size, set))
+			return false;
+	}
+	return true;
+}
+
+static void fill_page(const struct vcpu *v, const struct walk *w, u64 linear, unsigned int access, struct mmu_page *page)
+{
+	unsigned int who = access & (ACC_USER | ACC_IMPLICIT);
+	u64 leaf = w->entry[w->depth - 1].value;
+
+	page->gpa = leaf_address(v, w, linear);
+	page->shift = w->format->level[w->depth - 1].shift;
+	page->global = (leaf & PTE_G) && (v->cr4 & CR4_PGE);
+	page->user = w->allows & PTE_U;
+	page->rights = 0;
+	if (allowed(v, w, who | ACC_READ))
+		page->rights |= ACC_READ;
+	if ((leaf & PTE_D) && allowed(v, w, who | ACC_WRITE))
+		page->rights |= ACC_WRITE;
+	if (allowed(v, w, who | ACC_EXEC))
+		page->rights |= ACC_EXEC;
+}
+
+/* The bits of a page-fault error code that describe the access: SDM vol. 3, "Page-Fault Exceptions". */
+static u32 error_of_access(const struct vcpu *v, enum paging_mode mode, unsigned int access)
+{
+	bool nx = mode != PAGING_32BIT && (v->efer & EFER_NX);
+	u32 error = 0;
+
+	if (access & ACC_WRITE)
+		error |= PFEC_W;
+	if (access & ACC_USER)
+		error |= PFEC_U;
+	if ((access & ACC_EXEC) && (nx || (v->cr4 & CR4_SMEP)))
+		error |= PFEC_I;
+	return error;
+}
+
+static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
+{
+	struct walk w;
+
+	w.mode = paging_mode(v);
+	if (w.mode == PAGING_NONE) {
+		*page = (struct mmu_page){
+			.gpa = linear,
+			.shift = 12,
+			.rights = ACC_READ | ACC_WRITE | ACC_EXEC,
+		};
+		return true;
+	}
+	w.format = &formats[w.mode];
+	do {
+		if (!walk_find(v, &w, linear, error)) {
+			*error |= error_of_access(v, w.mode, access);
+			return false;
+		}
+		if (!allowed(v, &w, access)) {
+			*error = PFEC_P | error_of_access(v, w.mode, access);
+			if (key_forbids(v, &w, access))
+				*error |= PFEC_PK;
+			return false;
+		}
+	} while (mark && !walk_mark(&w, access));
+	fill_page(v, &w, linear, access, page);
+	return true;
+}
+
+bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)
+{
+	return walk(v, linear, access, true, page, error);
+}
+
+bool mmu_probe(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)
+{
+	return walk(v, linear, access, false, page, error);
+}
+
+bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])
+{
+	const u64 reserved = 0x1e6 | (~physical_mask(v) & ~(BIT(12) - 1));
+
+	for (unsigned int i = 0; i < 4; i++) {
+		pdpte[i] = entry_load(entry_host(v, (cr3 & 0xffffffe0) + i * 8), 8);
+		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+			return false;
+	}
+	return true;
+}
