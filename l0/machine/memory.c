@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "memory.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Behind the last byte of RAM: no access that starts inside and runs over may hit anything of ours. */
+#define GUARD_SIZE 0x200000ull
+
+/* PROT_NONE around RAM: bytes from memory->base on */
+static u64 reserved_size(const struct memory *m)
+{
+	return MEMORY_HIGH_START + m->high + GUARD_SIZE;
+}
+
+static int map_part(struct memory *m, u64 gpa, u64 size, u64 offset)
+{
+	void *at = m->base + gpa;
+
+	if (!size)
+		return 0;
+	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->fd, (off_t)offset) == MAP_FAILED)
+		return -errno;
+	/* A hint: hosts differ in what they allow for shared memory, and nothing depends on it. */
+	(void)madvise(at, size, MADV_HUGEPAGE);
+	return 0;
+}
+
+int memory_init(struct memory *m, u64 size)
+{
+	void *base;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	m->fd = -1;
+	if (!size || size % PAGE_SIZE)
+		return -EINVAL;
+	/* Neither the file's size nor the reservation may overflow. */
+	if (size > (u64)INT64_MAX - MEMORY_HIGH_START - GUARD_SIZE)
+		return -ENOMEM;
+	m->low = size < MEMORY_HOLE_START ? size : MEMORY_HOLE_START;
+	m->high = size - m->low;
+
+	/* 2 MiB alignment of gpa 0 lets the host back the guest with large pages: over-reserve, then trim */
+	base = mmap(NULL, reserved_size(m) + GUARD_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED) {
+		err = -errno;
+		goto fail;
+	}
+	m->base = (u8 *)(((uintptr_t)base + GUARD_SIZE - 1) & ~(uintptr_t)(GUARD_SIZE - 1));
+	if (m->base != (u8 *)base)
+		munmap(base, m->base - (u8 *)base);
+	if ((u8 *)base + GUARD_SIZE != m->base)
+		munmap(m->base + reserved_size(m), (u8 *)base + GUARD_SIZE - m->base);
+
+	m->fd = memfd_create("turtles-ram", MFD_CLOEXEC);
+	if (m->fd < 0 || ftruncate(m->fd, (off_t)size)) {
+		err = -errno;
+		goto fail;
+	}
+	err = map_part(m, 0, m->low, 0);
+	if (!err)
+		err = map_part(m, MEMORY_HIGH_START, m->high, m->low);
+	if (err)
+		goto fail;
+
+	m->flags = calloc(size / PAGE_SIZE, 1);
+	if (!m->flags) {
+		err = -ENOMEM;
+		goto fail;
+	}
+	return 0;
+fail:
+	memory_destroy(m);
+	return err;
+}
+
+void memory_destroy(struct memory *m)
+{
+	if (m->base)
+		munmap(m->base, reserved_size(m));
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m->flags);
+	memset(m, 0, sizeof(*m));
+	m->fd = -1;
+}

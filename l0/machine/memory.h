@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest-physical memory of one machine: RAM in a memfd, mapped so that host = base + gpa for all RAM
+ * below and above the PCI hole; what lies between is reserved and not accessible.
+ *
+ *   0 .. low            RAM (at most MEMORY_HOLE_START)
+ *   HOLE_START .. 4 GiB devices: PCI, I/O APIC 0xfec00000, local APIC 0xfee00000
+ *   4 GiB .. 4 GiB+high RAM
+ *
+ * 0xa0000..0xfffff is RAM as well, reserved in the memory map (firmware tables live there).
+ */
+#ifndef L0_MACHINE_MEMORY_H
+#define L0_MACHINE_MEMORY_H
+
+#include "../cpu/types.h"
+
+#define MEMORY_HOLE_START 0xc0000000ull
+#define MEMORY_HIGH_START 0x100000000ull
+#define PAGE_SIZE 4096ull
+
+/* per 4 KiB page of RAM: memory->flags[gpa >> 12] */
+#define PAGE_CODE BIT(0) /* holds translated code: writes must be noticed */
+
+#define WRITE_INDEX_MANY 0xffff
+
+struct memory {
+	u8 *base; /* host address of guest-physical 0 */
+	u64 low, high; /* bytes */
+	int fd;
+	/* Per page: index + 1 of the only soft-TLB entries that may write it directly, WRITE_INDEX_MANY if there are several.
+	 * Owned by the translator; NULL without it. */
+	u16 *write_index;
+	u8 *flags; /* one byte a page, low and high packed: memory_flag() */
+};
+
+/* size: bytes of RAM, a multiple of 4 KiB. Returns 0 or -errno. */
+int memory_init(struct memory *m, u64 size);
+void memory_destroy(struct memory *m);
+
+static inline bool memory_is_ram(const struct memory *m, u64 gpa)
+{
+	return gpa < m->low || gpa - MEMORY_HIGH_START < m->high;
+}
+
+/* n bytes of RAM from gpa on, none of them outside RAM */
+static inline bool memory_range_is_ram(const struct memory *m, u64 gpa, u64 n)
+{
+	return (gpa < m->low && n <= m->low - gpa) ||
+	       (gpa - MEMORY_HIGH_START < m->high && n <= m->high - (gpa - MEMORY_HIGH_START));
+}
+
+/* NULL if gpa isn't RAM */
+static inline u8 *memory_host(const struct memory *m, u64 gpa)
+{
+	return memory_is_ram(m, gpa) ? m->base + gpa : NULL;
+}
+
+static inline u8 *memory_flag(const struct memory *m, u64 gpa)
+{
+	u64 page = gpa >= MEMORY_HIGH_START ? (gpa - MEMORY_HIGH_START + m->low) >> 12 : gpa >> 12;
+
+	return &m->flags[page];
+}
+
+#endif
