@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The DSDT: what a guest can't find by probing.
+ *
+ *   \_S5            what to write to PM1a_CNT to power off
+ *   \_SB.CPUS.Cnnn  one processor each, by MADT's processor UID
+ *   \_SB.PCI0       the host bridge and the addresses that it passes on
+ *   \_SB.COMn       serial ports that the machine has
+ *   \_SB.RTC        the clock
+ */
+#include <stdio.h>
+#include "../devices/acpi_pm.h"
+#include "acpi.h"
+#include "aml.h"
+#include "layout.h"
+
+#define PCI_CONFIG 0xcf8u /* 8 ports that the bridge keeps for itself */
+#define RTC_PORT 0x70u
+#define RTC_IRQ 8u
+#define VGA_WINDOW 0xa0000u
+
+static const struct {
+	const char *name;
+	u16 port;
+	u8 irq;
+} com_ports[] = {
+	{ "COM1", 0x3f8, 4 },
+	{ "COM2", 0x2f8, 3 },
+	{ "COM3", 0x3e8, 4 },
+	{ "COM4", 0x2e8, 3 },
+};
+
+_Static_assert(sizeof(com_ports) / sizeof(com_ports[0]) == sizeof(((struct machine *)0)->serial) / sizeof(struct serial *),
+	       "a row for each serial port");
+
+static void device_id(struct aml *a, const char *hid, u64 uid)
+{
+	aml_name(a, "_HID");
+	/* only PNP and ACPI-registered vendors of three letters have a compressed form */
+	if (hid[0] == 'A')
+		aml_string(a, hid);
+	else
+		aml_eisa_id(a, hid);
+	aml_name(a, "_UID");
+	aml_integer(a, uid);
+}
+
+static void power_off(struct aml *a)
+{
+	aml_name(a, "\\_S5");
+	aml_package(a, 4);
+	aml_integer(a, ACPI_PM_S5); /* PM1a_CNT.SLP_TYP */
+	aml_integer(a, 0); /* PM1b: absent */
+	aml_integer(a, 0);
+	aml_integer(a, 0);
+	aml_end(a);
+}
+
+static void processors(const struct machine *m, struct aml *a)
+{
+	aml_device(a, "CPUS");
+	device_id(a, "ACPI0010", 0);
+	for (unsigned int i = 0; i < m->vcpu_count; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "C%03X", i & 0xfff);
+		aml_device(a, name);
+		device_id(a, "ACPI0007", i);
+		aml_end(a);
+	}
+	aml_end(a);
+}
+
+static void pci_bridge(struct aml *a)
+{
+	aml_device(a, "PCI0");
+	device_id(a, "PNP0A03", 0);
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_res_bus_window(a, 0, 0xff);
+	aml_res_io(a, PCI_CONFIG, 8);
+	aml_res_io_window(a, 0, PCI_CONFIG - 1);
+	aml_res_io_window(a, PCI_CONFIG + 8, 0xffff);
+	aml_res_memory_window(a, VGA_WINDOW, VGA_WINDOW + 0x1ffff, true);
+	aml_res_memory_window(a, MEMORY_HOLE_START, LAYOUT_PCI_END - 1, false);
+	aml_resources_end(a);
+	aml_end(a);
+}
+
+static void port_device(struct aml *a, const char *name, const char *hid, u64 uid, u16 port, u8 count, u8 irq)
+{
+	aml_device(a, name);
+	device_id(a, hid, uid);
+	aml_name(a, "_CRS");
+	aml_resources(a);
+	aml_res_io(a, port, count);
+	aml_res_irq(a, irq);
+	aml_resources_end(a);
+	aml_end(a);
+}
+
+size_t dsdt_build(const struct machine *m, void *to, size_t size)
+{
+	struct aml a;
+
+	aml_init(&a, to, size);
+	power_off(&a);
+	aml_scope(&a, "\\_SB");
+	processors(m, &a);
+	pci_bridge(&a);
+	for (unsigned int i = 0; i < sizeof(com_ports) / sizeof(com_ports[0]); i++)
+		if (m->serial[i])
+			port_device(&a, com_ports[i].name, "PNP0501", i + 1, com_ports[i].port, 8, com_ports[i].irq);
+	port_device(&a, "RTC", "PNP0B00", 0, RTC_PORT, 2, RTC_IRQ);
+	aml_end(&a);
+	return a.overflow || a.depth ? 0 : a.at;
+}
