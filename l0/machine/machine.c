@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "machine.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include "../bt/bt.h"
+#include "../cpu/model.h"
+#include "../devices/devices.h"
+#include "acpi.h"
+
+static int fail(char *error, size_t n, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int fail(char *error, size_t n, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, n, format, args);
+	va_end(args);
+	return err;
+}
+
+/* RAM and swap; 0 if the host doesn't say */
+static u64 host_memory(void)
+{
+	struct sysinfo s;
+
+	return sysinfo(&s) ? 0 : ((u64)s.totalram + s.totalswap) * s.mem_unit;
+}
+
+static int check_config(const struct machine_config *c, char *error, size_t n)
+{
+	const u64 mib = 1 << 20;
+	u64 host = host_memory(), limit = 1ull << c->model->phys_bits;
+
+	if (c->memory < MACHINE_MEMORY_MIN)
+		return fail(error, n, -EINVAL, "%s: %" PRIu64 " bytes of memory are too few; give at least %" PRIu64 " MiB (-m)", c->name,
+			    c->memory, (u64)MACHINE_MEMORY_MIN / mib);
+	if (c->memory % PAGE_SIZE)
+		return fail(error, n, -EINVAL, "%s: %" PRIu64 " bytes of memory aren't a multiple of %u", c->name, c->memory,
+			    (unsigned int)PAGE_SIZE);
+	/* RAM that doesn't fit below the hole starts at 4 GiB */
+	if (c->memory > MEMORY_HOLE_START && c->memory - MEMORY_HOLE_START > limit - MEMORY_HIGH_START)
+		return fail(error, n, -EINVAL, "%s: %" PRIu64 " MiB of memory don't fit the %u physical address bits of CPU %s", c->name,
+			    c->memory / mib, c->model->phys_bits, c->model->name);
+	if (host && c->memory > host)
+		return fail(error, n, -EINVAL, "%s: %" PRIu64 " MiB of memory, but this host has only %" PRIu64 " MiB with swap; give less (-m)",
+			    c->name, c->memory / mib, host / mib);
+	if (!c->vcpu_count || c->vcpu_count > MACHINE_VCPUS_MAX)
+		return fail(error, n, -EINVAL, "%s: %u vCPUs; give 1 to %d (-smp)", c->name, c->vcpu_count, MACHINE_VCPUS_MAX);
+	return 0;
+}
+
+/* Firmware's work and the boot loader's. */
+static int boot(struct machine *m, char *error, size_t n)
+{
+	int err = acpi_build(m);
+
+	if (err)
+		return fail(error, n, err, "%s: can't build the ACPI tables for %u vCPUs: %s", m->name, m->vcpu_count, strerror(-err));
+	return load_kernel(m, &m->load, &m->boot, error, n);
+}
+
+int machine_create(struct machine *m, const struct machine_config *c, char *error, size_t n)
+{
+	int err = check_config(c, error, n);
+
+	if (err)
+		return err;
+	memset(m, 0, sizeof(*m));
+	m->name = c->name;
+	m->model = c->model;
+	m->vcpu = c->vcpu;
+	m->vcpu_count = c->vcpu_count;
+	m->load = c->load;
+	m->no_reboot = c->no_reboot;
+	clock_init(&m->clock, c->clock);
+	err = memory_init(&m->memory, c->memory);
+	if (err)
+		return fail(error, n, err, "%s: can't get %" PRIu64 " MiB of memory: %s", m->name, c->memory >> 20, strerror(-err));
+	err = devices_create(m, c->devices);
+	if (err) {
+		memory_destroy(&m->memory);
+		return fail(error, n, err, "%s: can't create the devices: %s", m->name, strerror(-err));
+	}
+	err = boot(m, error, n);
+	if (err)
+		machine_destroy(m);
+	return err;
+}
+
+void machine_destroy(struct machine *m)
+{
+	devices_destroy(m);
+	memory_destroy(&m->memory);
+}
+
+int machine_reset(struct machine *m, char *error, size_t n)
+{
+	int reset = STOP_RESET;
+
+	/* In this order: whoever claims in between finds the claim free and publishes after us. */
+	atomic_compare_exchange_strong(&m->stop, &reset, STOP_NONE);
+	reset = STOP_RESET;
+	atomic_compare_exchange_strong(&m->stop_claim, &reset, STOP_NONE);
+	devices_reset(m);
+	return boot(m, error, n);
+}
+
+static bool claim_stop(struct machine *m, int reason)
+{
+	int held = STOP_NONE;
+
+	while (!atomic_compare_exchange_weak(&m->stop_claim, &held, reason))
+		if (held != STOP_NONE && (held != STOP_RESET || reason == STOP_RESET))
+			return false;
+	return true;
+}
+
+void machine_stop(struct machine *m, enum stop_reason reason, int code, const char *format, ...)
+{
+	if (!claim_stop(m, reason))
+		return;
+	if (reason == STOP_RESET) {
+		/* Whoever took the claim away from us has published, or will. */
+		int none = STOP_NONE;
+
+		atomic_compare_exchange_strong(&m->stop, &none, reason);
+	} else {
+		m->stop_code = code;
+		m->stop_text[0] = 0;
+		if (format) {
+			va_list args;
+
+			va_start(args, format);
+			vsnprintf(m->stop_text, sizeof(m->stop_text), format, args);
+			va_end(args);
+		}
+		atomic_store(&m->stop, (int)reason);
+	}
+	for (unsigned int i = 0; i < m->vcpu_count; i++)
+		if (m->vcpu && m->vcpu[i])
+			vcpu_post(m->vcpu[i], EV_STOP);
+}
+
+bool machine_read(struct machine *m, u64 gpa, void *to, u64 n)
+{
+	if (!n)
+		return true;
+	if (!memory_range_is_ram(&m->memory, gpa, n))
+		return false;
+	memcpy(to, m->memory.base + gpa, n);
+	return true;
+}
+
+bool machine_write(struct machine *m, u64 gpa, const void *from, u64 n)
+{
+	if (!n)
+		return true;
+	if (!memory_range_is_ram(&m->memory, gpa, n))
+		return false;
+	memcpy(m->memory.base + gpa, from, n);
+	/* without a translator there is no translation to drop */
+	if (m->bt)
+		bt_phys_written(m, gpa, n);
+	return true;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One L1's virtual PC. Nothing here is global: several machines live in one process. */
+#ifndef L0_MACHINE_MACHINE_H
+#define L0_MACHINE_MACHINE_H
+
+#include <stdatomic.h>
+#include "../devices/bus.h"
+#include "../run/clock.h"
+#include "boot.h"
+#include "load.h"
+#include "memory.h"
+
+struct vcpu;
+struct irqchip;
+struct serial;
+struct cpu_model;
+struct bt;
+struct devices_config;
+
+/* README's exit codes; debug-exit's own is (v << 1) | 1 */
+enum exit_code {
+	EXIT_POWER_OFF = 0,
+	EXIT_USAGE = 2,
+	EXIT_HOST = 3,
+	EXIT_GUEST_FATAL = 4,
+	EXIT_INTERNAL = 5,
+	EXIT_TIMEOUT = 124,
+};
+
+enum stop_reason {
+	STOP_NONE,
+	STOP_POWER_OFF, /* ACPI S5 or the like */
+	STOP_RESET, /* 0xcf9, 8042, triple fault without -no-reboot */
+	STOP_DEBUG_EXIT, /* stop_code is the process's exit code already */
+	STOP_TRIPLE_FAULT,
+	STOP_HALTED_FOREVER, /* HLT with interrupts off and nothing that could wake it */
+	STOP_GUEST_FATAL, /* stop_text says what */
+	STOP_TIMEOUT,
+	STOP_QUIT, /* the user: Ctrl-A x, SIGTERM */
+	STOP_INTERNAL,
+};
+
+struct machine {
+	const char *name;
+	struct memory memory;
+	struct bus bus;
+	struct clock clock;
+	const struct cpu_model *model;
+
+	unsigned int vcpu_count;
+	struct vcpu **vcpu;
+
+	/* devices: created by machine_create(), owned by the machine */
+	struct irqchip *irqchip; /* two 8259s and the I/O APIC */
+	struct pit *pit;
+	struct rtc *rtc;
+	struct acpi_pm *acpi_pm;
+	struct serial *serial[4]; /* COM1..COM4, NULL where absent */
+	struct fw_cfg *fw_cfg;
+	struct testdev *testdev;
+	struct debug_exit *debug_exit;
+	struct reset_port *reset_port;
+	struct pci_host *pci_host;
+
+	struct bt *bt; /* the translator's code cache */
+
+	struct load_config load; /* what machine_reset() loads again */
+	struct boot_state boot; /* how vCPU 0 starts after the last machine_create() or machine_reset() */
+
+	_Atomic int stop; /* enum stop_reason: first one wins */
+	_Atomic int stop_claim; /* the reason whose stop_code and stop_text are being written */
+	int stop_code;
+	char stop_text[256];
+	bool no_reboot;
+};
+
+/* RAM that a PC of ours needs at least: kernels, firmware tables and their scratch memory */
+#define MACHINE_MEMORY_MIN (16ull << 20)
+#define MACHINE_VCPUS_MAX 255 /* xAPIC IDs; 0xff is everybody */
+
+/* Strings and arrays are kept by address: they outlive the machine. */
+struct machine_config {
+	const char *name; /* for messages; not NULL */
+	u64 memory; /* bytes of RAM, a multiple of 4 KiB, at least MACHINE_MEMORY_MIN */
+	const struct cpu_model *model;
+	struct vcpu **vcpu; /* vcpu_count pointers, NULL until the run loop creates the vCPUs */
+	unsigned int vcpu_count;
+	enum clock_kind clock;
+	const struct devices_config *devices; /* devices/devices.h; needed during machine_create() only */
+	struct load_config load;
+	bool no_reboot;
+};
+
+/*
+ * Power on: RAM, devices, firmware tables and the kernel in memory. vCPUs aren't touched: apply m->boot to
+ * vCPU 0 after its vcpu_reset(). Returns 0, or -errno with one line in `error` and nothing to destroy.
+ */
+int machine_create(struct machine *m, const struct machine_config *c, char *error, size_t n);
+void machine_destroy(struct machine *m); /* the vCPUs' threads are gone */
+
+/*
+ * The PC's reset line, after a stop with STOP_RESET and with no vCPU running: devices as at power-on,
+ * RAM keeps what it held, firmware tables and kernel are loaded again, `stop` is STOP_NONE. A stop for another
+ * reason that came in meanwhile stays. Results and vCPUs as with machine_create(); after an error only
+ * machine_destroy() is left.
+ */
+int machine_reset(struct machine *m, char *error, size_t n);
+
+/*
+ * Ask the machine to stop; any thread, any device, no signal handler. The first reason wins, but a reset gives
+ * way to all others: it isn't the end. `format` describes what happened in one line, for STOP_GUEST_FATAL
+ * and STOP_INTERNAL; may be NULL for the others. stop_code and stop_text are valid once `stop` isn't STOP_NONE.
+ */
+void machine_stop(struct machine *m, enum stop_reason reason, int code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * Guest-physical accesses by devices and loaders (DMA): code that was translated from there is
+ * dropped. Returns false, with nothing done, if any byte isn't RAM.
+ */
+bool machine_read(struct machine *m, u64 gpa, void *to, u64 n);
+bool machine_write(struct machine *m, u64 gpa, const void *from, u64 n);
+
+#endif

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+OBJS += l0/machine/acpi.o
+OBJS += l0/machine/aml.o
+OBJS += l0/machine/boot.o
+OBJS += l0/machine/dsdt.o
+OBJS += l0/machine/load.o
+OBJS += l0/machine/load_elf.o
+OBJS += l0/machine/load_linux.o
+OBJS += l0/machine/load_multiboot.o
+OBJS += l0/machine/load_pvh.o
+OBJS += l0/machine/loader.o
+OBJS += l0/machine/machine.o
+OBJS += l0/machine/memory.o
+OBJS += l0/machine/memory_map.o
