@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stats.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static const char *const KIND_NAMES[] = {
+	[STAT_counted] = "counted",
+	[STAT_timed] = "timed",
+	[STAT_modelled] = "modelled",
+};
+
+static json_t *number(u64 value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+/* Add the table's numbers to a JSON object. False: out of memory. */
+static bool add_values(json_t *object, struct stat_values v, bool counted_only)
+{
+	for (size_t i = 0; i < v.table->count; i++) {
+		const struct stat_info *s = &v.table->stats[i];
+
+		if (counted_only && s->kind != STAT_counted)
+			continue;
+		if (json_object_set_new(object, s->name, number(v.values[i])))
+			return false;
+	}
+	return true;
+}
+
+/* CPU model as the kernel calls it; "unknown" where /proc doesn't say */
+static void cpu_name(char *name, size_t n)
+{
+	static const char KEY[] = "model name";
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[256];
+
+	snprintf(name, n, "unknown");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		char *colon = strchr(line, ':');
+
+		if (strncmp(line, KEY, sizeof(KEY) - 1) || !colon || colon[1] != ' ')
+			continue;
+		colon[strcspn(colon, "\n")] = '\0';
+		snprintf(name, n, "%s", colon + 2);
+		break;
+	}
+	fclose(f);
+}
+
+static json_t *host_object(void)
+{
+	struct utsname uts;
+	char cpu[128];
+
+	cpu_name(cpu, sizeof(cpu));
+	if (uname(&uts))
+		snprintf(uts.release, sizeof(uts.release), "unknown");
+	return json_pack("{s:s%, s:s, s:I}", "cpu", cpu, strlen(cpu), "kernel", uts.release, "cores",
+			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static json_t *run_object(const struct stats_doc *doc)
+{
+	json_t *run = json_object(), *command = json_array();
+	bool ok = run && command;
+
+	for (int i = 0; ok && i < doc->argc; i++) {
+		/* an argument need not be UTF-8, a JSON string has to */
+		json_t *word = json_string(doc->argv[i]);
+
+		ok = !json_array_append_new(command, word ? word : json_string("(not UTF-8)"));
+	}
+	ok = ok && !json_object_set(run, "command", command) &&
+	     add_values(run, STAT_VALUES(run_stats_table, &doc->run), doc->counted_only);
+	json_decref(command);
+	if (ok)
+		return run;
+	json_decref(run);
+	return NULL;
+}
+
+static json_t *machine_object(const struct stats_machine *m, bool counted_only)
+{
+	json_t *object = json_pack("{s:s}", "name", m->name);
+
+	for (size_t i = 0; object && i < m->count; i++) {
+		json_t *table = json_object();
+
+		if (!table || !add_values(table, m->tables[i], counted_only) ||
+		    json_object_set(object, m->tables[i].table->key, table)) {
+			json_decref(object);
+			object = NULL;
+		}
+		json_decref(table);
+	}
+	return object;
+}
+
+static json_t *document(const struct stats_doc *doc)
+{
+	json_t *l1 = json_array(), *root = NULL;
+	bool ok = l1;
+
+	for (size_t i = 0; ok && i < doc->machine_count; i++)
+		ok = !json_array_append_new(l1, machine_object(&doc->machines[i], doc->counted_only));
+	if (ok)
+		root = json_pack("{s:i, s:o, s:o, s:O}", "schema", 1, "host", host_object(), "run", run_object(doc),
+				 "l1", l1);
+	json_decref(l1);
+	return root;
+}
+
+static int fail(int err, const char *path, char *text, size_t n)
+{
+	snprintf(text, n, "stats: %s: %s", path, strerror(err));
+	return -err;
+}
+
+/* Write the text and close; 0 or errno. */
+static int put(FILE *f, const char *text)
+{
+	int err = 0;
+
+	errno = 0;
+	if (fputs(text, f) < 0 || fputc('\n', f) < 0 || fflush(f))
+		err = errno ? errno : EIO;
+	if (fclose(f) && !err)
+		err = errno;
+	return err;
+}
+
+static int write_text(const char *path, const char *text, char *err, size_t n)
+{
+	char *real = realpath(path, NULL), *temporary = NULL;
+	const char *target = real ? real : path;
+	struct stat st;
+	FILE *f;
+	int result;
+
+	if (!stat(target, &st) && !S_ISREG(st.st_mode)) {
+		f = fopen(target, "we");
+		result = f ? put(f, text) : errno;
+	} else if (asprintf(&temporary, "%s.%d.tmp", target, (int)getpid()) < 0) {
+		temporary = NULL;
+		result = ENOMEM;
+	} else {
+		f = fopen(temporary, "we");
+		result = f ? put(f, text) : errno;
+		if (!result && rename(temporary, target))
+			result = errno;
+		if (result)
+			unlink(temporary);
+	}
+	free(temporary);
+	free(real);
+	return result ? fail(result, path, err, n) : 0;
+}
+
+int stats_write(const char *path, const struct stats_doc *doc, char *err, size_t n)
+{
+	json_t *root = document(doc);
+	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	int result = text ? write_text(path, text, err, n) : fail(ENOMEM, path, err, n);
+
+	free(text);
+	json_decref(root);
+	return result;
+}
+
+static bool table_get(struct stat_values v, const char *key, const char *name, u64 *sum)
+{
+	if (strcmp(v.table->key, key))
+		return false;
+	for (size_t i = 0; i < v.table->count; i++)
+		if (!strcmp(v.table->stats[i].name, name))
+			*sum += v.values[i];
+	return true;
+}
+
+u64 stats_get(const struct stats_doc *doc, const char *key, const char *name)
+{
+	u64 sum = 0;
+
+	if (table_get(STAT_VALUES(run_stats_table, &doc->run), key, name, &sum))
+		return sum;
+	for (size_t m = 0; m < doc->machine_count; m++)
+		for (size_t i = 0; i < doc->machines[m].count; i++)
+			table_get(doc->machines[m].tables[i], key, name, &sum);
+	return sum;
+}
+
+static double ratio(u64 a, u64 b)
+{
+	return b ? (double)a / (double)b : 0;
+}
+
+void stats_summary(FILE *to, const struct stats_doc *doc)
+{
+	u64 blocks = stats_get(doc, "bt", "blocks"), translated = stats_get(doc, "bt", "insns");
+	u64 translate_ns = stats_get(doc, "bt", "translate_ns");
+	const struct run_stats *run = &doc->run;
+
+	if (run->user_ns)
+		fprintf(to, "wall time to user space        %10.2f s\n", (double)run->user_ns / 1e9);
+	fprintf(to, "wall time in all               %10.2f s\n", (double)run->wall_ns / 1e9);
+	fprintf(to, "guest instructions             %10.1f M\n", (double)run->insns / 1e6);
+	fprintf(to, "guest instructions per second  %10.1f M\n", ratio(run->insns, run->wall_ns) * 1e3);
+	fprintf(to, "blocks translated              %10llu\n", (unsigned long long)blocks);
+	fprintf(to, "translating an instruction     %10.0f ns\n", ratio(translate_ns, translated));
+	fprintf(to, "translating a block            %10.0f ns\n", ratio(translate_ns, blocks));
+	fprintf(to, "share spent in translating     %10.1f %%\n", ratio(translate_ns, run->wall_ns) * 100);
+}
+
+void stats_describe(FILE *to)
+{
+	for (const struct stat_table *const *t = STAT_TABLES; *t; t++) {
+		fprintf(to, "%s: %s\n", (*t)->key, (*t)->text);
+		for (size_t i = 0; i < (*t)->count; i++)
+			fprintf(to, "  %-24s %-9s %s\n", (*t)->stats[i].name, KIND_NAMES[(*t)->stats[i].kind],
+				(*t)->stats[i].text);
+	}
+}

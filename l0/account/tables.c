@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All tables of stats; a folder that counts something adds its list here. */
+#include "stats.h"
+
+#include "../bt/stats.h"
+
+STAT_TABLE(run_stats_table, "run", "the run as a whole", RUN_STATS);
+STAT_TABLE(bt_stats_table, "bt", "the translator, per L1", BT_STATS);
+
+const struct stat_table *const STAT_TABLES[] = {
+	&run_stats_table,
+	&bt_stats_table,
+	NULL,
+};

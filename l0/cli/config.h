@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one `turtles run` is asked to do: the result of options_parse(), the input of run_vm(). Plain data; strings
+ * point into argv and live as long as it does.
+ */
+#ifndef L0_CLI_CONFIG_H
+#define L0_CLI_CONFIG_H
+
+#include "../cpu/types.h"
+#include "../run/clock.h"
+
+#define SERIAL_PORTS 4
+
+enum serial_kind {
+	SERIAL_NONE, /* no such port in the machine */
+	SERIAL_NULL, /* a port whose output vanishes and whose input stays silent */
+	SERIAL_STDIO, /* standard input and output; at most one port */
+	SERIAL_FILE, /* output to `path`, truncated first; no input */
+	SERIAL_PTY, /* a new pseudo-terminal, its name printed on stderr */
+};
+
+struct serial_spec {
+	enum serial_kind kind;
+	const char *path; /* SERIAL_FILE */
+};
+
+/* What --trace-log can show, one line an event on stderr: name, what it shows */
+/* clang-format off */
+#define TRACE_AREAS(T) \
+	T(translate, "every block as it is translated: address, mode, instructions, host bytes") \
+	T(exception, "every exception that is delivered to the guest: vector, error code, address") \
+	T(interrupt, "every interrupt that is delivered to the guest: vector, address") \
+	T(io,        "every port and memory access that reaches a device or none: address, size, value")
+/* clang-format on */
+
+#define TRACE_ENUM(name, text) TRACE_BIT_##name,
+enum trace_bit { TRACE_AREAS(TRACE_ENUM) TRACE_AREA_COUNT };
+#undef TRACE_ENUM
+
+struct run_config {
+	char name[32]; /* of the machine, in messages and in the stats */
+	const char *kernel; /* never NULL when run_vm() is called */
+	const char *initrd; /* NULL: none; for a multiboot kernel a list as in QEMU: "FILE ARGS,FILE ARGS" */
+	const char *append; /* command line; "" if none was given */
+	u64 memory; /* bytes, a multiple of 4 KiB, at least MEMORY_MIN */
+	unsigned int vcpus; /* 1 .. VCPUS_MAX */
+	const char *cpu; /* for model_parse(); NULL: the default model */
+	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
+	enum clock_kind clock;
+	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
+	const char *stats; /* file for --stats; NULL: none */
+	bool summary; /* print stats_summary() on stderr at the end */
+	bool no_reboot; /* a guest's reset ends the run */
+	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
+	bool testdev; /* -device pc-testdev */
+	bool debug_exit; /* -device isa-debug-exit */
+	u16 debug_exit_iobase, debug_exit_iosize; /* first port; ports: 1, 2 or 4 */
+	u32 trace; /* BIT(TRACE_BIT_*) */
+	int argc; /* the whole command line, for the stats */
+	char **argv;
+};
+
+#define MEMORY_MIN (1ull << 20)
+#define MEMORY_MAX (1ull << 38)
+#define MEMORY_DEFAULT (512ull << 20)
+#define VCPUS_MAX 1
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's side of the guest's serial ports: standard input and output, files, pseudo-terminals.
+ *
+ * One thread does all the work: it takes what the guest wrote out of a ring for each port and writes it, reads what the
+ * user types, and takes the signals that ask for an end, so that nothing of ours runs in a signal handler. A vCPU never
+ * waits for a slow terminal unless a ring is full. Nothing that the guest wrote is lost while its reader is there.
+ *
+ * Process-wide effects, between console_create() and console_destroy(): SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and
+ * SIGCONT are blocked in the calling thread, hence in every thread that it creates later; SIGPIPE is ignored; the
+ * terminal may be raw (terminal.h).
+ */
+#ifndef L0_CLI_CONSOLE_H
+#define L0_CLI_CONSOLE_H
+
+#include "config.h"
+
+/* clang-format off */
+#define CONSOLE_KEYS \
+	"Ctrl-A x       quit\n" \
+	"Ctrl-A h       print these keys\n" \
+	"Ctrl-A Ctrl-A  send Ctrl-A to the guest\n" \
+	"They work on a terminal only; input from a pipe or a file goes to the guest byte for byte.\n"
+/* clang-format on */
+
+struct console;
+
+/* What the console asks of the machine; called on the console's thread. */
+struct console_hooks {
+	/* Input for a port, n > 0 bytes. Returns how many were taken; the rest is offered again soon. */
+	size_t (*input)(void *arg, unsigned int port, const u8 *data, size_t n);
+	/*
+	 * The run should end: the user (exit_code EXIT_POWER_OFF), signal N (128 + N), or a back end that can't take
+	 * output any more (EXIT_HOST; `why` is the one line about it, else NULL). Asked a second time by the user or
+	 * a signal, the console ends the process.
+	 */
+	void (*quit)(void *arg, int exit_code, const char *why);
+	void *arg;
+};
+
+/*
+ * Open the back ends and start the thread; call it before any other thread is created. NULL with one line in
+ * err[0..n-1] if a file or a pseudo-terminal can't be opened.
+ */
+struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks, char *err,
+			       size_t n);
+
+/*
+ * From now on don't wait for readers that don't read (a pipe to a stopped program): what has no room is dropped, and
+ * console_destroy() gives up after a second in which nothing could be written. For a run that is out of time; done
+ * by itself when the user or a signal asks for the end.
+ */
+void console_hurry(struct console *c);
+
+/* Write everything out, end the thread, give the terminal back. NULL is fine. */
+void console_destroy(struct console *c);
+
+/* A byte from the guest's port; one thread at a time for each port. */
+void console_put(struct console *c, unsigned int port, u8 byte);
+
+/* For a crash handler: terminal back, then what the rings hold as far as it can be written. Async-signal-safe. */
+void console_crash(struct console *c);
+
+#endif

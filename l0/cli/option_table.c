@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options: handlers first, the tables at the end. */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "values.h"
+
+static bool asks_for_help(const char *arg)
+{
+	return !strcmp(arg, "help") || !strcmp(arg, "?");
+}
+
+static int set_string(struct option_parse *p, const struct option *o, const char *arg)
+{
+	if (!*arg && o->field != offsetof(struct run_config, append))
+		return option_error(p, "needs %s, not an empty string", o->arg);
+	memcpy((char *)p->config + o->field, &arg, sizeof(arg));
+	return 0;
+}
+
+static int set_true(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)arg;
+	*(bool *)((char *)p->config + o->field) = true;
+	return 0;
+}
+
+static int set_nothing(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)p, (void)o, (void)arg;
+	return 0;
+}
+
+static int set_refused(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)arg;
+	return option_error(p, "%s", o->help);
+}
+
+static int set_allowed(struct option_parse *p, const struct option *o, const char *arg)
+{
+	if (!value_is_one_of(arg, o->allowed))
+		return option_error(p, "'%s' is not available here, only: %s", arg, o->allowed);
+	return 0;
+}
+
+static int set_name(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct value_pair pair;
+	const char *name = arg;
+
+	(void)o;
+	/* QEMU: [guest=]NAME,process=...,debug-threads=...: the others name host threads */
+	if (value_next_pair(&arg, &pair))
+		name = pair.has_value ? pair.value : pair.key;
+	if (pair.has_value && strcmp(pair.key, "guest"))
+		return 0;
+	if (!*name || strlen(name) >= sizeof(p->config->name))
+		return option_error(p, "a name has 1 to %zu characters", sizeof(p->config->name) - 1);
+	for (const char *s = name; *s; s++)
+		if (*s < ' ' || *s > '~')
+			return option_error(p, "a name has printable ASCII characters only");
+	snprintf(p->config->name, sizeof(p->config->name), "%s", name);
+	return 0;
+}
+
+static int set_memory(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct value_pair pair;
+	const char *list = arg, *size = arg;
+
+	(void)o;
+	while (value_next_pair(&list, &pair)) {
+		if (pair.has_value && strcmp(pair.key, "size"))
+			return option_error(p, "'%s' is not available: memory can't be plugged in", pair.key);
+		size = pair.has_value ? pair.value : pair.key;
+		if (!value_size(size, &p->config->memory) || p->config->memory % 4096 ||
+		    p->config->memory < MEMORY_MIN || p->config->memory > MEMORY_MAX)
+			return option_error(p, "'%s' is no size: 1 to %llu MiB, or with a suffix K, M, G", size,
+					    MEMORY_MAX >> 20);
+	}
+	return *arg ? 0 : option_error(p, "needs a size");
+}
+
+static int set_vcpus(struct option_parse *p, const struct option *o, const char *arg)
+{
+	u64 cpus = 0, product = 1, value;
+	struct value_pair pair;
+	const char *list = arg;
+
+	(void)o;
+	while (value_next_pair(&list, &pair)) {
+		if (!value_number(pair.has_value ? pair.value : pair.key, 1 << 20, &value) || !value)
+			return option_error(p, "'%s' is no number of vCPUs", arg);
+		if (!pair.has_value || !strcmp(pair.key, "cpus"))
+			cpus = value;
+		else if (value_is_one_of(pair.key, "sockets dies clusters cores threads"))
+			product *= value;
+		else if (!strcmp(pair.key, "maxcpus"))
+			product = value > product ? value : product;
+		else
+			return option_error(p, "unknown property '%s'", pair.key);
+	}
+	if (!cpus)
+		cpus = product;
+	/* the words and the form "(N)" are what kvm-unit-tests' runner looks for to learn the limit */
+	if (cpus > VCPUS_MAX || product > VCPUS_MAX)
+		return option_error(p, "number of SMP CPUs requested (%llu) exceeds the maximum (%d)",
+				    (unsigned long long)(cpus > product ? cpus : product), VCPUS_MAX);
+	p->config->vcpus = (unsigned int)cpus;
+	return 0;
+}
+
+static int set_cpu(struct option_parse *p, const struct option *o, const char *arg)
+{
+	if (asks_for_help(arg))
+		p->action = ACTION_LIST_CPUS;
+	return set_string(p, o, arg);
+}
+
+static int set_serial(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct serial_spec *s;
+
+	(void)o;
+	if (p->serials >= SERIAL_PORTS)
+		return option_error(p, "a PC has %d serial ports at most", SERIAL_PORTS);
+	s = &p->config->serial[p->serials++];
+	if (!strcmp(arg, "stdio") || !strcmp(arg, "mon:stdio")) {
+		s->kind = SERIAL_STDIO;
+	} else if (!strcmp(arg, "pty")) {
+		s->kind = SERIAL_PTY;
+	} else if (!strcmp(arg, "null")) {
+		s->kind = SERIAL_NULL;
+	} else if (!strcmp(arg, "none")) {
+		s->kind = SERIAL_NONE;
+	} else if (!strncmp(arg, "file:", 5)) {
+		s->kind = SERIAL_FILE;
+		s->path = arg + 5;
+		if (!*s->path)
+			return option_error(p, "'file:' needs the name of a file");
+	} else {
+		return option_error(p, "'%s' is not available: stdio, file:FILE, pty, null, none", arg);
+	}
+	return 0;
+}
+
+static int set_nodefaults(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o, (void)arg;
+	p->nodefaults = true;
+	return 0;
+}
+
+static int set_clock(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o;
+	if (!strcmp(arg, "host"))
+		p->config->clock = CLOCK_HOST;
+	else if (!strcmp(arg, "insns"))
+		p->config->clock = CLOCK_INSNS;
+	else
+		return option_error(p, "'%s' is no clock: host or insns", arg);
+	return 0;
+}
+
+static int set_timeout(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o;
+	if (!value_seconds(arg, &p->config->timeout_ns) || !p->config->timeout_ns)
+		return option_error(p, "'%s' is no number of seconds above 0", arg);
+	return 0;
+}
+
+static int set_trace(struct option_parse *p, const struct option *o, const char *arg)
+{
+#define TRACE_NAME(name, text) #name,
+	static const char *const NAMES[] = { TRACE_AREAS(TRACE_NAME) };
+#undef TRACE_NAME
+	struct value_pair pair;
+	unsigned int i;
+
+	(void)o;
+	while (value_next_pair(&arg, &pair)) {
+		for (i = 0; i < TRACE_AREA_COUNT && strcmp(NAMES[i], pair.key); i++)
+			;
+		if (i < TRACE_AREA_COUNT)
+			p->config->trace |= (u32)BIT(i);
+		else if (!strcmp(pair.key, "all"))
+			p->config->trace = (u32)BIT(TRACE_AREA_COUNT) - 1;
+		else
+			return option_error(p, "'%s' is nothing that can be traced; see turtles help trace",
+					    pair.key);
+	}
+	return 0;
+}
+
+static int set_accelerators(struct option_parse *p, const char *names)
+{
+	char list[192];
+
+	snprintf(list, sizeof(list), "%s", names);
+	for (char *s = list; *s; s++)
+		if (*s == ':')
+			*s = ' ';
+	/* a list names alternatives, best first: the translator is what remains of it */
+	if (value_is_one_of("tcg", list))
+		return 0;
+	return option_error(p, "accelerator '%s' is not available: turtles translates (accel=tcg)", names);
+}
+
+static int set_accel(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct value_pair pair;
+
+	(void)o;
+	if (asks_for_help(arg)) {
+		p->action = ACTION_LIST_ACCELERATORS;
+		return 0;
+	}
+	for (bool first = true; value_next_pair(&arg, &pair); first = false) {
+		if (first || !strcmp(pair.key, "accel")) {
+			int err = set_accelerators(p, pair.has_value ? pair.value : pair.key);
+
+			if (err)
+				return err;
+		} else if (!value_is_one_of(pair.key, "thread tb-size split-wx")) {
+			return option_error(p, "property '%s' is not available", pair.key);
+		}
+	}
+	return 0;
+}
+
+/* What -machine may say of this machine: values apart by spaces, NULL where any makes no difference */
+static const struct {
+	const char *name, *values;
+} MACHINE_PROPERTIES[] = {
+	/* clang-format off */
+	{ "kernel-irqchip",  "off" },
+	{ "pit",             "on" },
+	{ "pic",             "on auto" },
+	{ "acpi",            "on auto" },
+	{ "hpet",            "off" },
+	{ "smm",             "off auto" },
+	{ "usb",             "off" },
+	{ "sata",            "off" },
+	{ "nvdimm",          "off" },
+	{ "vmport",          "off auto" },
+	{ "graphics",        "off" },
+	{ "dump-guest-core", NULL },
+	{ "mem-merge",       NULL },
+	{ "fd-bootchk",      NULL },
+	{ "suppress-vmdesc", NULL },
+	/* clang-format on */
+};
+
+static int set_machine_property(struct option_parse *p, struct value_pair *pair)
+{
+	for (char *s = pair->key; *s; s++)
+		if (*s == '_')
+			*s = '-';
+	for (size_t i = 0; i < sizeof(MACHINE_PROPERTIES) / sizeof(MACHINE_PROPERTIES[0]); i++) {
+		if (strcmp(MACHINE_PROPERTIES[i].name, pair->key))
+			continue;
+		if (MACHINE_PROPERTIES[i].values && !value_is_one_of(pair->value, MACHINE_PROPERTIES[i].values))
+			return option_error(p, "%s=%s is not available, only: %s", pair->key, pair->value,
+					    MACHINE_PROPERTIES[i].values);
+		return 0;
+	}
+	return option_error(p, "property '%s' is not available", pair->key);
+}
+
+static int set_machine(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct value_pair pair;
+	int err = 0;
+
+	(void)o;
+	if (asks_for_help(arg)) {
+		p->action = ACTION_LIST_MACHINES;
+		return 0;
+	}
+	while (!err && value_next_pair(&arg, &pair)) {
+		const char *type = pair.has_value ? pair.value : pair.key;
+
+		if (!pair.has_value || !strcmp(pair.key, "type")) {
+			if (strcmp(type, "pc") && strncmp(type, "pc-i440fx", 9))
+				err = option_error(p, "machine '%s' is not available: there is one, 'pc'", type);
+		} else if (!strcmp(pair.key, "accel")) {
+			err = set_accelerators(p, pair.value);
+		} else {
+			err = set_machine_property(p, &pair);
+		}
+	}
+	return err;
+}
+
+static int set_debug_exit(struct option_parse *p, const char *properties)
+{
+	struct value_pair pair;
+	u64 value;
+
+	while (value_next_pair(&properties, &pair)) {
+		if (!value_number(pair.value, 0xffff, &value))
+			return option_error(p, "isa-debug-exit: '%s=%s' is no port number", pair.key, pair.value);
+		if (!strcmp(pair.key, "iobase"))
+			p->config->debug_exit_iobase = (u16)value;
+		else if (!strcmp(pair.key, "iosize"))
+			p->config->debug_exit_iosize = (u16)value;
+		else
+			return option_error(p, "isa-debug-exit has no property '%s'", pair.key);
+	}
+	if (p->config->debug_exit_iosize != 1 && p->config->debug_exit_iosize != 2 &&
+	    p->config->debug_exit_iosize != 4)
+		return option_error(p, "isa-debug-exit: iosize is 1, 2 or 4");
+	if (p->config->debug_exit_iobase + p->config->debug_exit_iosize > 0x10000)
+		return option_error(p, "isa-debug-exit: ports end at 0xffff");
+	p->config->debug_exit = true;
+	return 0;
+}
+
+static int set_testdev(struct option_parse *p, const char *properties)
+{
+	if (*properties)
+		return option_error(p, "pc-testdev has no properties");
+	p->config->testdev = true;
+	return 0;
+}
+
+const struct device_option DEVICES[] = {
+	{ "isa-debug-exit", "ISA", "writing V to port iobase ends the run with exit code (V << 1) | 1",
+	  set_debug_exit },
+	{ "pc-testdev", "ISA", "the test device of kvm-unit-tests: interrupt lines, an I/O port, a page of MMIO",
+	  set_testdev },
+};
+const size_t DEVICE_COUNT = sizeof(DEVICES) / sizeof(DEVICES[0]);
+
+static int set_device(struct option_parse *p, const struct option *o, const char *arg)
+{
+	size_t n = strcspn(arg, ",");
+
+	(void)o;
+	if (asks_for_help(arg)) {
+		p->action = ACTION_LIST_DEVICES;
+		return 0;
+	}
+	for (size_t i = 0; i < DEVICE_COUNT; i++)
+		if (n == strlen(DEVICES[i].name) && !memcmp(arg, DEVICES[i].name, n))
+			return DEVICES[i].set(p, arg + n + (arg[n] == ','));
+	return option_error(p, "device '%.*s' is not available; see turtles --device help", (int)n, arg);
+}
+
+static int set_global(struct option_parse *p, const struct option *o, const char *arg)
+{
+	/* about ticks that KVM lost and would inject later: ours are never late twice */
+	if (!strncmp(arg, "kvm-pit.lost_tick_policy=", 25))
+		return 0;
+	return set_allowed(p, o, arg);
+}
+
+static int set_action_policy(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct value_pair pair;
+
+	(void)o;
+	while (value_next_pair(&arg, &pair)) {
+		if (!strcmp(pair.key, "reboot") && value_is_one_of(pair.value, "reset shutdown"))
+			p->config->no_reboot = !strcmp(pair.value, "shutdown");
+		else if (strcmp(pair.key, "panic") && !(!strcmp(pair.key, "shutdown") && !strcmp(pair.value, "poweroff")))
+			return option_error(p, "%s=%s is not available", pair.key, pair.value);
+	}
+	return 0;
+}
+
+static int set_help(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o, (void)arg;
+	p->action = ACTION_HELP;
+	return 0;
+}
+
+static int set_version(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o, (void)arg;
+	p->action = ACTION_VERSION;
+	return 0;
+}
+
+#define NO_DISK "turtles has no disks: put files into the initramfs"
+#define NO_NET "turtles has no network"
+#define NO_DISPLAY "turtles has no display: the console is the serial port"
+#define NO_MONITOR "turtles has no monitor"
+#define NO_KVM "turtles translates, it doesn't run on KVM"
+#define NO_HOTPLUG "turtles has no such device"
+#define NO_GDB "turtles has no debugger stub"
+#define NO_MIGRATION "turtles has no snapshots and no migration"
+#define NO_SANDBOX "turtles doesn't change what its process may do"
+#define FIELD(name) offsetof(struct run_config, name)
+
+/* clang-format off */
+const struct option OPTIONS[] = {
+/*  group          ours             qemu            argument     handler          field                allowed   help */
+{ GROUP_MACHINE, "kernel",        "kernel",        "FILE",      set_string,      FIELD(kernel),       NULL,
+  "the kernel: a bzImage, an ELF file with a PVH note, or a multiboot image" },
+{ GROUP_MACHINE, "initrd",        "initrd",        "FILE",      set_string,      FIELD(initrd),       NULL,
+  "its initramfs; for a multiboot image its modules: FILE ARGS,FILE ARGS,..." },
+{ GROUP_MACHINE, "append",        "append",        "STRING",    set_string,      FIELD(append),       NULL,
+  "its command line" },
+{ GROUP_MACHINE, "memory",        "m",             "SIZE",      set_memory,      0,                   NULL,
+  "guest memory in MiB, or with a suffix K, M or G; without the option 512 MiB" },
+{ GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
+  "number of vCPUs; only 1 so far" },
+{ GROUP_MACHINE, "cpu",           "cpu",           "MODEL",     set_cpu,         FIELD(cpu),          NULL,
+  "NAME[,+feature][,-feature]...: the CPU that the guest sees; --cpu help lists them" },
+{ GROUP_MACHINE, "machine",       "machine M",     "NAME",      set_machine,     0,                   NULL,
+  "pc[,property=value]...: there is one machine; properties that it can't have are refused" },
+{ GROUP_MACHINE, "device",        "device",        "NAME",      set_device,      0,                   NULL,
+  "NAME[,property=value]...: add a device; --device help lists them" },
+{ GROUP_MACHINE, "name",          "name",          "NAME",      set_name,        0,                   NULL,
+  "what the machine is called in messages and stats; without the option: a" },
+{ GROUP_CONSOLE, "serial",        "serial",        "WHERE",     set_serial,      0,                   NULL,
+  "stdio, file:FILE, pty, null or none: the next serial port, COM1 first; without the option COM1 is on stdio" },
+{ GROUP_CONSOLE, NULL,            "nodefaults",    NULL,        set_nodefaults,  0,                   NULL,
+  "no serial port that --serial doesn't name" },
+{ GROUP_RUN,     "clock",         NULL,            "WHICH",     set_clock,       0,                   NULL,
+  "host: guest time follows the host's; insns: it follows the number of executed guest instructions, and two runs"
+  " with the same input are the same run" },
+{ GROUP_RUN,     "timeout",       NULL,            "SECONDS",   set_timeout,     0,                   NULL,
+  "end the run after so much host time, with exit code 124" },
+{ GROUP_RUN,     "no-reboot",     "no-reboot",     NULL,        set_true,        FIELD(no_reboot),    NULL,
+  "end the run when the guest resets the machine" },
+{ GROUP_RUN,     NULL,            "action",        "WHAT",      set_action_policy, 0,                 NULL,
+  "reboot=shutdown is --no-reboot, reboot=reset undoes it" },
+{ GROUP_RESULT,  "stats",         NULL,            "FILE",      set_string,      FIELD(stats),        NULL,
+  "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
+{ GROUP_RESULT,  "summary",       NULL,            NULL,        set_true,        FIELD(summary),      NULL,
+  "print a short summary of the stats on stderr at the end" },
+{ GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
+  "print the vCPU's registers on stderr at the end" },
+{ GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace,       0,                   NULL,
+  "AREA,AREA,...: log events on stderr; turtles help trace lists the areas" },
+{ GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
+  "print this" },
+{ GROUP_HELP,    "version",       "version",       NULL,        set_version,     0,                   NULL,
+  "print the version" },
+
+{ GROUP_QUIET,   NULL,            "nographic",     NULL,        set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "accel",         "NAME",      set_accel,       0,                   "tcg",  NULL },
+{ GROUP_QUIET,   NULL,            "display",       "NAME",      set_allowed,     0,                   "none", NULL },
+{ GROUP_QUIET,   NULL,            "vnc",           "NAME",      set_allowed,     0,                   "none", NULL },
+{ GROUP_QUIET,   NULL,            "vga",           "NAME",      set_allowed,     0,                   "none", NULL },
+{ GROUP_QUIET,   NULL,            "monitor",       "NAME",      set_allowed,     0,                   "none null", NULL },
+{ GROUP_QUIET,   NULL,            "parallel",      "NAME",      set_allowed,     0,                   "none null", NULL },
+{ GROUP_QUIET,   NULL,            "net",           "NAME",      set_allowed,     0,                   "none", NULL },
+{ GROUP_QUIET,   NULL,            "nic",           "NAME",      set_allowed,     0,                   "none", NULL },
+{ GROUP_QUIET,   NULL,            "sandbox",       "NAME",      set_allowed,     0,                   "off",  NULL },
+{ GROUP_QUIET,   NULL,            "rtc",           "NAME",      set_allowed,     0,
+  "base=utc base=utc,clock=host clock=host", NULL },
+{ GROUP_QUIET,   NULL,            "global",        "NAME",      set_global,      0,
+  "kvm-pit.lost_tick_policy=discard", NULL },
+{ GROUP_QUIET,   NULL,            "overcommit",    "NAME",      set_allowed,     0,
+  "cpu-pm=on cpu-pm=off mem-lock=off", NULL },
+{ GROUP_QUIET,   NULL,            "boot",          "ORDER",     set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "k",             "LAYOUT",    set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "L",             "FOLDER",    set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "msg",           "HOW",       set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "mem-prealloc",  NULL,        set_nothing,     0,                   NULL,   NULL },
+{ GROUP_QUIET,   NULL,            "no-user-config no-hpet no-fd-bootchk snapshot", NULL, set_nothing, 0, NULL, NULL },
+
+{ GROUP_REFUSED, NULL, "enable-kvm no-kvm-irqchip",                    NULL, set_refused, 0, NULL, NO_KVM },
+{ GROUP_REFUSED, NULL, "bios pflash option-rom",                       NULL, set_refused, 0, NULL,
+  "turtles has no firmware: boot with --kernel FILE" },
+{ GROUP_REFUSED, NULL, "drive blockdev hda hdb hdc hdd cdrom fda fdb sd mtdblock", NULL, set_refused, 0, NULL, NO_DISK },
+{ GROUP_REFUSED, NULL, "virtfs fsdev",                                 NULL, set_refused, 0, NULL, NO_DISK },
+{ GROUP_REFUSED, NULL, "netdev",                                       NULL, set_refused, 0, NULL, NO_NET },
+{ GROUP_REFUSED, NULL, "spice curses sdl full-screen g",               NULL, set_refused, 0, NULL, NO_DISPLAY },
+{ GROUP_REFUSED, NULL, "mon qmp qmp-pretty chardev readconfig",        NULL, set_refused, 0, NULL, NO_MONITOR },
+{ GROUP_REFUSED, NULL, "usb usbdevice audio audiodev soundhw tpmdev watchdog object numa fw_cfg smbios acpitable uuid",
+  NULL, set_refused, 0, NULL, NO_HOTPLUG },
+{ GROUP_REFUSED, NULL, "no-acpi",                                      NULL, set_refused, 0, NULL,
+  "turtles' machine always has ACPI: say acpi=off to the kernel" },
+{ GROUP_REFUSED, NULL, "s S gdb",                                      NULL, set_refused, 0, NULL, NO_GDB },
+{ GROUP_REFUSED, NULL, "d D dfilter trace-events plugin",              NULL, set_refused, 0, NULL,
+  "turtles' log is --trace-log AREAS" },
+{ GROUP_REFUSED, NULL, "incoming loadvm only-migratable",              NULL, set_refused, 0, NULL, NO_MIGRATION },
+{ GROUP_REFUSED, NULL, "icount",                                       NULL, set_refused, 0, NULL,
+  "turtles' instruction clock is --clock insns" },
+{ GROUP_REFUSED, NULL, "mem-path",                                     NULL, set_refused, 0, NULL,
+  "guest memory is anonymous here" },
+{ GROUP_REFUSED, NULL, "no-shutdown",                                  NULL, set_refused, 0, NULL,
+  "a run of turtles ends when the guest powers off" },
+{ GROUP_REFUSED, NULL, "daemonize pidfile runas chroot run-with",      NULL, set_refused, 0, NULL, NO_SANDBOX },
+};
+/* clang-format on */
+const size_t OPTION_COUNT = sizeof(OPTIONS) / sizeof(OPTIONS[0]);
