@@ -5,7 +5,12 @@
 
 #include "vcpu.h"
 
-#define MISC_ENABLE_MONITOR BIT(18) /* IA32_MISC_ENABLE: ENABLE MONITOR FSM */
+/* IA32_MISC_ENABLE */
+#define MISC_ENABLE_FAST_STRING BIT(0)
+#define MISC_ENABLE_MONITOR BIT(18) /* CPUID shows MONITOR */
+#define MISC_ENABLE_LIMIT_CPUID BIT(22) /* CPUID leaf 0 shows no more than leaf 2 */
+#define MISC_ENABLE_XD_DISABLE BIT(34) /* CPUID doesn't show NX */
+#define MISC_ENABLE_RESET (MISC_ENABLE_FAST_STRING | MISC_ENABLE_MONITOR) /* as firmware leaves it */
 
 /* WRPKRU, XRSTOR: PKRU and what it means for the TLB */
 void control_set_pkru(struct vcpu *v, u32 value);

@@ -1,0 +1,9 @@
+GENERAL_OBJS += l0/cpu/paging.o
+GENERAL_OBJS += l0/cpu/control.o
+GENERAL_OBJS += l0/cpu/extended.o
+GENERAL_OBJS += l0/cpu/debug.o
+GENERAL_OBJS += l0/cpu/msr.o
+GENERAL_OBJS += l0/cpu/cpuid.o
+GENERAL_OBJS += l0/cpu/fpu.o
+GENERAL_OBJS += l0/cpu/io.o
+OBJS += l0/cpu/model.o
