@@ -198,13 +198,13 @@ static void leaf_xsave(const struct vcpu *v, u32 subleaf, u32 out[4])
 
 /*
  * TSC = crystal * EBX / EAX. Guests compute that in kHz and in 32 bits, so the ratio has few digits and the crystal
- * takes up the rest: it is within 1/2000 of MODEL_CRYSTAL_HZ for a TSC of 1 GHz or more, and the TSC's frequency is exact to one in a million.
+ * takes up the rest: it is within 1/2000 of LAPIC_TIMER_HZ for a TSC of 1 GHz or more, and the TSC's frequency is exact to one in a million.
  */
 static void leaf_tsc(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	u64 tsc = v->model->tsc_hz;
 	u32 denominator = tsc < 4000000000 ? 1000 : 500;
-	u64 step = MODEL_CRYSTAL_HZ / denominator;
+	u64 step = LAPIC_TIMER_HZ / denominator;
 	u32 numerator = (u32)((tsc + step / 2) / step);
 
 	(void)subleaf;
@@ -238,7 +238,7 @@ static void leaf_hypervisor_time(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	(void)subleaf;
 	out[EAX] = (u32)(v->model->tsc_hz / 1000);
-	out[EBX] = MODEL_CRYSTAL_HZ / 1000;
+	out[EBX] = LAPIC_TIMER_HZ / 1000;
 }
 
 static void leaf_extended(const struct vcpu *v, u32 subleaf, u32 out[4])

@@ -11,19 +11,6 @@ static void host_xrstor(const void *area, u64 mask)
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)mask), "d"((u32)(mask >> 32)) : "memory");
 }
 
-/* n: a multiple of 8. Not memcpy(): it may use vector registers. */
-static void move(void *to, const void *from, size_t n)
-{
-	n /= 8;
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-}
-
-static void clear(void *to, size_t n)
-{
-	n /= 8;
-	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
-}
-
 /* XSTATE_BV is 0, so XRSTOR makes everything initial; MXCSR alone is loaded from memory. */
 static const struct fpu_image initial = { .fcw = FCW_INIT, .mxcsr = MXCSR_INIT };
 
@@ -49,24 +36,24 @@ static void image_init_x87(struct fpu_image *i)
 	i->fcw = FCW_INIT;
 	i->fsw = 0;
 	i->ftw = 0;
-	clear(i->st, sizeof(i->st));
+	fpu_zero(i->st, sizeof(i->st));
 }
 
 void fpu_get(const struct vcpu *v, struct fpu_image *image)
 {
 	if (v->fpu_live) {
-		clear(&image->xstate_bv, XSAVE_EXTENDED - XSAVE_HEADER);
+		fpu_zero(&image->xstate_bv, XSAVE_EXTENDED - XSAVE_HEADER);
 		host_xsave(image, XSTATE_HOST);
 	} else {
-		move(image, v->xsave, sizeof(*image));
+		fpu_move(image, v->xsave, sizeof(*image));
 	}
 	image->xstate_bv &= XSTATE_HOST;
 	if (!(image->xstate_bv & XSTATE_X87))
 		image_init_x87(image);
 	if (!(image->xstate_bv & XSTATE_SSE))
-		clear(image->xmm, sizeof(image->xmm));
+		fpu_zero(image->xmm, sizeof(image->xmm));
 	if (!(image->xstate_bv & XSTATE_AVX))
-		clear(image->ymm_high, sizeof(image->ymm_high));
+		fpu_zero(image->ymm_high, sizeof(image->ymm_high));
 	image->reserved = 0;
 	image->fop = 0;
 	image->fip = 0;
@@ -79,14 +66,14 @@ void fpu_set(struct vcpu *v, struct fpu_image *image)
 {
 	image->xstate_bv &= XSTATE_HOST;
 	image->xcomp_bv = 0;
-	clear(image->header, sizeof(image->header));
+	fpu_zero(image->header, sizeof(image->header));
 	image->fop = 0;
 	image->fip = 0;
 	image->fdp = 0;
 	if (v->fpu_live)
 		host_xrstor(image, XSTATE_HOST);
 	else
-		move(v->xsave, image, sizeof(*image));
+		fpu_move(v->xsave, image, sizeof(*image));
 }
 
 u32 fpu_mxcsr_mask(void)

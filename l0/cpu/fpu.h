@@ -46,6 +46,22 @@ _Static_assert(sizeof(struct fpu_image) == XSAVE_EXTENDED + XSAVE_AVX_SIZE, "XSA
 _Static_assert(offsetof(struct fpu_image, xmm) == 160, "XSAVE's legacy region");
 _Static_assert(offsetof(struct fpu_image, xstate_bv) == XSAVE_HEADER, "XSAVE's header");
 
+/*
+ * memcpy() and memset(0) of n bytes, a multiple of 8, for where the guest's vector state is live: the library's may use
+ * vector registers, and compilers make calls to the library of plain loops.
+ */
+static inline void fpu_move(void *to, const void *from, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static inline void fpu_zero(void *to, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
+}
+
 /* v->xsave into the host's registers; idempotent. What vcpu_fpu_park() undoes. */
 void vcpu_fpu_load(struct vcpu *v);
 

@@ -13,9 +13,6 @@
 /* One bit each; the list (model_features.h) holds name, CPUID leaf, subleaf, register and bit. */
 #include "model_features.h"
 
-/* Input clock of the local APIC's timer before its divider, Hz: CPUID leaf 0x15's core crystal clock, nearly */
-#define MODEL_CRYSTAL_HZ 1000000000ull
-
 struct cpu_model {
 	const char *name, *brand; /* brand: at most 47 characters */
 	u32 signature; /* family, model, stepping as CPUID.1:EAX has them */
