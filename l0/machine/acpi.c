@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../devices/acpi_pm.h"
+#include "../devices/rtc.h"
 #include "layout.h"
 
 struct rsdp {

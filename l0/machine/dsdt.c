@@ -10,13 +10,12 @@
  */
 #include <stdio.h>
 #include "../devices/acpi_pm.h"
+#include "../devices/rtc.h"
 #include "acpi.h"
 #include "aml.h"
 #include "layout.h"
 
 #define PCI_CONFIG 0xcf8u /* 8 ports that the bridge keeps for itself */
-#define RTC_PORT 0x70u
-#define RTC_IRQ 8u
 #define VGA_WINDOW 0xa0000u
 
 static const struct {
@@ -111,7 +110,7 @@ size_t dsdt_build(const struct machine *m, void *to, size_t size)
 	for (unsigned int i = 0; i < sizeof(com_ports) / sizeof(com_ports[0]); i++)
 		if (m->serial[i])
 			port_device(&a, com_ports[i].name, "PNP0501", i + 1, com_ports[i].port, 8, com_ports[i].irq);
-	port_device(&a, "RTC", "PNP0B00", 0, RTC_PORT, 2, RTC_IRQ);
+	port_device(&a, "RTC", "PNP0B00", 0, RTC_PORT, 2, RTC_GSI);
 	aml_end(&a);
 	return a.overflow || a.depth ? 0 : a.at;
 }
