@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../devices/acpi_pm.h"
+#include "../devices/reset_port.h"
 #include "../devices/rtc.h"
 #include "layout.h"
 
@@ -37,7 +38,7 @@ struct gas {
 } __attribute__((packed));
 
 #define GAS_IO 1
-#define GAS_ACCESS(bytes) ((bytes) == 1 ? 1 : (bytes) == 2 ? 2 : 3)
+enum gas_access { GAS_BYTE = 1, GAS_WORD, GAS_DWORD };
 
 struct fadt {
 	struct header h;
@@ -192,9 +193,9 @@ static void end(struct writer *w, u64 address)
 	h->checksum = checksum(h, h->length);
 }
 
-static struct gas io(u16 port, u8 bytes)
+static struct gas io(u16 port, u8 bytes, enum gas_access access)
 {
-	return (struct gas){ .space = GAS_IO, .bits = (u8)(bytes * 8), .access = GAS_ACCESS(bytes), .address = port };
+	return (struct gas){ .space = GAS_IO, .bits = (u8)(bytes * 8), .access = (u8)access, .address = port };
 }
 
 static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
@@ -204,30 +205,30 @@ static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
 		.firmware_ctrl = (u32)facs,
 		.dsdt = (u32)dsdt,
 		.preferred_pm_profile = PM_PROFILE_UNSPECIFIED,
-		.sci_int = ACPI_PM_SCI,
+		.sci_int = ACPI_SCI_GSI,
 		/* smi_cmd 0: ACPI mode is on from the start */
-		.pm1a_evt_blk = ACPI_PM1A_EVENT,
-		.pm1_evt_len = ACPI_PM1A_EVENT_SIZE,
-		.pm1a_cnt_blk = ACPI_PM1A_CONTROL,
-		.pm1_cnt_len = ACPI_PM1A_CONTROL_SIZE,
-		.pm_tmr_blk = ACPI_PM_TIMER,
+		.pm1a_evt_blk = ACPI_PM1_EVENT_PORT,
+		.pm1_evt_len = ACPI_PM1_EVENT_SIZE,
+		.pm1a_cnt_blk = ACPI_PM1_CONTROL_PORT,
+		.pm1_cnt_len = ACPI_PM1_CONTROL_SIZE,
+		.pm_tmr_blk = ACPI_PM_TIMER_PORT,
 		.pm_tmr_len = ACPI_PM_TIMER_SIZE,
-		.gpe0_blk = ACPI_GPE0,
+		.gpe0_blk = ACPI_GPE0_PORT,
 		.gpe0_blk_len = ACPI_GPE0_SIZE,
 		.p_lvl2_lat = NO_C2,
 		.p_lvl3_lat = NO_C3,
 		.century = RTC_CENTURY,
 		.iapc_boot_arch = BOOT_ARCH_LEGACY_DEVICES | BOOT_ARCH_VGA_NOT_PRESENT,
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_TMR_VAL_EXT |
-			 FADT_RESET_REG_SUP,
-		.reset_reg = io(RESET_PORT, 1),
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_RESET_REG_SUP |
+			 (ACPI_PM_TIMER_BITS == 32 ? FADT_TMR_VAL_EXT : 0),
+		.reset_reg = io(RESET_PORT, 1, GAS_BYTE),
 		.reset_value = RESET_VALUE,
 		.x_firmware_ctrl = facs,
 		.x_dsdt = dsdt,
-		.x_pm1a_evt_blk = io(ACPI_PM1A_EVENT, ACPI_PM1A_EVENT_SIZE),
-		.x_pm1a_cnt_blk = io(ACPI_PM1A_CONTROL, ACPI_PM1A_CONTROL_SIZE),
-		.x_pm_tmr_blk = io(ACPI_PM_TIMER, ACPI_PM_TIMER_SIZE),
-		.x_gpe0_blk = io(ACPI_GPE0, ACPI_GPE0_SIZE),
+		.x_pm1a_evt_blk = io(ACPI_PM1_EVENT_PORT, ACPI_PM1_EVENT_SIZE, GAS_WORD),
+		.x_pm1a_cnt_blk = io(ACPI_PM1_CONTROL_PORT, ACPI_PM1_CONTROL_SIZE, GAS_WORD),
+		.x_pm_tmr_blk = io(ACPI_PM_TIMER_PORT, ACPI_PM_TIMER_SIZE, GAS_DWORD),
+		.x_gpe0_blk = io(ACPI_GPE0_PORT, ACPI_GPE0_SIZE, GAS_BYTE),
 	};
 	u64 address = begin(w);
 
@@ -241,7 +242,7 @@ static u64 put_madt(struct writer *w, const struct machine *m)
 	const struct madt head = { .h = header("APIC", MADT_REVISION), .local_apic = (u32)LAYOUT_LAPIC, .flags = MADT_PCAT_COMPAT };
 	const struct madt_ioapic ioapic = { MADT_IOAPIC, sizeof(ioapic), 0, 0, (u32)LAYOUT_IOAPIC, 0 };
 	const struct madt_override timer = { MADT_OVERRIDE, sizeof(timer), 0, 0, 2, INTI_CONFORMS };
-	const struct madt_override sci = { MADT_OVERRIDE, sizeof(sci), 0, ACPI_PM_SCI, ACPI_PM_SCI, INTI_LEVEL_HIGH };
+	const struct madt_override sci = { MADT_OVERRIDE, sizeof(sci), 0, ACPI_SCI_GSI, ACPI_SCI_GSI, INTI_LEVEL_HIGH };
 	const struct madt_lapic_nmi nmi = { MADT_LAPIC_NMI, sizeof(nmi), ALL_PROCESSORS, INTI_CONFORMS, 1 };
 	u64 address = begin(w);
 

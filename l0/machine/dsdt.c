@@ -48,7 +48,7 @@ static void power_off(struct aml *a)
 {
 	aml_name(a, "\\_S5");
 	aml_package(a, 4);
-	aml_integer(a, ACPI_PM_S5); /* PM1a_CNT.SLP_TYP */
+	aml_integer(a, ACPI_S5_TYPE); /* PM1a_CNT.SLP_TYP */
 	aml_integer(a, 0); /* PM1b: absent */
 	aml_integer(a, 0);
 	aml_integer(a, 0);
