@@ -30,7 +30,7 @@ static unsigned int check_dr(struct vcpu *v, unsigned int dr)
 	if (v->cpl)
 		raise_gp(v, 0);
 	if (v->dr[7] & DR7_GD) {
-		v->dr[6] |= DR6_BD;
+		v->pending_db |= DR6_BD;
 		raise_exception(v, VEC_DB);
 	}
 	return dr;
