@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What programs do, in nine rows: run in a guest, in a guest's guest or on the host, it prints a line
+ * `row NAME NS` for each: the median over PASSES passes of the wall time of one unit of work. Each pass checks its
+ * result; a wrong one ends the program with `FAIL: NAME: ...` and exit code 1.
+ *
+ * Usage: rows [NAME]...
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PASSES 5
+
+typedef uint64_t u64;
+typedef uint32_t u32;
+
+/* keeps the compiler from seeing through a value */
+#define OPAQUE(x) __asm__ volatile("" : "+r"(x) : : "memory")
+
+static _Noreturn void wrong(const char *row, const char *what)
+{
+	printf("FAIL: %s: %s\n", row, what);
+	exit(1);
+}
+
+static u64 now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+static u32 next_random(u32 *state)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return *state;
+}
+
+/* n bytes, touched, so that no page fault falls into a row that doesn't measure them */
+static void *memory(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		wrong("memory", "mmap failed");
+	return p;
+}
+
+/* 1 M dependent integer steps */
+static u64 row_int(void)
+{
+	u64 x = 88172645463325252u, start = now();
+
+	for (int i = 0; i < 1000000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+	}
+	start = now() - start;
+	if (x != 7290476056423008982u)
+		wrong("int", "wrong sum");
+	return start;
+}
+
+static int compare(const void *a, const void *b)
+{
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* qsort of 128 Ki words */
+static u64 row_sort(void)
+{
+	enum { N = 128 * 1024 };
+	u32 *v = memory(N * sizeof(*v)), seed = 1, sum = 0;
+	u64 start;
+
+	for (int i = 0; i < N; i++)
+		sum += v[i] = next_random(&seed);
+	start = now();
+	qsort(v, N, sizeof(*v), compare);
+	start = now() - start;
+	for (int i = 0; i < N; i++) {
+		sum -= v[i];
+		if (i && v[i - 1] > v[i])
+			wrong("sort", "not sorted");
+	}
+	if (sum)
+		wrong("sort", "words changed");
+	munmap(v, N * sizeof(*v));
+	return start;
+}
+
+/* 128x128 doubles */
+static u64 row_matmul(void)
+{
+	enum { N = 128 };
+	static double a[N][N], b[N][N], c[N][N];
+	u64 start;
+
+	/* small integers: every order of summation is exact */
+	for (int i = 0; i < N; i++) {
+		for (int j = 0; j < N; j++) {
+			a[i][j] = (i * 7 + j) % 13 - 6;
+			b[i][j] = (i + j * 5) % 11 - 5;
+			c[i][j] = 0;
+		}
+	}
+	start = now();
+	for (int i = 0; i < N; i++)
+		for (int k = 0; k < N; k++)
+			for (int j = 0; j < N; j++)
+				c[i][j] += a[i][k] * b[k][j];
+	start = now() - start;
+	for (int i = 0; i < N; i += 31) {
+		for (int j = 0; j < N; j += 17) {
+			long sum = 0;
+
+			for (int k = 0; k < N; k++)
+				sum += (long)((i * 7 + k) % 13 - 6) * ((k + j * 5) % 11 - 5);
+			if (c[i][j] != (double)sum)
+				wrong("matmul", "wrong product");
+		}
+	}
+	return start;
+}
+
+/* 16 MiB */
+static u64 row_memcpy(void)
+{
+	const size_t n = 16 << 20;
+	unsigned char *from = memory(n), *to = memory(n);
+	u64 start;
+
+	for (size_t i = 0; i < n; i += 4093)
+		from[i] = (unsigned char)(i >> 4);
+	start = now();
+	memcpy(to, from, n);
+	start = now() - start;
+	if (memcmp(from, to, n))
+		wrong("memcpy", "copy differs");
+	munmap(from, n);
+	munmap(to, n);
+	return start;
+}
+
+/* 1 M dependent loads in 4 MiB */
+static u64 row_chase(void)
+{
+	enum { N = (4 << 20) / sizeof(u32) };
+	u32 *next = memory(N * sizeof(*next)), at = 0, seed = 7;
+	u64 start;
+
+	for (u32 i = 0; i < N; i++)
+		next[i] = i;
+	/* Sattolo: one cycle through all */
+	for (u32 i = N - 1; i > 0; i--) {
+		u32 j = next_random(&seed) % i, t = next[i];
+
+		next[i] = next[j];
+		next[j] = t;
+	}
+	start = now();
+	for (int i = 0; i < 1000000; i++)
+		at = next[at];
+	OPAQUE(at);
+	start = now() - start;
+	/* N steps make the cycle whole */
+	for (u32 i = 1000000; i < N; i++)
+		at = next[at];
+	if (at)
+		wrong("chase", "not a cycle");
+	munmap(next, N * sizeof(*next));
+	return start;
+}
+
+/* 100 k getppid */
+static u64 row_syscall(void)
+{
+	u64 start = now();
+	long parent = 0;
+
+	for (int i = 0; i < 100000; i++)
+		parent |= syscall(SYS_getppid);
+	start = now() - start;
+	if (parent != getppid())
+		wrong("syscall", "wrong process ID");
+	return start;
+}
+
+/* 100 times fork, exit, wait */
+static u64 row_fork(void)
+{
+	u64 start = now();
+
+	for (int i = 0; i < 100; i++) {
+		int status;
+		pid_t child = fork();
+
+		if (!child)
+			_exit(i);
+		if (child < 0 || waitpid(child, &status, 0) != child || status != i << 8)
+			wrong("fork", "wrong exit status");
+	}
+	return now() - start;
+}
+
+/* 10 k ping-pongs of two processes */
+static u64 row_pipe(void)
+{
+	int there[2], back[2], status;
+	u32 value;
+	u64 start;
+	pid_t child;
+
+	if (pipe(there) || pipe(back))
+		wrong("pipe", "no pipe");
+	child = fork();
+	if (!child) {
+		close(there[1]);
+		while (read(there[0], &value, sizeof(value)) == sizeof(value)) {
+			value = ~value;
+			if (write(back[1], &value, sizeof(value)) != sizeof(value))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	start = now();
+	for (u32 i = 0; i < 10000; i++) {
+		value = i;
+		if (write(there[1], &value, sizeof(value)) != sizeof(value) ||
+		    read(back[0], &value, sizeof(value)) != sizeof(value) || value != ~i)
+			wrong("pipe", "wrong answer");
+	}
+	start = now() - start;
+	close(there[0]);
+	close(there[1]);
+	close(back[0]);
+	close(back[1]);
+	if (waitpid(child, &status, 0) != child || status)
+		wrong("pipe", "child failed");
+	return start;
+}
+
+/* 10 k page faults on fresh memory */
+static u64 row_fault(void)
+{
+	const size_t n = 10000 * 4096;
+	unsigned char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int sum = 0;
+	u64 start;
+
+	if (p == MAP_FAILED || madvise(p, n, MADV_NOHUGEPAGE))
+		wrong("fault", "mmap failed");
+	start = now();
+	for (size_t i = 0; i < n; i += 4096) {
+		p[i] = 1; /* a store first: a load would map the zero page and cost a second fault */
+		sum += p[i + 1];
+	}
+	start = now() - start;
+	if (sum)
+		wrong("fault", "fresh memory isn't zero");
+	munmap(p, n);
+	return start;
+}
+
+#define ROWS(R) R(int) R(sort) R(matmul) R(memcpy) R(chase) R(syscall) R(fork) R(pipe) R(fault)
+#define ROW(name) { #name, row_##name },
+
+static const struct {
+	const char *name;
+	u64 (*run)(void);
+} rows[] = { ROWS(ROW) };
+
+static int compare_times(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int chosen(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return 1;
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		u64 times[PASSES];
+
+		if (!chosen(rows[i].name, argc, argv))
+			continue;
+		for (int pass = 0; pass < PASSES; pass++)
+			times[pass] = rows[i].run();
+		qsort(times, PASSES, sizeof(times[0]), compare_times);
+		printf("row %s %llu\n", rows[i].name, (unsigned long long)times[PASSES / 2]);
+	}
+	return 0;
+}
