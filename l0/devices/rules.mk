@@ -1,0 +1,20 @@
+OBJS += l0/devices/debug_exit.o
+OBJS += l0/devices/devices.o
+OBJS += l0/devices/fw_cfg.o
+OBJS += l0/devices/pci_host.o
+OBJS += l0/devices/reset_port.o
+OBJS += l0/devices/testdev.o
+# Reached from the vCPU loop and from timers as well, where the guest's vector state may be live.
+GENERAL_OBJS += l0/devices/acpi_pm.o
+GENERAL_OBJS += l0/devices/bus.o
+GENERAL_OBJS += l0/devices/calendar.o
+GENERAL_OBJS += l0/devices/ioapic.o
+GENERAL_OBJS += l0/devices/irqchip.o
+GENERAL_OBJS += l0/devices/lapic.o
+GENERAL_OBJS += l0/devices/lapic_irq.o
+GENERAL_OBJS += l0/devices/lapic_route.o
+GENERAL_OBJS += l0/devices/lapic_timer.o
+GENERAL_OBJS += l0/devices/pic.o
+GENERAL_OBJS += l0/devices/pit.o
+GENERAL_OBJS += l0/devices/rtc.o
+GENERAL_OBJS += l0/devices/serial.o

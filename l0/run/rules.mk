@@ -1,0 +1,1 @@
+GENERAL_OBJS += l0/run/clock.o
