@@ -202,7 +202,7 @@ static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
 {
 	struct fadt f = {
 		.h = header("FACP", FADT_REVISION),
-		.firmware_ctrl = (u32)facs,
+		.firmware_ctrl = (u32)facs, /* and so not in x_firmware_ctrl */
 		.dsdt = (u32)dsdt,
 		.preferred_pm_profile = PM_PROFILE_UNSPECIFIED,
 		.sci_int = ACPI_SCI_GSI,
@@ -218,12 +218,12 @@ static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
 		.p_lvl2_lat = NO_C2,
 		.p_lvl3_lat = NO_C3,
 		.century = RTC_CENTURY,
+		/* without the 8042's bit: there is one to reset the machine with, but no keyboard to look for */
 		.iapc_boot_arch = BOOT_ARCH_LEGACY_DEVICES | BOOT_ARCH_VGA_NOT_PRESENT,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_RESET_REG_SUP |
 			 (ACPI_PM_TIMER_BITS == 32 ? FADT_TMR_VAL_EXT : 0),
 		.reset_reg = io(RESET_PORT, 1, GAS_BYTE),
 		.reset_value = RESET_VALUE,
-		.x_firmware_ctrl = facs,
 		.x_dsdt = dsdt,
 		.x_pm1a_evt_blk = io(ACPI_PM1_EVENT_PORT, ACPI_PM1_EVENT_SIZE, GAS_WORD),
 		.x_pm1a_cnt_blk = io(ACPI_PM1_CONTROL_PORT, ACPI_PM1_CONTROL_SIZE, GAS_WORD),

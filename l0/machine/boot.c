@@ -2,6 +2,9 @@
 #include "boot.h"
 #include <string.h>
 #include "../cpu/mmu.h"
+#include "../cpu/model.h"
+#include "../devices/irqchip.h"
+#include "memory.h"
 
 /* SDM vol. 3, "Segment Descriptor Types" */
 #define TYPE_CODE (AR_CODE | AR_WRITABLE | AR_ACCESSED)
@@ -68,8 +71,44 @@ static void apply_protected(const struct boot_state *b, struct vcpu *v)
 	v->cr0 = CR0_PE | CR0_ET;
 }
 
+/* SDM vol. 3, "MTRR Memory Types", "IA32_MTRR_DEF_TYPE MSR", "Variable Range MTRRs" */
+#define MTRR_WB 6u
+#define MTRR_WB_8 0x0606060606060606ull /* a fixed-range register: eight ranges */
+#define MTRR_UC 0u
+#define MTRR_DEF_FIXED BIT(10)
+#define MTRR_DEF_ENABLED BIT(11)
+#define MTRR_MASK_VALID BIT(11)
+#define MTRR_FIXED_A0000 2 /* mtrr_fixed[]: the display's window */
+
+/* SDM vol. 3, "Local Vector Table", "Spurious Interrupt" */
+#define LAPIC_SVR 0xf0u
+#define LAPIC_LVT_LINT0 0x350u
+#define LAPIC_LVT_LINT1 0x360u
+#define SVR_ENABLED 0x1ffu /* with spurious vector 0xff */
+#define LVT_EXTINT 0x700u
+#define LVT_NMI 0x400u
+
+/*
+ * What firmware has set up when it starts a boot loader and kernels rely on: RAM is write-back, devices are
+ * not cached (Linux leaves the PAT alone where MTRRs are off), and the 8259s reach the CPU through
+ * the local APIC ("virtual wire mode": Intel MultiProcessor Specification).
+ */
+static void apply_firmware(struct vcpu *v)
+{
+	for (int i = 0; i < 11; i++)
+		v->mtrr_fixed[i] = i == MTRR_FIXED_A0000 ? MTRR_UC : MTRR_WB_8;
+	v->mtrr_base[0] = MEMORY_HOLE_START | MTRR_UC;
+	v->mtrr_mask[0] = ((BIT(v->model->phys_bits) - 1) & ~(MEMORY_HIGH_START - MEMORY_HOLE_START - 1)) | MTRR_MASK_VALID;
+	v->mtrr_def_type = MTRR_DEF_ENABLED | MTRR_DEF_FIXED | MTRR_WB;
+
+	lapic_mmio_write(v->apic, LAPIC_SVR, SVR_ENABLED);
+	lapic_mmio_write(v->apic, LAPIC_LVT_LINT0, LVT_EXTINT);
+	lapic_mmio_write(v->apic, LAPIC_LVT_LINT1, LVT_NMI);
+}
+
 void boot_state_apply(const struct boot_state *b, struct vcpu *v)
 {
+	apply_firmware(v);
 	for (int i = 0; i < 16; i++)
 		v->gpr[i] = b->gpr[i];
 	v->rip = b->rip;

@@ -32,7 +32,10 @@ struct boot_state {
 /* The descriptor table that fits `mode` (not BOOT_REAL). */
 void boot_gdt(enum boot_mode mode, u8 gdt[BOOT_GDT_SIZE]);
 
-/* The vCPU comes from vcpu_reset(v, false). */
+/*
+ * The vCPU comes from vcpu_reset(v, false), with its local APIC and its model in place. Sets also what firmware
+ * leaves behind in MTRRs and local APIC.
+ */
 void boot_state_apply(const struct boot_state *b, struct vcpu *v);
 
 #endif

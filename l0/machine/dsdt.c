@@ -10,27 +10,14 @@
  */
 #include <stdio.h>
 #include "../devices/acpi_pm.h"
+#include "../devices/pci_host.h"
 #include "../devices/rtc.h"
+#include "../devices/serial.h"
 #include "acpi.h"
 #include "aml.h"
 #include "layout.h"
 
-#define PCI_CONFIG 0xcf8u /* 8 ports that the bridge keeps for itself */
 #define VGA_WINDOW 0xa0000u
-
-static const struct {
-	const char *name;
-	u16 port;
-	u8 irq;
-} com_ports[] = {
-	{ "COM1", 0x3f8, 4 },
-	{ "COM2", 0x2f8, 3 },
-	{ "COM3", 0x3e8, 4 },
-	{ "COM4", 0x2e8, 3 },
-};
-
-_Static_assert(sizeof(com_ports) / sizeof(com_ports[0]) == sizeof(((struct machine *)0)->serial) / sizeof(struct serial *),
-	       "a row for each serial port");
 
 static void device_id(struct aml *a, const char *hid, u64 uid)
 {
@@ -77,9 +64,9 @@ static void pci_bridge(struct aml *a)
 	aml_name(a, "_CRS");
 	aml_resources(a);
 	aml_res_bus_window(a, 0, 0xff);
-	aml_res_io(a, PCI_CONFIG, 8);
-	aml_res_io_window(a, 0, PCI_CONFIG - 1);
-	aml_res_io_window(a, PCI_CONFIG + 8, 0xffff);
+	aml_res_io(a, PCI_ADDRESS_PORT, 2 * PCI_PORT_SIZE);
+	aml_res_io_window(a, 0, PCI_ADDRESS_PORT - 1);
+	aml_res_io_window(a, PCI_DATA_PORT + PCI_PORT_SIZE, 0xffff);
 	aml_res_memory_window(a, VGA_WINDOW, VGA_WINDOW + 0x1ffff, true);
 	aml_res_memory_window(a, MEMORY_HOLE_START, LAYOUT_PCI_END - 1, false);
 	aml_resources_end(a);
@@ -107,9 +94,13 @@ size_t dsdt_build(const struct machine *m, void *to, size_t size)
 	aml_scope(&a, "\\_SB");
 	processors(m, &a);
 	pci_bridge(&a);
-	for (unsigned int i = 0; i < sizeof(com_ports) / sizeof(com_ports[0]); i++)
+	for (unsigned int i = 0; i < SERIAL_COUNT; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "COM%u", i + 1);
 		if (m->serial[i])
-			port_device(&a, com_ports[i].name, "PNP0501", i + 1, com_ports[i].port, 8, com_ports[i].irq);
+			port_device(&a, name, "PNP0501", i + 1, serial_location[i].port, SERIAL_SIZE, serial_location[i].gsi);
+	}
 	port_device(&a, "RTC", "PNP0B00", 0, RTC_PORT, 2, RTC_GSI);
 	aml_end(&a);
 	return a.overflow || a.depth ? 0 : a.at;

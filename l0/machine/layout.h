@@ -6,6 +6,8 @@
 #ifndef L0_MACHINE_LAYOUT_H
 #define L0_MACHINE_LAYOUT_H
 
+#include "../devices/irqchip.h"
+#include "../devices/lapic.h"
 #include "memory.h"
 
 #define LAYOUT_EBDA_POINTER 0x40eull /* BIOS data area: segment of the EBDA, 2 bytes */
@@ -14,8 +16,8 @@
 #define LAYOUT_BIOS 0xf0000ull /* searched for "RSD PTR " */
 #define LAYOUT_RSDP LAYOUT_BIOS
 #define LAYOUT_BIOS_END 0x100000ull
-#define LAYOUT_IOAPIC 0xfec00000ull
-#define LAYOUT_LAPIC 0xfee00000ull
+#define LAYOUT_IOAPIC IOAPIC_GPA
+#define LAYOUT_LAPIC APIC_BASE_DEFAULT
 #define LAYOUT_PCI_END LAYOUT_IOAPIC /* PCI memory: MEMORY_HOLE_START up to here */
 
 /* Loaders put their small structures here if the kernel leaves room: above what real-mode code

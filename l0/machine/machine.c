@@ -10,6 +10,7 @@
 #include "../cpu/model.h"
 #include "../devices/devices.h"
 #include "acpi.h"
+#include "memory_map.h"
 
 static int fail(char *error, size_t n, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -54,6 +55,15 @@ static int check_config(const struct machine_config *c, char *error, size_t n)
 	return 0;
 }
 
+/* The memory map once more, for guests that ask the firmware configuration device. */
+static int publish_memory_map(struct machine *m)
+{
+	struct memory_map_entry map[MEMORY_MAP_MAX];
+	unsigned int n = memory_map_build(&m->memory, map);
+
+	return fw_cfg_add_file(m->fw_cfg, "etc/e820", map, (u32)(n * sizeof(map[0])));
+}
+
 /* Firmware's work and the boot loader's. */
 static int boot(struct machine *m, char *error, size_t n)
 {
@@ -86,7 +96,11 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 		memory_destroy(&m->memory);
 		return fail(error, n, err, "%s: can't create the devices: %s", m->name, strerror(-err));
 	}
-	err = boot(m, error, n);
+	err = publish_memory_map(m);
+	if (err)
+		fail(error, n, err, "%s: can't publish the memory map: %s", m->name, strerror(-err));
+	else
+		err = boot(m, error, n);
 	if (err)
 		machine_destroy(m);
 	return err;

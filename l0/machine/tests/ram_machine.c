@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../cpu/mmu.h"
+#include "../../devices/irqchip.h"
 #include "images.h"
 
 void ram_machine_create(struct machine *m, u64 size)
@@ -24,6 +25,13 @@ void mmu_switch(struct vcpu *v, bool flush)
 {
 	assert_true(flush);
 	assert_non_null(v);
+}
+
+void lapic_mmio_write(struct lapic *a, u32 offset, u32 value)
+{
+	(void)a;
+	(void)offset;
+	(void)value;
 }
 
 void vcpu_update_mode(struct vcpu *v)

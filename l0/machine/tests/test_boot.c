@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include "../boot.h"
 #include "../../cpu/mmu.h"
+#include "../../cpu/model.h"
+#include "../../devices/irqchip.h"
 
 static unsigned int switches, updates;
 
@@ -24,6 +26,16 @@ void vcpu_update_mode(struct vcpu *v)
 	updates++;
 }
 
+static u32 lapic[0x400 / 4];
+
+void lapic_mmio_write(struct lapic *a, u32 offset, u32 value)
+{
+	assert_ptr_equal(a, lapic);
+	assert_in_range(offset, 0, sizeof(lapic) - 4);
+	lapic[offset / 4] = value;
+}
+
+static const struct cpu_model model = { .phys_bits = 40 };
 static struct vcpu v;
 
 static void apply(const struct boot_state *b)
@@ -32,6 +44,8 @@ static void apply(const struct boot_state *b)
 	/* what vcpu_reset() leaves, as far as the boot state builds on it */
 	v.cr3 = v.cr4 = v.efer = 0;
 	v.cr0 = CR0_ET | CR0_CD | CR0_NW;
+	v.model = &model;
+	v.apic = (struct lapic *)lapic;
 	switches = updates = 0;
 	boot_state_apply(b, &v);
 	assert_int_equal(switches, 1);
@@ -116,12 +130,56 @@ static void real_mode_has_all_segments_at_the_given_one(void **state)
 	assert_int_equal(v.cr0 & (CR0_PE | CR0_PG), 0);
 }
 
+/* effective type of an address, as the SDM's "MTRR Precedences" has it for one variable range */
+static u8 memory_type(u64 gpa)
+{
+	if (!(v.mtrr_def_type & BIT(11)))
+		return 0;
+	if (gpa < 0x80000)
+		return v.mtrr_fixed[0] >> gpa / 0x10000 * 8 & 0xff;
+	if (gpa < 0xc0000)
+		return v.mtrr_fixed[1 + (gpa - 0x80000) / 0x20000] >> (gpa & 0x1ffff) / 0x4000 * 8 & 0xff;
+	if (gpa < 0x100000)
+		return v.mtrr_fixed[3 + (gpa - 0xc0000) / 0x8000] >> (gpa & 0x7fff) / 0x1000 * 8 & 0xff;
+	if ((v.mtrr_mask[0] & BIT(11)) && !((gpa ^ v.mtrr_base[0]) & v.mtrr_mask[0] & ~0xfffull))
+		return v.mtrr_base[0] & 0xff;
+	return v.mtrr_def_type & 0xff;
+}
+
+static void firmware_made_ram_write_back_and_devices_uncached(void **state)
+{
+	const struct {
+		u64 gpa;
+		u8 type;
+	} rows[] = {
+		{ 0, 6 }, { 0x9f000, 6 }, { 0xa0000, 0 }, { 0xbf000, 0 }, { 0xc0000, 6 }, { 0xff000, 6 }, { 0x100000, 6 },
+		{ 0xbffff000, 6 }, { 0xc0000000, 0 }, { 0xfee00000, 0 }, { 0xfffff000, 0 }, { 0x100000000, 6 }, { 0x1c0000000, 6 },
+	};
+
+	(void)state;
+	apply(&(struct boot_state){ .mode = BOOT_PROTECTED });
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (memory_type(rows[i].gpa) != rows[i].type)
+			fail_msg("0x%llx: expected type %u, got %u", (unsigned long long)rows[i].gpa, rows[i].type, memory_type(rows[i].gpa));
+}
+
+static void firmware_left_the_local_apic_in_virtual_wire_mode(void **state)
+{
+	(void)state;
+	apply(&(struct boot_state){ .mode = BOOT_PROTECTED });
+	assert_int_equal(lapic[0xf0 / 4], 0x1ff);
+	assert_int_equal(lapic[0x350 / 4], 0x700);
+	assert_int_equal(lapic[0x360 / 4], 0x400);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(protected_mode_is_flat_32_bit_without_paging),
 		cmocka_unit_test(long_mode_has_paging_and_a_64_bit_code_segment),
 		cmocka_unit_test(real_mode_has_all_segments_at_the_given_one),
+		cmocka_unit_test(firmware_made_ram_write_back_and_devices_uncached),
+		cmocka_unit_test(firmware_left_the_local_apic_in_virtual_wire_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 #define MIB (1ull << 20)
 
 static int create_result;
-static unsigned int created, destroyed, resets, posts;
+static unsigned int created, destroyed, resets, posts, published;
 static u64 written_gpa, written_n;
 
 int devices_create(struct machine *m, const struct devices_config *c)
@@ -26,7 +26,20 @@ int devices_create(struct machine *m, const struct devices_config *c)
 	assert_non_null(m->memory.base);
 	(void)c;
 	created += !create_result;
+	m->fw_cfg = (struct fw_cfg *)m;
 	return create_result;
+}
+
+const struct serial_location serial_location[SERIAL_COUNT];
+
+int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, u32 size)
+{
+	assert_non_null(f);
+	assert_string_equal(name, "etc/e820");
+	assert_non_null(data);
+	assert_int_equal(size % 20, 0);
+	published += size;
+	return 0;
 }
 
 void devices_destroy(struct machine *m)
@@ -66,6 +79,13 @@ void mmu_switch(struct vcpu *v, bool flush)
 	(void)flush;
 }
 
+void lapic_mmio_write(struct lapic *a, u32 offset, u32 value)
+{
+	(void)a;
+	(void)offset;
+	(void)value;
+}
+
 void vcpu_update_mode(struct vcpu *v)
 {
 	(void)v;
@@ -90,7 +110,7 @@ static int setup(void **state)
 	build_multiboot_elf32(&image);
 	image_publish(&image);
 	create_result = 0;
-	created = destroyed = resets = posts = 0;
+	created = destroyed = resets = posts = published = 0;
 	return 0;
 }
 
@@ -118,6 +138,7 @@ static void power_on_leaves_tables_and_kernel_in_memory(void **state)
 	assert_int_equal(m.boot.mode, BOOT_PROTECTED);
 	assert_int_equal(m.boot.rip, TEST_ENTRY);
 	assert_int_equal(m.stop, STOP_NONE);
+	assert_true(published > 0);
 	machine_destroy(&m);
 	assert_int_equal(destroyed, 1);
 }
