@@ -25,3 +25,6 @@ TESTS += test_paging
 TEST_OBJS_test_paging := l0/cpu/tests/test_paging.o l0/cpu/tests/vcpu_bench.o l0/cpu/tests/walker.o
 TESTS += test_control
 TEST_OBJS_test_control := l0/cpu/tests/test_control.o l0/cpu/tests/vcpu_bench.o
+GENERAL_OBJS += l0/cpu/tlb.o
+GENERAL_OBJS += l0/cpu/mmu.o
+GENERAL_OBJS += l0/cpu/mode.o

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# turtles: make help
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+
+comma := ,
+BUILD ?= build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SANITIZE ?=
+OPT ?= -O2
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Werror
+CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) -fno-strict-aliasing -pthread -MMD -MP -D_GNU_SOURCE -I.
+LDFLAGS_ALL := -pthread
+ifneq ($(SANITIZE),)
+BUILD := build/$(subst $(comma),-,$(SANITIZE))
+CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=$(SANITIZE)
+endif
+LIBS := -lZydis -ljansson -lunwind-x86_64 -lunwind -lhwloc -lseccomp
+
+# Debian packages are installed when they are first needed: $(PACKAGES)-<group> stands for a group of .ci/packages.
+PACKAGES := build/packages
+
+all: $(BUILD)/turtles
+
+# Each folder's rules.mk adds objects: OBJS (the program), GENERAL_OBJS (the same, compiled without
+# vector registers: see l0/cpu/vcpu.h), TESTS (one program for each name, from TEST_OBJS_<name>), TEST_SCRIPTS (scripts
+# that print TAP), FUZZERS (programs like TESTS that take --seconds N and run for so long).
+OBJS :=
+GENERAL_OBJS :=
+TESTS :=
+TEST_SCRIPTS :=
+FUZZERS :=
+include $(sort $(wildcard l0/*/rules.mk vmcs-shadow/rules.mk ept-merge/rules.mk l1shim/rules.mk workloads/rules.mk harness/rules.mk))
+
+# The guest's vector state may be live in the host's registers while these run.
+$(addprefix $(BUILD)/,$(GENERAL_OBJS)): CFLAGS_ALL += -mgeneral-regs-only
+
+$(BUILD)/%.o: %.c | $(PACKAGES)-build
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/%.o: %.S | $(PACKAGES)-build
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# everything but main(): what tests link against
+LIB_OBJS := $(filter-out l0/cli/main.o,$(OBJS) $(GENERAL_OBJS))
+$(BUILD)/libl0.a: $(addprefix $(BUILD)/,$(LIB_OBJS))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/turtles: $(BUILD)/l0/cli/main.o $(BUILD)/libl0.a
+	$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $< $(BUILD)/libl0.a $(LIBS)
+
+define test_rule
+$$(addprefix $$(BUILD)/,$$(TEST_OBJS_$(1))): | $$(PACKAGES)-check
+$$(BUILD)/tests/$(1): $$(addprefix $$(BUILD)/,$$(TEST_OBJS_$(1))) $$(BUILD)/libl0.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) -o $$@ $$(addprefix $$(BUILD)/,$$(TEST_OBJS_$(1))) $$(BUILD)/libl0.a -lcmocka $$(LIBS)
+endef
+$(foreach t,$(TESTS) $(FUZZERS),$(eval $(call test_rule,$(t))))
+
+tests: $(addprefix $(BUILD)/tests/,$(TESTS))
+
+$(PACKAGES)-%: .ci/packages
+	@.ci/packages.sh $* $@
+
+# What a test script needs to know.
+export BUILD GUEST CC SANITIZE
+
+# Without a network the guest's images are missing: what needs them then says SKIP.
+check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
+	-@$(MAKE) --no-print-directory guest
+	@.ci/check.sh $(addprefix $(BUILD)/tests/,$(TESTS)) $(sort $(TEST_SCRIPTS))
+
+SECONDS ?= 60
+fuzz: $(addprefix $(BUILD)/tests/,$(FUZZERS))
+	@set -e; for fuzzer in $^; do echo "$$fuzzer --seconds $(SECONDS)"; $$fuzzer --seconds $(SECONDS); done
+
+demo: $(BUILD)/turtles guest
+	$(BUILD)/turtles run --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/initramfs.cpio --memory 512 \
+		--append 'console=ttyS0 turtles.run=demo' --no-reboot --summary
+
+bench: $(BUILD)/turtles guest
+	@workloads/bench.sh
+
+lint: | $(PACKAGES)-build $(PACKAGES)-check $(PACKAGES)-lint
+	@.ci/lint.sh
+
+man: $(BUILD)/turtles.1
+$(BUILD)/turtles.1: $(BUILD)/turtles
+	$(BUILD)/turtles help man > $@.new
+	mv $@.new $@
+
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
+
+#: make                 build/turtles
+#: make demo            boot Debian's kernel under it, on this terminal
+#: make check           all tests; the last line counts them
+#: make fuzz            the fuzzers; SECONDS=n for each (60)
+#: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)
+#: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
+#: make man             build/turtles.1, the man page
+#: make guest           the guest's images in build/guest
+#: make clean           remove build/ but for the guest's images; make distclean: all of it
+#:
+#: SANITIZE=address,undefined  with any of these: build and test with sanitizers, in build/address-undefined
+#: CC=clang                    the other compiler
+#:
+#: Debian packages that are missing are installed as root or with sudo; otherwise one line says which.
+
+clean:
+	find build -mindepth 1 -maxdepth 1 ! -name guest -exec rm -rf {} + 2>/dev/null || true
+
+distclean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all tests check fuzz demo bench lint man help guest clean distclean

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The code cache: blocks, where they come from, where they jump to.
+ *
+ * A block is keyed by the guest-physical address of its first byte and the mode it was translated for. Its code
+ * doesn't know the linear address it runs at: that is v->rip_base plus an offset in the page. So a block is good in every
+ * address space that maps its page, and it is dropped only when the page's bytes change.
+ *
+ *   indirect entry   RSI = linear address of the block: sets rip_base        (jump cache, page-crossing jumps)
+ *   direct entry     rip_base is right already                               (chained jumps within the page)
+ *   ...              code; cold parts (TLB misses, exits) behind it
+ *
+ * Stale blocks: all chained jumps to them are undone and their indirect entry becomes a jump to the lookup, so that
+ * nothing has to search the jump caches. Their bytes stay until the cache is emptied as a whole.
+ */
+#ifndef L0_BT_CACHE_H
+#define L0_BT_CACHE_H
+
+#include "bt.h"
+#include "emit.h"
+
+#define BLOCK_NONE UINT32_MAX
+#define BLOCK_MAX_INSNS 64
+#define HASH_BITS 16
+
+struct bt_exit {
+	u32 patch; /* cache offset of the rel32 to aim at the target; 0: this exit can't be chained */
+	u32 stub; /* cache offset that the rel32 points at while not chained */
+	u32 target; /* block, BLOCK_NONE while not chained */
+	u32 next, prev; /* other exits chained to the same target: 2 * block + exit */
+	s32 delta; /* target's linear address - rip_base */
+};
+
+/* where in host code each guest instruction begins: for faults that the host's CPU finds */
+struct bt_insn_map {
+	u16 host; /* from the direct entry */
+	u16 guest; /* offset in the page */
+};
+
+struct bt_block {
+	u64 phys; /* of the first byte */
+	u64 phys2; /* of the second page if an instruction crosses into it, else UINT64_MAX */
+	u32 mode;
+	u32 hash_next;
+	u32 page_next[2]; /* other blocks of the first, second page */
+	u32 code, direct, end; /* cache offsets: indirect entry, direct entry, end */
+	u32 map; /* first index in bt->maps; `insns` entries */
+	u32 incoming; /* first exit chained to this block */
+	u16 len; /* guest bytes */
+	u8 insns;
+	bool valid, single;
+	struct bt_exit exit[2];
+};
+
+struct translate_scratch;
+
+struct bt {
+	struct machine *machine;
+	int fd;
+	u8 *rw, *rx; /* two views of the same memory: never both writable and executable */
+	size_t size, used, thunks_end;
+	struct bt_block *blocks;
+	u32 block_count, block_max;
+	struct bt_insn_map *maps;
+	u32 map_count, map_max;
+	u32 *hash;
+	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
+	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
+	struct thunks {
+		u8 *enter, *exit, *miss, *commit, *callout, *segment, *chain, *jc_miss, *budget, *fault, *step;
+	} thunk;
+	struct translate_scratch *scratch;
+	bool trace; /* --trace translate */
+	struct bt_stats stats;
+};
+
+#define BT_RECENT 32
+
+struct bt_vcpu {
+	struct bt *bt;
+	u32 fixup; /* see bt_uncounted() */
+	bool single; /* the next block is one instruction, kept out of the hash (self-modifying code) */
+	bool fsgsbase;
+	struct tlb *gs; /* what the host's GS base points at */
+	/* the access of the current instruction that can't be a plain host access */
+	u64 bounce_linear;
+	u32 bounce_size;
+	_Alignas(64) u8 bounce[192];
+	u64 fault_vector, fault_rip_host; /* from the signal handler */
+	u64 recent[BT_RECENT];
+	u32 recent_next;
+};
+
+/* cache.c */
+struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode);
+struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_flush() and begin anew */
+void cache_add(struct bt *bt, struct bt_block *b); /* into hash and page lists; watches the page */
+void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
+void cache_drop(struct bt *bt, struct bt_block *b);
+void cache_flush(struct bt *bt);
+/* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
+bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
+struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);
+/* The instruction of b that host_pc belongs to: its offset in the page; *left: instructions from it to the end. */
+u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc, u32 *left);
+
+static inline u8 *cache_rx(const struct bt *bt, u32 offset)
+{
+	return bt->rx + offset;
+}
+
+/* thunks.c */
+void thunks_emit(struct bt *bt);
+
+/* translate.c: translate the block at linear address v->code_base + v->rip; raises #PF, #GP of the fetch. NULL: cache full. */
+struct bt_block *translate(struct vcpu *v, u64 linear, bool single);
+
+int translate_create(struct bt *bt); /* 0 or -ENOMEM */
+void translate_destroy(struct bt *bt);
+
+/* runtime.c: the jump cache that a block of this mode uses */
+enum jc_class jc_class_of(u32 mode);
+
+/* runtime.c: called by thunks */
+u64 rt_miss(struct vcpu *v, u64 linear, u32 desc);
+void rt_commit(struct vcpu *v);
+u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn);
+u64 rt_segment(struct vcpu *v, u64 offset, u32 desc);
+u8 *rt_chain(struct vcpu *v, u32 exit);
+u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc);
+u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns);
+u8 *rt_fault(struct vcpu *v);
+u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
+
+/*
+ * What a slow path needs to know of its instruction, in 32 bits:
+ *   0..6 operand size in bytes, 7 SS-relative (#SS instead of #GP), 8 write, 9 read, 10..11 unused,
+ *   12..23 offset of the instruction in its page, 24..31 instructions from it to the block's end, itself included
+ */
+#define DESC_SIZE(d) ((d)&127)
+#define DESC_SS BIT(7)
+#define DESC_WRITE BIT(8)
+#define DESC_READ BIT(9)
+#define DESC_OFFSET(d) (((d) >> 12) & 4095)
+#define DESC_LEFT(d) ((d) >> 24)
+/* callouts: bits 0..3 length of the instruction, 4 the block ends here */
+#define DESC_END BIT(4)
+/* jc_miss: bits 0..11 bytes to add to SP to undo the instruction's stack change if the target is bad, biased by 2048 */
+/* segment: 0..6 size, 8 write, 9 read as above; bits 10..11 and 7: segment number's bits 0..2 */
+#define DESC_SEG(s) ((((s)&3u) << 10) | ((s) >> 2 << 7))
+#define DESC_SEG_OF(d) (((d) >> 10 & 3) | (((d) >> 7 & 1) << 2))
+
+#endif

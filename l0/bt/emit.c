@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SDM vol. 2, "Instruction Format". */
+#include "emit.h"
+
+static void emit_modrm(struct emit *e, const struct enc *i)
+{
+	u8 reg = (i->reg & 7) << 3;
+	const struct mem *m = &i->mem;
+	u8 mod;
+
+	if (!i->is_mem) {
+		emit8(e, 0xc0 | reg | (i->rm & 7));
+		return;
+	}
+	if (m->base == H_NONE) {
+		/* SIB without base: disp32, absolute or GS-relative (not RIP-relative) */
+		emit8(e, reg | 4);
+		emit8(e, (m->scale << 6) | (m->index == H_NONE ? 4 << 3 : (m->index & 7) << 3) | 5);
+		emit32(e, m->disp);
+		return;
+	}
+	if (m->disp == 0 && (m->base & 7) != 5)
+		mod = 0;
+	else if (m->disp >= -128 && m->disp <= 127)
+		mod = 1;
+	else
+		mod = 2;
+	if (m->index == H_NONE && (m->base & 7) != 4) {
+		emit8(e, mod << 6 | reg | (m->base & 7));
+	} else {
+		emit8(e, mod << 6 | reg | 4);
+		emit8(e, (m->scale << 6) | (m->index == H_NONE ? 4 << 3 : (m->index & 7) << 3) | (m->base & 7));
+	}
+	if (mod == 1)
+		emit8(e, m->disp);
+	else if (mod == 2)
+		emit32(e, m->disp);
+}
+
+void emit_enc(struct emit *e, const struct enc *i)
+{
+	bool r = i->reg & 8;
+	bool x = i->is_mem && i->mem.index != H_NONE && (i->mem.index & 8);
+	bool b = i->is_mem ? i->mem.base != H_NONE && (i->mem.base & 8) : (i->rm & 8) != 0;
+	int n;
+
+	if (i->is_mem && i->mem.gs)
+		emit8(e, 0x65);
+	if (i->vex) {
+		u8 pp = i->p66 ? 1 : i->rep == 0xf3 ? 2 : i->rep == 0xf2 ? 3 : 0;
+
+		if (!x && !b && !i->w && i->map == 1) {
+			emit8(e, 0xc5);
+			emit8(e, (!r) << 7 | (~i->vvvv & 15) << 3 | i->l << 2 | pp);
+		} else {
+			emit8(e, 0xc4);
+			emit8(e, (!r) << 7 | (!x) << 6 | (!b) << 5 | i->map);
+			emit8(e, i->w << 7 | (~i->vvvv & 15) << 3 | i->l << 2 | pp);
+		}
+	} else {
+		u8 rex = i->w << 3 | r << 2 | x << 1 | b;
+
+		if (i->lock)
+			emit8(e, 0xf0);
+		if (i->p66)
+			emit8(e, 0x66);
+		if (i->rep)
+			emit8(e, i->rep);
+		if (rex || i->force_rex)
+			emit8(e, 0x40 | rex);
+		if (i->map)
+			emit8(e, 0x0f);
+		if (i->map == 2)
+			emit8(e, 0x38);
+		else if (i->map == 3)
+			emit8(e, 0x3a);
+	}
+	emit8(e, i->op);
+	if (!i->no_modrm)
+		emit_modrm(e, i);
+	for (n = 0; n < i->imm_len; n++)
+		emit8(e, i->imm[n]);
+}
+
+static bool byte_reg_needs_rex(unsigned int bytes, u8 reg)
+{
+	return bytes == 1 && reg >= 4;
+}
+
+void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
+{
+	struct enc i = { .p66 = bytes == 2, .w = bytes == 8, .op = bytes == 1 ? op - 1 : op, .reg = reg,
+			 .is_mem = true, .mem = m, .force_rex = byte_reg_needs_rex(bytes, reg) };
+
+	emit_enc(e, &i);
+}
+
+void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
+{
+	struct enc i = { .p66 = bytes == 2, .w = bytes == 8, .op = bytes == 1 ? op - 1 : op, .reg = reg, .rm = rm,
+			 .force_rex = byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm) };
+
+	emit_enc(e, &i);
+}
+
+void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
+{
+	struct enc i = { .reg = reg, .is_mem = true, .mem = m };
+
+	if (bytes >= 4) {
+		i.w = bytes == 8;
+		i.op = 0x8b;
+	} else {
+		i.map = 1;
+		i.op = bytes == 1 ? 0xb6 : 0xb7;
+	}
+	emit_enc(e, &i);
+}
+
+void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg)
+{
+	emit_op_rm(e, 0x89, bytes, reg, m);
+}
+
+void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from)
+{
+	struct enc i = { .reg = to, .rm = from };
+
+	if (bytes >= 4) {
+		if (to == from && bytes == 8)
+			return;
+		i.w = bytes == 8;
+		i.op = 0x8b;
+	} else {
+		i.map = 1;
+		i.op = bytes == 1 ? 0xb6 : 0xb7;
+		i.force_rex = byte_reg_needs_rex(bytes, from);
+	}
+	emit_enc(e, &i);
+}
+
+void emit_mov_imm(struct emit *e, u8 reg, u64 imm)
+{
+	if (imm <= UINT32_MAX) {
+		if (reg & 8)
+			emit8(e, 0x41);
+		emit8(e, 0xb8 | (reg & 7));
+		emit32(e, imm);
+	} else if ((s64)imm == (s32)imm) {
+		struct enc i = { .w = true, .op = 0xc7, .rm = reg };
+
+		emit_enc(e, &i);
+		emit32(e, imm);
+	} else {
+		emit8(e, 0x48 | (reg >> 3));
+		emit8(e, 0xb8 | (reg & 7));
+		emit64(e, imm);
+	}
+}
+
+void emit_store_imm32(struct emit *e, unsigned int bytes, struct mem m, s32 imm)
+{
+	struct enc i = { .w = bytes == 8, .op = 0xc7, .is_mem = true, .mem = m };
+
+	emit_enc(e, &i);
+	emit32(e, imm);
+}
+
+void emit_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
+{
+	struct enc i = { .w = bytes == 8, .p66 = bytes == 2, .op = 0x8d, .reg = reg, .is_mem = true, .mem = m };
+
+	emit_enc(e, &i);
+}
+
+void emit_pext(struct emit *e, u8 to, u8 from, struct mem mask)
+{
+	struct enc i = { .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = to, .vvvv = from,
+			 .is_mem = true, .mem = mask };
+
+	emit_enc(e, &i);
+}
+
+void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
+{
+	struct enc i = { .vex = true, .rep = 0xf2, .w = true, .map = 3, .op = 0xf0, .reg = to, .rm = from,
+			 .imm_len = 1, .imm = { count } };
+
+	emit_enc(e, &i);
+}
+
+static void emit_rel32(struct emit *e, const u8 *target)
+{
+	emit32(e, (u32)(target - (emit_rx(e) + 4)));
+}
+
+void emit_jmp(struct emit *e, const u8 *target)
+{
+	emit8(e, 0xe9);
+	emit_rel32(e, target);
+}
+
+void emit_call(struct emit *e, const u8 *target)
+{
+	emit8(e, 0xe8);
+	emit_rel32(e, target);
+}
+
+void emit_jmp_mem(struct emit *e, struct mem m)
+{
+	struct enc i = { .op = 0xff, .reg = 4, .is_mem = true, .mem = m };
+
+	emit_enc(e, &i);
+}
+
+void emit_jmp_reg(struct emit *e, u8 reg)
+{
+	struct enc i = { .op = 0xff, .reg = 4, .rm = reg };
+
+	emit_enc(e, &i);
+}
+
+void emit_call_reg(struct emit *e, u8 reg)
+{
+	struct enc i = { .op = 0xff, .reg = 2, .rm = reg };
+
+	emit_enc(e, &i);
+}
+
+u8 *emit_jmp_fwd(struct emit *e)
+{
+	emit8(e, 0xe9);
+	emit32(e, 0);
+	return e->p - 4;
+}
+
+u8 *emit_jcc_fwd(struct emit *e, u8 cc)
+{
+	emit8(e, 0x0f);
+	emit8(e, 0x80 | cc);
+	emit32(e, 0);
+	return e->p - 4;
+}
+
+u8 *emit_jrcxz_fwd(struct emit *e)
+{
+	emit8(e, 0xe3);
+	emit8(e, 0);
+	return e->p - 1;
+}
+
+void emit_patch32(struct emit *e, u8 *place)
+{
+	u32 rel = (u32)(e->p - (place + 4));
+
+	if (!e->full)
+		memcpy(place, &rel, 4);
+}
+
+void emit_patch8(struct emit *e, u8 *place)
+{
+	if (!e->full)
+		*place = (u8)(e->p - (place + 1));
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lowering: one guest instruction to host code. A block is decoded as a whole first, then lowered from front to
+ * back; cold parts are remembered and emitted behind it.
+ *
+ * The rules that make exceptions precise: before the last thing that can fault, no guest register changes and no
+ * memory is written; flags change by the guest's own instruction and by nothing else.
+ */
+#ifndef L0_BT_LOWER_H
+#define L0_BT_LOWER_H
+
+#include <Zydis/Zydis.h>
+#include "../cpu/insn.h"
+#include "../cpu/mode.h"
+#include "cache.h"
+
+struct lower;
+
+struct insn {
+	ZydisDecodedInstruction z;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	const struct lower_rule *rule;
+	u8 bytes[16];
+	u16 offset; /* of its first byte in the page */
+};
+
+enum cold_kind { COLD_ACCESS, COLD_BUDGET, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
+
+#define SEQ_MAX 4
+
+/* A part that is rarely run. `from`: the jump to it (rel32, or NULL if patched otherwise). */
+struct cold {
+	enum cold_kind kind;
+	u8 *from, *back; /* back: executable address to return to; ACCESS: where the address is used */
+	u8 *after; /* ACCESS that writes: behind the instruction's memory operation */
+	u8 areg;
+	u8 n;
+	u8 exit; /* CHAIN, JUMP: which of the block's exits */
+	u32 desc;
+	s64 delta; /* JUMP: target - rip_base */
+	struct enc seq[SEQ_MAX];
+};
+
+#define COLD_MAX (BLOCK_MAX_INSNS * 3 + 8)
+
+struct lower {
+	struct vcpu *v;
+	struct bt *bt;
+	struct bt_block *b;
+	struct emit e;
+	u32 mode;
+	bool cs64, step; /* step: exits go to C after one instruction */
+	unsigned int count, at; /* instructions in the block, the current one */
+	const struct insn *i; /* the current one */
+	struct insn insn[BLOCK_MAX_INSNS];
+	unsigned int cold_count;
+	struct cold cold[COLD_MAX];
+};
+
+typedef void lower_fn(struct lower *l);
+
+#define RULE_END BIT(0) /* the block ends behind this instruction */
+#define RULE_NEXT_ENDS BIT(1) /* ... behind the next one (STI) */
+#define RULE_WIDE BIT(2) /* callout: operand size from REX.W alone */
+
+struct lower_rule {
+	lower_fn *fn;
+	insn_fn *callout;
+	u8 flags;
+};
+
+/* rules.c: the rule for a decoded instruction; never NULL. Checks what the CPU model and the mode offer. */
+const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i);
+
+/* STI where the next instruction is not in the same block */
+const struct lower_rule *lower_rule_sti_alone(void);
+/* more than 15 bytes: #GP(0) */
+const struct lower_rule *lower_rule_too_long(void);
+
+/* lower_mem.c */
+
+/* desc without size and direction: where the instruction is */
+u32 lower_desc(const struct lower *l);
+/* Effective address of operand o plus `bias` into a register: offset in its segment. */
+u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias);
+/* The same as linear address; size and rw for the checks of segments that aren't flat. */
+u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw);
+/* TA holds an offset in `seg`: make it linear. */
+void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw);
+/*
+ * The access itself: `areg` holds the linear address; seq are the host instructions that use it, with [areg + TC] as
+ * memory operand. rw: DESC_READ, DESC_WRITE. TI is lost before seq begins.
+ */
+void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n);
+bool lower_is_ss(const ZydisDecodedOperand *o);
+struct mem lower_host_mem(u8 areg);
+/* Guest register: number 0..15; from a Zydis register of any width (high bytes: see lower_high_byte()) */
+u8 lower_gpr(ZydisRegister r);
+bool lower_high_byte(ZydisRegister r);
+/* host register that holds guest register g, loading `temp` if it lives in memory */
+u8 lower_get(struct lower *l, u8 g, u8 temp);
+/* bytes: 4 or 8 */
+void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from);
+
+/* lower_plain.c */
+lower_fn lower_plain, lower_mov_imm, lower_mov_moffs, lower_lea, lower_bswap, lower_xchg, lower_inc_dec, lower_bit, lower_shift,
+	lower_cmpxchg16, lower_nop, lower_flush, lower_cli, lower_sti, lower_cld, lower_std, lower_mov, lower_xlat;
+/* lower_flow.c */
+lower_fn lower_jmp, lower_jcc, lower_call, lower_ret, lower_loop, lower_jcxz;
+void lower_exit(struct lower *l, int exit, s64 delta);
+void lower_exit_cold(struct lower *l, struct cold *c);
+/* TA = linear address of the target: look it up and go. undo: bytes to add to the stack pointer if the target is bad. */
+void lower_jump_cache(struct lower *l, int undo);
+/* lower_stack.c */
+lower_fn lower_push, lower_pop, lower_leave;
+void lower_push_reg(struct lower *l, unsigned int size, u8 value, bool is_imm, s32 imm);
+void lower_sp_add(struct lower *l, s32 n);
+u8 lower_stack_address(struct lower *l, s32 bias, unsigned int size, u32 rw);
+/* lower_callout.c */
+lower_fn lower_callout, lower_ud, lower_nm, lower_gp;
+void lower_cold(struct lower *l);
+
+#endif

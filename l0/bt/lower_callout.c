@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Instructions done in C (cpu/insn.h), and the cold parts of a block. */
+#include "lower.h"
+
+static void callout(struct lower *l, insn_fn *fn, u64 args, bool end)
+{
+	struct emit *e = &l->e;
+
+	emit_mov_imm(e, TI, (u64)fn);
+	emit_mov_imm(e, TC, args);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | (end ? DESC_END : 0));
+	emit_call(e, l->bt->thunk.callout);
+}
+
+static enum sreg sreg_operand(const struct insn *i)
+{
+	unsigned int k;
+
+	for (k = 0; k < i->z.operand_count; k++)
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(i->op[k].reg.value) == ZYDIS_REGCLASS_SEGMENT)
+			return (enum sreg)(i->op[k].reg.value - ZYDIS_REGISTER_ES);
+	return ES;
+}
+
+static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand **memory)
+{
+	const struct insn *i = l->i;
+	const ZydisDecodedInstruction *z = &i->z;
+	union insn_args a = { .raw = 0 };
+	unsigned int k;
+
+	*memory = NULL;
+	a.size = i->rule->flags & RULE_WIDE ? (z->raw.rex.W ? 8 : 4) : z->operand_width / 8;
+	a.asize = z->address_width == 64 ? 2 : z->address_width == 32 ? 1 : 0;
+	a.rep = z->attributes & ZYDIS_ATTRIB_HAS_REPNE ? 2 : z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE) ? 1 : 0;
+	a.seg = DS;
+	if (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
+		a.reg = z->raw.modrm.reg | z->raw.rex.R << 3;
+		if (z->raw.modrm.mod == 3 || (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
+			a.is_reg = 1;
+			a.rm = z->raw.modrm.rm | z->raw.rex.B << 3;
+		}
+	}
+	for (k = 0; k < z->operand_count; k++) {
+		const ZydisDecodedOperand *o = &i->op[k];
+
+		switch (o->type) {
+		case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+			a.imm = o->imm.value.u;
+			if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
+				a.is_reg = 1; /* IN, OUT: the port is the immediate */
+			break;
+		case ZYDIS_OPERAND_TYPE_POINTER:
+			a.is_reg = 1;
+			a.imm = o->ptr.offset;
+			a.reg = o->ptr.segment & 255;
+			a.rm = o->ptr.segment >> 8;
+			break;
+		case ZYDIS_OPERAND_TYPE_MEMORY:
+			if (o->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
+				*memory = o;
+			/* string instructions: the segment that can be overridden */
+			if (o->mem.base != ZYDIS_REGISTER_RDI && o->mem.base != ZYDIS_REGISTER_EDI && o->mem.base != ZYDIS_REGISTER_DI)
+				a.seg = o->mem.segment - ZYDIS_REGISTER_ES;
+			break;
+		default:
+			break;
+		}
+	}
+	if (*memory)
+		a.seg = (*memory)->mem.segment - ZYDIS_REGISTER_ES;
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_MOV: /* to or from a segment register */
+	case ZYDIS_MNEMONIC_PUSH:
+	case ZYDIS_MNEMONIC_POP:
+		if (!(z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23))
+			a.reg = sreg_operand(i);
+		break;
+	case ZYDIS_MNEMONIC_LDS:
+		a.imm = DS;
+		break;
+	case ZYDIS_MNEMONIC_LES:
+		a.imm = ES;
+		break;
+	case ZYDIS_MNEMONIC_LSS:
+		a.imm = SS;
+		break;
+	case ZYDIS_MNEMONIC_LFS:
+		a.imm = FS;
+		break;
+	case ZYDIS_MNEMONIC_LGS:
+		a.imm = GS;
+		break;
+	case ZYDIS_MNEMONIC_ENTER:
+		a.imm = i->op[0].imm.value.u | i->op[1].imm.value.u << 16;
+		break;
+	case ZYDIS_MNEMONIC_MOVSB: case ZYDIS_MNEMONIC_CMPSB: case ZYDIS_MNEMONIC_STOSB: case ZYDIS_MNEMONIC_LODSB:
+	case ZYDIS_MNEMONIC_SCASB: case ZYDIS_MNEMONIC_INSB: case ZYDIS_MNEMONIC_OUTSB:
+		a.size = 1;
+		break;
+	case ZYDIS_MNEMONIC_IN:
+	case ZYDIS_MNEMONIC_OUT:
+		a.size = z->opcode & 1 ? (z->operand_width == 16 ? 2 : 4) : 1;
+		break;
+	case ZYDIS_MNEMONIC_INSD: case ZYDIS_MNEMONIC_OUTSD:
+		a.size = 4;
+		break;
+	case ZYDIS_MNEMONIC_LGDT: case ZYDIS_MNEMONIC_LIDT: case ZYDIS_MNEMONIC_SGDT: case ZYDIS_MNEMONIC_SIDT:
+		if (l->cs64)
+			a.size = 8;
+		break;
+	case ZYDIS_MNEMONIC_IRET:
+		a.size = 2;
+		break;
+	case ZYDIS_MNEMONIC_IRETD:
+		a.size = 4;
+		break;
+	case ZYDIS_MNEMONIC_IRETQ:
+		a.size = 8;
+		break;
+	default:
+		break;
+	}
+	return a;
+}
+
+/* What the translator puts in the way of an instruction because of the mode: #NM, #UD */
+static void insn_nm(struct vcpu *v, union insn_args a)
+{
+	(void)a;
+	raise_exception(v, VEC_NM);
+}
+
+static void insn_gp(struct vcpu *v, union insn_args a)
+{
+	(void)a;
+	raise_gp(v, 0);
+}
+
+void lower_gp(struct lower *l)
+{
+	callout(l, insn_gp, 0, true);
+}
+
+void lower_callout(struct lower *l)
+{
+	const ZydisDecodedOperand *memory;
+	union insn_args a = args_of(l, &memory);
+
+	if (memory) {
+		u8 r = lower_offset(l, memory, 0);
+
+		emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), r);
+	}
+	callout(l, l->i->rule->callout, a.raw, l->i->rule->flags & RULE_END);
+}
+
+void lower_ud(struct lower *l)
+{
+	callout(l, insn_ud, 0, true);
+}
+
+void lower_nm(struct lower *l)
+{
+	callout(l, insn_nm, 0, true);
+}
+
+static void cold_access(struct lower *l, struct cold *c)
+{
+	struct emit *e = &l->e;
+	int k;
+
+	emit_mov_rr(e, 8, TA, c->areg);
+	emit_mov_imm(e, TC, c->desc);
+	emit_call(e, l->bt->thunk.miss);
+	emit_jmp(e, c->back);
+	if (!(c->desc & DESC_WRITE)) {
+		/* a bounced load: the same way back */
+		return;
+	}
+	/* 5 bytes behind the call: the access goes through the bounce buffer */
+	for (k = 0; k < c->n; k++)
+		emit_enc(e, &c->seq[k]);
+	emit_call(e, l->bt->thunk.commit);
+	emit_jmp(e, c->after);
+}
+
+void lower_cold(struct lower *l)
+{
+	struct emit *e = &l->e;
+	unsigned int k;
+
+	/* A cold part may add others (a jump's cache miss). */
+	for (k = 0; k < l->cold_count; k++) {
+		struct cold *c = &l->cold[k];
+
+		emit_patch32(e, c->from);
+		switch (c->kind) {
+		case COLD_ACCESS:
+			cold_access(l, c);
+			break;
+		case COLD_BUDGET:
+			emit_mov_imm(e, TA, l->insn[0].offset);
+			emit_mov_imm(e, TI, l->count);
+			emit_jmp(e, l->bt->thunk.budget);
+			break;
+		case COLD_CHAIN:
+			l->b->exit[c->exit].stub = e->p - l->bt->rw;
+			emit_mov_imm(e, TC, (u32)(l->b - l->bt->blocks) * 2 + c->exit);
+			emit_jmp(e, l->bt->thunk.chain);
+			break;
+		case COLD_JUMP:
+			lower_exit_cold(l, c);
+			break;
+		case COLD_JC_MISS:
+			emit_mov_imm(e, TC, c->desc);
+			emit_jmp(e, l->bt->thunk.jc_miss);
+			break;
+		}
+	}
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Near control transfers. Far ones are callouts. */
+#include "lower.h"
+
+#define JC_OFF(class, array) ((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
+
+/* The instruction pointer is cut to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
+static bool ip16(const struct lower *l)
+{
+	return !l->cs64 && l->i->z.operand_width == 16;
+}
+
+/* IP in TA (zero-extended) to linear; TI, TC lost */
+static void ip_to_linear(struct lower *l)
+{
+	struct emit *e = &l->e;
+
+	if (ip16(l))
+		emit_mov_rr(e, 2, TA, TA);
+	if (l->cs64)
+		return;
+	if (l->mode & MODE_FLAT_CS) {
+		emit_mov_rr(e, 4, TA, TA);
+		return;
+	}
+	emit_load(e, 8, TC, MEM_VCPU(OFF(code_base)));
+	emit_lea(e, 4, TA, MEM_BASE_INDEX(TA, TC, 0));
+}
+
+/* linear address rip_base + delta as IP into reg; TC lost unless 64-bit or flat */
+static void ip_of(struct lower *l, u8 reg, s64 delta)
+{
+	struct emit *e = &l->e;
+
+	emit_load(e, 8, reg, MEM_VCPU(OFF(rip_base)));
+	if (delta == (s32)delta) {
+		emit_lea(e, l->cs64 ? 8 : 4, reg, MEM_BASE(reg, delta));
+	} else {
+		emit_mov_imm(e, TC, delta);
+		emit_lea(e, 8, reg, MEM_BASE_INDEX(reg, TC, 0));
+	}
+	if (l->cs64 || (l->mode & MODE_FLAT_CS))
+		return;
+	/* minus code_base without flags: plus its complement, plus one */
+	emit_load(e, 8, TC, MEM_VCPU(OFF(code_base)));
+	emit_enc(e, &(struct enc){ .w = true, .op = 0xf7, .reg = 2, .rm = TC });
+	emit_lea(e, 4, reg, MEM_BASE_INDEX(reg, TC, 1));
+}
+
+/* TA = linear address of a jump's target */
+static void target_linear(struct lower *l, s64 delta)
+{
+	ip_of(l, TA, delta);
+	ip_to_linear(l);
+}
+
+static s64 branch_delta(const struct lower *l)
+{
+	return (s64)l->i->offset + l->i->z.length + l->i->op[0].imm.value.s;
+}
+
+static s64 next_delta(const struct lower *l)
+{
+	return (s64)l->i->offset + l->i->z.length;
+}
+
+/* Within the page the target's physical address is known as long as this block lives. */
+static bool chainable(const struct lower *l, s64 delta)
+{
+	return !l->step && delta >= 0 && delta < 4096 && (l->mode & MODE_FLAT_CS) && !ip16(l) && l->b->phys2 == UINT64_MAX;
+}
+
+static u32 cache_offset(const struct lower *l, const u8 *rw)
+{
+	return rw - l->bt->rw;
+}
+
+/* TA = linear address of the target: look it up and go there. */
+void lower_jump_cache(struct lower *l, int undo)
+{
+	struct emit *e = &l->e;
+	enum jc_class class = jc_class_of(l->mode);
+	struct cold *c;
+	u8 *hit;
+
+	if (l->step) {
+		emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048));
+		emit_jmp(e, l->bt->thunk.step);
+		return;
+	}
+	emit_pext(e, TI, TA, MEM_TLB(TLB_OFF(jc_mask)));
+	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
+	hit = emit_jrcxz_fwd(e);
+	c = &l->cold[l->cold_count++];
+	*c = (struct cold){ .kind = COLD_JC_MISS, .from = emit_jmp_fwd(e), .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
+	emit_patch8(e, hit);
+	emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+}
+
+static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
+{
+	struct cold *c = &l->cold[l->cold_count++];
+
+	l->b->exit[exit].delta = delta;
+	l->b->exit[exit].patch = cache_offset(l, place);
+	*c = (struct cold){ .kind = COLD_CHAIN, .from = place, .exit = exit };
+}
+
+void lower_exit(struct lower *l, int exit, s64 delta)
+{
+	if (chainable(l, delta)) {
+		chain_from(l, exit, delta, emit_jmp_fwd(&l->e));
+		return;
+	}
+	target_linear(l, delta);
+	lower_jump_cache(l, 0);
+}
+
+void lower_exit_cold(struct lower *l, struct cold *c)
+{
+	target_linear(l, c->delta);
+	lower_jump_cache(l, 0);
+}
+
+/* A conditional jump's rel32 at `place` leads to rip_base + delta. */
+static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
+{
+	if (chainable(l, delta))
+		chain_from(l, exit, delta, place);
+	else
+		l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit };
+}
+
+void lower_jcc(struct lower *l)
+{
+	exit_from(l, 0, branch_delta(l), emit_jcc_fwd(&l->e, l->i->z.opcode & 15));
+	lower_exit(l, 1, next_delta(l));
+}
+
+/* value of the operand of an indirect JMP or CALL into TA, zero-extended */
+static void read_target(struct lower *l)
+{
+	const ZydisDecodedOperand *o = &l->i->op[0];
+	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	struct emit *e = &l->e;
+	u8 a;
+
+	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		emit_mov_rr(e, size, TA, lower_get(l, lower_gpr(o->reg.value), TA));
+		return;
+	}
+	a = lower_linear(l, o, 0, size, DESC_READ);
+	lower_access(l, a, size, DESC_READ | (lower_is_ss(o) ? DESC_SS : 0),
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+}
+
+void lower_jmp(struct lower *l)
+{
+	if (l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		lower_exit(l, 0, branch_delta(l));
+		return;
+	}
+	read_target(l);
+	ip_to_linear(l);
+	lower_jump_cache(l, 0);
+}
+
+static void push_return(struct lower *l)
+{
+	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	s32 next = next_delta(l);
+	struct emit *e = &l->e;
+
+	if (l->cs64) {
+		u8 a = lower_stack_address(l, -8, 8, DESC_WRITE);
+		struct enc seq[3] = {
+			{ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(rip_base)) },
+			{ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = MEM_BASE(TI, next) },
+			{ .op = 0x89, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) },
+		};
+
+		lower_access(l, a, 8, DESC_WRITE | DESC_SS, seq, 3);
+		lower_sp_add(l, -8);
+		return;
+	}
+	ip_of(l, TI, next);
+	if (size == 2)
+		emit_mov_rr(e, 2, TI, TI);
+	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
+	lower_push_reg(l, size, H_NONE, false, 0);
+}
+
+void lower_call(struct lower *l)
+{
+	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	struct emit *e = &l->e;
+
+	if (l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		push_return(l);
+		lower_exit(l, 0, branch_delta(l));
+		return;
+	}
+	read_target(l);
+	emit_store(e, 8, MEM_VCPU(OFF(scratch[1])), TA);
+	push_return(l);
+	emit_load(e, 8, TA, MEM_VCPU(OFF(scratch[1])));
+	ip_to_linear(l);
+	lower_jump_cache(l, (int)size);
+}
+
+void lower_ret(struct lower *l)
+{
+	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	unsigned int release = l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? l->i->op[0].imm.value.u : 0;
+	struct emit *e = &l->e;
+	u8 a = lower_stack_address(l, 0, size, DESC_READ);
+	int undo = -(int)(size + release);
+
+	lower_access(l, a, size, DESC_READ | DESC_SS,
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+	lower_sp_add(l, size + release);
+	emit_mov_rr(e, 8, TA, TI);
+	ip_to_linear(l);
+	/* Beyond the field's range only the (non-canonical) fault's RSP would be off: such a RET goes without undo. */
+	lower_jump_cache(l, undo < -2048 ? 0 : undo);
+}
+
+/* rCX of the address size into TC */
+static void counter(struct lower *l)
+{
+	unsigned int bytes = l->i->z.address_width / 8;
+
+	emit_mov_rr(&l->e, bytes, TC, guest_reg_home[RCX]);
+}
+
+void lower_jcxz(struct lower *l)
+{
+	struct emit *e = &l->e;
+	u8 *taken;
+
+	counter(l);
+	taken = emit_jrcxz_fwd(e);
+	exit_from(l, 1, next_delta(l), emit_jmp_fwd(e));
+	emit_patch8(e, taken);
+	exit_from(l, 0, branch_delta(l), emit_jmp_fwd(e));
+}
+
+/* LOOP, LOOPE, LOOPNE: the counter changes, flags don't */
+void lower_loop(struct lower *l)
+{
+	unsigned int bytes = l->i->z.address_width / 8;
+	u8 cx = guest_reg_home[RCX];
+	struct emit *e = &l->e;
+	u8 *zero;
+
+	if (bytes == 2) {
+		emit_lea(e, 4, TC, MEM_BASE(cx, -1));
+		emit_op_rr(e, 0x89, 2, TC, cx);
+	} else {
+		emit_lea(e, bytes, cx, MEM_BASE(cx, -1));
+	}
+	counter(l);
+	zero = emit_jrcxz_fwd(e);
+	switch (l->i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_LOOPE:
+		exit_from(l, 0, branch_delta(l), emit_jcc_fwd(e, 4));
+		break;
+	case ZYDIS_MNEMONIC_LOOPNE:
+		exit_from(l, 0, branch_delta(l), emit_jcc_fwd(e, 5));
+		break;
+	default:
+		exit_from(l, 0, branch_delta(l), emit_jmp_fwd(e));
+	}
+	emit_patch8(e, zero);
+	exit_from(l, 1, next_delta(l), emit_jmp_fwd(e));
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory operands. What a soft-TLB hit costs, for the address in A:
+ *
+ *	pext  rdi, A, gs:index_mask	index
+ *	mov   rcx, gs:read[rdi]		-page
+ *	lea   rcx, [rcx + A + size-1]	last byte's distance from the page's start
+ *	pext  rcx, rcx, gs:page_mask	0 if it is below 4096
+ *	jrcxz hit
+ *	jmp   cold
+ * hit:	mov   rcx, gs:addend[rdi]
+ *	op    [A + rcx]
+ */
+#include "lower.h"
+
+#define VIEW_OFF(view, array) ((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
+
+u32 lower_desc(const struct lower *l)
+{
+	return (u32)l->i->offset << 12 | (l->count - l->at) << 24;
+}
+
+u8 lower_gpr(ZydisRegister r)
+{
+	switch (ZydisRegisterGetClass(r)) {
+	case ZYDIS_REGCLASS_GPR64:
+		return r - ZYDIS_REGISTER_RAX;
+	case ZYDIS_REGCLASS_GPR32:
+		return r - ZYDIS_REGISTER_EAX;
+	case ZYDIS_REGCLASS_GPR16:
+		return r - ZYDIS_REGISTER_AX;
+	default:
+		if (r <= ZYDIS_REGISTER_BL)
+			return r - ZYDIS_REGISTER_AL;
+		if (r <= ZYDIS_REGISTER_BH)
+			return r - ZYDIS_REGISTER_AH;
+		return r - ZYDIS_REGISTER_SPL + 4;
+	}
+}
+
+bool lower_high_byte(ZydisRegister r)
+{
+	return r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH;
+}
+
+u8 lower_get(struct lower *l, u8 g, u8 temp)
+{
+	if (guest_reg_home[g] != H_NONE)
+		return guest_reg_home[g];
+	emit_load(&l->e, 8, temp, MEM_VCPU(OFF_GPR(g)));
+	return temp;
+}
+
+void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from)
+{
+	if (guest_reg_home[g] != H_NONE) {
+		emit_mov_rr(&l->e, bytes, guest_reg_home[g], from);
+		return;
+	}
+	if (bytes == 4)
+		emit_mov_rr(&l->e, 4, from, from);
+	emit_store(&l->e, 8, MEM_VCPU(OFF_GPR(g)), from);
+}
+
+static enum sreg sreg_of(const ZydisDecodedOperand *o)
+{
+	return (enum sreg)(o->mem.segment - ZYDIS_REGISTER_ES);
+}
+
+bool lower_is_ss(const ZydisDecodedOperand *o)
+{
+	return o->mem.segment == ZYDIS_REGISTER_SS;
+}
+
+struct mem lower_host_mem(u8 areg)
+{
+	return MEM_BASE_INDEX(areg, TC, 0);
+}
+
+static unsigned int bytes_of(ZydisRegister r)
+{
+	return ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, r) / 8;
+}
+
+u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias)
+{
+	struct emit *e = &l->e;
+	unsigned int asize = l->i->z.address_width / 8;
+	s64 disp = (o->mem.disp.has_displacement ? o->mem.disp.value : 0) + bias;
+	struct mem m = { .base = H_NONE, .index = H_NONE };
+
+	if (o->mem.base == ZYDIS_REGISTER_RIP || o->mem.base == ZYDIS_REGISTER_EIP) {
+		s64 delta = l->i->offset + l->i->z.length + disp;
+
+		emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
+		if (delta == (s32)delta) {
+			emit_lea(e, o->mem.base == ZYDIS_REGISTER_EIP ? 4 : 8, TA, MEM_BASE(TA, delta));
+		} else {
+			emit_mov_imm(e, TI, delta);
+			emit_lea(e, o->mem.base == ZYDIS_REGISTER_EIP ? 4 : 8, TA, MEM_BASE_INDEX(TA, TI, 0));
+		}
+		return TA;
+	}
+	if (o->mem.base != ZYDIS_REGISTER_NONE)
+		m.base = lower_get(l, lower_gpr(o->mem.base), TA);
+	if (o->mem.index != ZYDIS_REGISTER_NONE) {
+		m.index = lower_get(l, lower_gpr(o->mem.index), TI);
+		m.scale = o->mem.scale == 8 ? 3 : o->mem.scale / 2;
+		(void)bytes_of;
+	}
+	if (m.base == H_NONE && m.index == H_NONE) {
+		emit_mov_imm(e, TA, asize == 8 ? (u64)disp : asize == 4 ? (u32)disp : (u16)disp);
+		return TA;
+	}
+	if (asize == 8 && m.index == H_NONE && disp == 0)
+		return m.base;
+	if (disp != (s32)disp)
+		disp = (s32)disp; /* bias may carry it over the edge only at 32-bit address sizes, which wrap */
+	m.disp = disp;
+	if (m.index != H_NONE && m.scale == 0 && m.base == H_NONE) {
+		m.base = m.index;
+		m.index = H_NONE;
+	}
+	if (asize == 8) {
+		emit_lea(e, 8, TA, m);
+	} else {
+		if (m.index == H_NONE && disp == 0)
+			emit_mov_rr(e, asize, TA, m.base);
+		else {
+			emit_lea(e, 4, TA, m);
+			if (asize == 2)
+				emit_mov_rr(e, 2, TA, TA);
+		}
+	}
+	return TA;
+}
+
+static bool seg_flat(const struct lower *l, enum sreg seg)
+{
+	switch (seg) {
+	case ES:
+		return l->mode & MODE_FLAT_ES;
+	case SS:
+		return l->mode & MODE_FLAT_SS;
+	case DS:
+		return l->mode & MODE_FLAT_DS;
+	default:
+		/* CS as data: readable only if its type says so. FS and GS have bases. */
+		return l->cs64 && seg == CS;
+	}
+}
+
+void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
+{
+	struct emit *e = &l->e;
+
+	if (seg_flat(l, seg))
+		return;
+	if (l->cs64) {
+		emit_load(e, 8, TI, MEM_VCPU((int)(offsetof(struct vcpu, seg) + seg * sizeof(struct segment) + offsetof(struct segment, base))));
+		emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TI, 0));
+		return;
+	}
+	emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | size | rw | DESC_SEG(seg));
+	emit_call(e, l->bt->thunk.segment);
+}
+
+u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw)
+{
+	enum sreg seg = sreg_of(o);
+	u8 a = lower_offset(l, o, bias);
+
+	if (seg_flat(l, seg))
+		return a;
+	emit_mov_rr(&l->e, 8, TA, a);
+	lower_segment(l, seg, size, rw);
+	return TA;
+}
+
+void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n)
+{
+	struct emit *e = &l->e;
+	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, k;
+	struct cold *c = &l->cold[l->cold_count++];
+	u8 *hit;
+
+	c->kind = COLD_ACCESS;
+	c->areg = areg;
+	c->desc = lower_desc(l) | size | rw;
+	if (!((l->mode & MODE_ALIGN) && size > 1)) {
+		emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
+		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, rw & DESC_WRITE ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
+		emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1));
+		emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
+		hit = emit_jrcxz_fwd(e);
+		c->from = emit_jmp_fwd(e);
+		emit_patch8(e, hit);
+		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
+	} else {
+		c->from = emit_jmp_fwd(e);
+	}
+	c->back = emit_rx(e);
+	for (k = 0; k < n; k++)
+		emit_enc(e, &seq[k]);
+	if (rw & DESC_WRITE) {
+		c->n = n;
+		for (k = 0; k < n; k++)
+			c->seq[k] = seq[k];
+	} else {
+		c->n = 0;
+	}
+	c->after = emit_rx(e);
+}

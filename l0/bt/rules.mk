@@ -1,0 +1,11 @@
+OBJS += l0/bt/emit.o
+OBJS += l0/bt/cache.o
+OBJS += l0/bt/thunks.o
+OBJS += l0/bt/translate.o
+OBJS += l0/bt/rules.o
+OBJS += l0/bt/lower_mem.o
+OBJS += l0/bt/lower_plain.o
+OBJS += l0/bt/lower_stack.o
+OBJS += l0/bt/lower_flow.o
+OBJS += l0/bt/lower_callout.o
+GENERAL_OBJS += l0/bt/runtime.o

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What translated code calls. On entry the thunk has put gpr[] and rflags into *v; each function sets rip. The guest's
+ * vector state is still in the host's registers; whoever parks it loads it again before going back.
+ */
+#include "cache.h"
+
+#include <asm/prctl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "../cpu/fpu.h"
+#include "../cpu/insn.h"
+#include "../cpu/mode.h"
+#include "../machine/machine.h"
+
+#define HWCAP2_FSGSBASE BIT(1)
+
+/* Host GS base: the TLB of the current address space. */
+static void select_tlb(struct vcpu *v)
+{
+	struct bt_vcpu *b = v->bt;
+
+	if (b->gs == v->tlb)
+		return;
+	b->gs = v->tlb;
+	v->bt->bt->stats.tlb_switches++;
+	if (b->fsgsbase)
+		__asm__ volatile("wrgsbase %0" : : "r"(v->tlb));
+	else
+		syscall(SYS_arch_prctl, ARCH_SET_GS, v->tlb);
+}
+
+enum jc_class jc_class_of(u32 mode)
+{
+	if ((mode & MODE_CS_MASK) != MODE_CS64 || (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN)))
+		return JC_OTHER;
+	return (enum jc_class)((mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT);
+}
+
+_Static_assert((int)JC_USER64 == (int)TLB_USER && (int)JC_KERNEL64 == (int)TLB_KERNEL && (int)JC_KERNEL_AC64 == (int)TLB_KERNEL_AC,
+	       "jump cache classes begin with the views");
+
+static u64 wrap(const struct vcpu *v, u64 linear)
+{
+	return (v->mode & MODE_CS_MASK) == MODE_CS64 ? linear : (u32)linear;
+}
+
+/* v->rip of an instruction at `offset` in the current page */
+static void set_rip(struct vcpu *v, u32 offset)
+{
+	v->rip = wrap(v, v->rip_base + offset - v->code_base);
+	if ((v->mode & MODE_CS_MASK) == MODE_CS16 && (v->mode & (MODE_VM86 | MODE_PE)) != MODE_PE)
+		v->rip = (u16)v->rip;
+}
+
+/* SDM vol. 3, "Instruction-Breakpoint Exception Condition": a fault, before the instruction */
+static void check_breakpoints(struct vcpu *v, u64 linear)
+{
+	int i;
+
+	if (v->rflags & FLAG_RF)
+		return;
+	for (i = 0; i < 4; i++)
+		if ((v->dr[7] >> (2 * i) & 3) && (v->dr[7] >> (16 + 4 * i) & 3) == 0 && v->dr[i] == linear)
+			v->pending_db |= BIT(i);
+	if (v->pending_db)
+		raise_exception(v, VEC_DB);
+}
+
+/* The block at v->rip: its indirect entry. Raises the fetch's faults. */
+static u8 *find(struct vcpu *v, u64 linear, bool single)
+{
+	struct bt *bt = v->bt->bt;
+	enum jc_class class = jc_class_of(v->mode);
+	struct mmu_page page, second;
+	struct bt_block *b;
+	u32 error;
+	u64 phys2 = UINT64_MAX;
+
+	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), &page, &error))
+		raise_page_fault(v, linear, error);
+	bt->stats.lookups++;
+	/* 15 bytes from here could reach the next page: its translation is part of the key of a crossing block. */
+	if ((linear & 4095) > 4096 - 15 && mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
+		phys2 = second.gpa;
+	b = single ? NULL : cache_find(bt, page.gpa, phys2, v->mode);
+	if (!b) {
+		b = translate(v, linear, single);
+		if (!b) {
+			cache_flush(bt);
+			b = translate(v, linear, single);
+			if (!b) {
+				machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes",
+					     bt->size);
+				return bt->thunk.exit;
+			}
+		}
+	}
+	if (!b->single)
+		tlb_insert_code(v->tlb, class, linear, cache_rx(bt, b->code), page.shift, page.global);
+	return cache_rx(bt, b->code);
+}
+
+/* Where to go on at v->rip: translated code, or out to the run loop. */
+static u8 *next(struct vcpu *v)
+{
+	struct bt_vcpu *b = v->bt;
+	enum jc_class class;
+	bool single;
+	u64 linear;
+	u8 *code;
+
+	if (v->pending_db)
+		raise_exception(v, VEC_DB);
+	if (!v->intr_shadow &&
+	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF))))
+		return b->bt->thunk.exit;
+	if (v->activity != ACTIVITY_ACTIVE)
+		return b->bt->thunk.exit;
+	linear = wrap(v, v->code_base + v->rip);
+	if (!(v->mode & MODE_FLAT_CS) && v->rip > v->seg[CS].limit)
+		raise_gp(v, 0);
+	if ((v->mode & MODE_CS_MASK) == MODE_CS64 && !mmu_canonical(v, linear))
+		raise_gp(v, 0);
+	if (v->mode & MODE_BREAK)
+		check_breakpoints(v, linear);
+	else
+		v->rflags &= ~FLAG_RF;
+	select_tlb(v);
+	class = jc_class_of(v->mode);
+	if (class == JC_OTHER && v->tlb->jc_other_mode != v->mode) {
+		tlb_flush_code(v->tlb);
+		v->tlb->jc_other_mode = v->mode;
+	}
+	single = b->single || v->intr_shadow;
+	b->single = false;
+	v->scratch[3] = linear;
+	if (!single && v->tlb->jc[class].tag[linear & (JC_ENTRIES - 1)] == -linear)
+		code = (u8 *)v->tlb->jc[class].target[linear & (JC_ENTRIES - 1)];
+	else
+		code = find(v, linear, single);
+	b->recent[b->recent_next++ % BT_RECENT] = linear;
+	vcpu_fpu_load(v);
+	return code;
+}
+
+u8 *rt_chain(struct vcpu *v, u32 id)
+{
+	struct bt *bt = v->bt->bt;
+	struct bt_exit *x = &bt->blocks[id >> 1].exit[id & 1];
+	u64 flushes = bt->stats.cache_flushes, linear = wrap(v, v->rip_base + x->delta);
+	u64 page = v->rip_base;
+	struct bt_block *to;
+	struct mmu_page where;
+	u32 error;
+	u8 *code;
+
+	v->rip = wrap(v, linear - v->code_base);
+	code = next(v);
+	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page)
+		return code;
+	if (mmu_probe(v, linear, mmu_data(v, ACC_EXEC), &where, &error)) {
+		to = cache_find(bt, where.gpa, UINT64_MAX, v->mode);
+		if (to && cache_rx(bt, to->code) == code)
+			cache_chain(bt, id, to);
+	}
+	return code;
+}
+
+u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
+{
+	v->bt->bt->stats.jc_misses++;
+	linear = wrap(v, linear);
+	if (desc && (v->mode & MODE_CS_MASK) == MODE_CS64 && !mmu_canonical(v, linear)) {
+		/* The jump itself faults, so it hasn't moved the stack pointer either. */
+		v->bt->fixup = 1;
+		set_rip(v, DESC_OFFSET(desc));
+		v->gpr[RSP] += (s32)(desc & 4095) - 2048;
+		raise_gp(v, 0);
+	}
+	v->rip = wrap(v, linear - v->code_base);
+	return next(v);
+}
+
+/* A single-step block has run its instruction. */
+u8 *rt_step(struct vcpu *v, u64 linear, u32 desc)
+{
+	(void)desc;
+	v->rip = wrap(v, wrap(v, linear) - v->code_base);
+	v->intr_shadow = false;
+	v->rflags &= ~FLAG_RF;
+	if (v->mode & MODE_TF)
+		v->pending_db |= DR6_BS;
+	return next(v);
+}
+
+u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns)
+{
+	v->budget += insns;
+	set_rip(v, offset);
+	return v->bt->bt->thunk.exit;
+}
+
+u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
+{
+	struct bt_vcpu *b = v->bt;
+	bool shadow = v->intr_shadow, tf = v->rflags & FLAG_TF;
+
+	b->bt->stats.callouts++;
+	b->fixup = DESC_LEFT(desc);
+	set_rip(v, DESC_OFFSET(desc));
+	v->next_rip = wrap(v, v->rip + (desc & 15));
+	((insn_fn *)fn)(v, (union insn_args){ .raw = args });
+	v->rip = v->next_rip;
+	b->fixup = 0;
+	if (!(desc & DESC_END)) {
+		vcpu_fpu_load(v);
+		return NULL;
+	}
+	if (shadow)
+		v->intr_shadow = false;
+	v->rflags &= ~FLAG_RF | -(u64)(fn == (void *)insn_iret);
+	if (tf && (v->rflags & FLAG_TF || fn == (void *)insn_popf || fn == (void *)insn_iret))
+		v->pending_db |= DR6_BS;
+	return next(v);
+}
+
+u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)
+{
+	unsigned int access = (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0);
+	u64 linear;
+
+	v->bt->fixup = DESC_LEFT(desc);
+	set_rip(v, DESC_OFFSET(desc));
+	linear = segment_linear(v, DESC_SEG_OF(desc), offset, DESC_SIZE(desc), access);
+	v->bt->fixup = 0;
+	return linear;
+}
+
+/* Stores to a page with translated code: drop what they overlap first, so that what runs next is translated anew. */
+static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, const struct bt_block *current)
+{
+	struct bt *bt = v->bt->bt;
+	struct mmu_page page;
+	u32 error;
+
+	while (size) {
+		unsigned int k = 4096 - (linear & 4095);
+
+		k = k < size ? k : size;
+		if (mmu_walk(v, linear, access, &page, &error) && memory_is_ram(&v->machine->memory, page.gpa) &&
+		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_CODE) &&
+		    cache_written(bt, page.gpa, k, current) && v->bt->fixup > 1) {
+			/* The block has changed behind this instruction: do it again alone, then look at the new bytes. */
+			v->bt->single = true;
+			vcpu_restart(v);
+		}
+		linear = wrap(v, linear + k);
+		size -= k;
+	}
+}
+
+u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
+{
+	struct bt_vcpu *b = v->bt;
+	struct bt *bt = b->bt;
+	unsigned int size = DESC_SIZE(desc);
+	unsigned int access = mmu_data(v, (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0));
+	u64 return_to = ((u64 *)v)[-1];
+	bool split = (linear & 4095) + size > 4096;
+	u8 *host;
+
+	bt->stats.tlb_misses++;
+	b->fixup = DESC_LEFT(desc);
+	set_rip(v, DESC_OFFSET(desc));
+	v->bounce = 0;
+	if ((v->mode & MODE_CS_MASK) == MODE_CS64 && !(mmu_canonical(v, linear) && mmu_canonical(v, linear + size - 1)))
+		raise_error(v, desc & DESC_SS ? VEC_SS : VEC_GP, 0);
+	/* SDM vol. 3, "Interrupt 17": operands of 10 bytes are aligned to 8, of 16 and more by #GP, not #AC */
+	if ((v->mode & MODE_ALIGN) && size > 1 && (linear & ((size == 6 ? 4 : size == 10 ? 8 : size & -size) - 1)) && size <= 10)
+		raise_error(v, VEC_AC, 0);
+	if (!split) {
+		host = mmu_host(v, linear, access);
+		if (host) {
+			bt->stats.tlb_fills++;
+			b->fixup = 0;
+			return (u64)host - linear;
+		}
+	} else {
+		bt->stats.split++;
+		mmu_check(v, linear, size, access);
+	}
+	if (access & ACC_WRITE) {
+		write_to_code(v, linear, size, access, cache_by_host(bt, return_to));
+		if (!split && (host = mmu_host(v, linear, access))) {
+			b->fixup = 0;
+			return (u64)host - linear;
+		}
+	}
+	host = b->bounce + (linear & 63);
+	if (access & ACC_READ) {
+		if (!split)
+			bt->stats.mmio++;
+		mmu_read_bytes(v, linear, host, size, access & ~ACC_WRITE);
+	}
+	if (access & ACC_WRITE) {
+		b->bounce_linear = linear;
+		b->bounce_size = size;
+		v->bounce = 1;
+	}
+	b->fixup = 0;
+	vcpu_fpu_load(v);
+	return (u64)host - linear;
+}
+
+void rt_commit(struct vcpu *v)
+{
+	struct bt_vcpu *b = v->bt;
+
+	mmu_write_bytes(v, b->bounce_linear, b->bounce + (b->bounce_linear & 63), b->bounce_size, mmu_data(v, ACC_WRITE));
+	vcpu_fpu_load(v);
+}
+
+/* The host's CPU found a fault in a guest instruction: bt_signal() sent us here. */
+u8 *rt_fault(struct vcpu *v)
+{
+	struct bt_vcpu *b = v->bt;
+	struct bt_block *block = cache_by_host(b->bt, b->fault_rip_host);
+	u32 left;
+
+	set_rip(v, cache_insn_at(b->bt, block, b->fault_rip_host, &left));
+	b->fixup = left;
+	if (b->fault_vector == VEC_GP)
+		raise_gp(v, 0);
+	if (b->fault_vector == VEC_XM && !(v->cr4 & CR4_OSXMMEXCPT))
+		raise_ud(v);
+	raise_exception(v, b->fault_vector);
+}
+
+u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc)
+{
+	struct bt_vcpu *b = v->bt;
+
+	if (!cache_by_host(b->bt, host_pc))
+		return 0;
+	switch (trap) {
+	case VEC_DE:
+	case VEC_MF:
+	case VEC_XM:
+	case VEC_GP: /* an operand that MOVAPS and its like want aligned */
+		break;
+	default:
+		return 0;
+	}
+	b->fault_rip_host = host_pc;
+	b->fault_vector = trap;
+	return (u64)b->bt->thunk.fault;
+}
+
+void bt_run(struct vcpu *v)
+{
+	struct bt *bt = v->bt->bt;
+	u8 *code = next(v);
+
+	bt->stats.slices++;
+	if (code != bt->thunk.exit)
+		((void (*)(struct vcpu *, u8 *))bt->thunk.enter)(v, code);
+}
+
+unsigned int bt_uncounted(const struct vcpu *v)
+{
+	return v->bt->fixup;
+}
+
+void bt_unwound(struct vcpu *v)
+{
+	v->budget += v->bt->fixup;
+	v->bt->fixup = 0;
+}
+
+unsigned int bt_recent(const struct vcpu *v, u64 *linear, unsigned int n)
+{
+	const struct bt_vcpu *b = v->bt;
+	unsigned int i;
+
+	for (i = 0; i < n && i < BT_RECENT && i < b->recent_next; i++)
+		linear[i] = b->recent[(b->recent_next - 1 - i) % BT_RECENT];
+	return i;
+}
+
+int bt_vcpu_create(struct bt *bt, struct vcpu *v)
+{
+	struct bt_vcpu *b;
+
+	if (bt_host_missing())
+		return -ENOTSUP;
+	b = aligned_alloc(64, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	__builtin_memset(b, 0, sizeof(*b));
+	b->bt = bt;
+	b->fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
+	v->bt = b;
+	return 0;
+}
+
+void bt_vcpu_destroy(struct vcpu *v)
+{
+	free(v->bt);
+	v->bt = NULL;
+}

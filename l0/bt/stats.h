@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The translator's counters: one list, from which the struct, the stats file and its documentation derive. */
+#ifndef L0_BT_STATS_H
+#define L0_BT_STATS_H
+
+#include "../cpu/types.h"
+
+/* name, kind, description */
+/* clang-format off */
+#define BT_STATS(S) \
+	S(blocks,          counted, "blocks translated")                                                \
+	S(insns,           counted, "guest instructions translated, not executed")                     \
+	S(guest_bytes,     counted, "bytes of guest code translated")                                  \
+	S(host_bytes,      counted, "bytes of host code emitted, slow paths included")                 \
+	S(translate_ns,    timed,   "nanoseconds spent in translating, all in")                        \
+	S(decode_ns,       timed,   "nanoseconds of translate_ns spent in decoding; only when traced") \
+	S(lookups,         counted, "blocks looked up by physical address")                            \
+	S(chained,         counted, "direct jumps patched to their target")                            \
+	S(jc_misses,       counted, "indirect or page-crossing jumps not found in the jump cache")     \
+	S(callouts,        counted, "instructions done in C")                                          \
+	S(tlb_misses,      counted, "data accesses that left the inline path")                         \
+	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
+	S(tlb_flushes,     counted, "soft TLBs emptied")                                               \
+	S(tlb_switches,    counted, "changes of address space without emptying")                       \
+	S(mmio,            counted, "accesses to device memory")                                       \
+	S(split,           counted, "accesses across a page boundary")                                 \
+	S(code_writes,     counted, "stores to pages that hold translated code")                       \
+	S(invalidated,     counted, "blocks dropped because their code was written")                   \
+	S(cache_flushes,   counted, "times the whole code cache was dropped because it was full")      \
+	S(slices,          counted, "entries into translated code from the run loop")                  \
+	S(exceptions,      counted, "exceptions delivered to the guest")                               \
+	S(interrupts,      counted, "interrupts delivered to the guest")
+/* clang-format on */
+
+struct bt_stats {
+#define S(name, kind, text) u64 name;
+	BT_STATS(S)
+#undef S
+};
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The fixed code between translated code and C. Emitted into the code cache's start so that a call from any block
+ * reaches it with a 32-bit displacement. In all of it RSP is struct vcpu, less what was pushed.
+ */
+#include "cache.h"
+
+#define VOLATILE_HOST_REGS (BIT(H_RAX) | BIT(H_RDX) | BIT(H_R8) | BIT(H_R9) | BIT(H_R10) | BIT(H_R11))
+
+static void save_gprs(struct emit *e, int pushed)
+{
+#define X(g, h) \
+	if (h != H_NONE) \
+		emit_store(e, 8, MEM_VCPU(OFF_GPR(g) + pushed), h);
+	GUEST_REGS(X)
+#undef X
+}
+
+static void load_gprs(struct emit *e, int pushed, u64 which)
+{
+#define X(g, h) \
+	if (h != H_NONE && (which >> h & 1)) \
+		emit_load(e, 8, h, MEM_VCPU(OFF_GPR(g) + pushed));
+	GUEST_REGS(X)
+#undef X
+}
+
+/* guest's arithmetic flags from EFLAGS into v->rflags; uses RAX, RDX (saved before) */
+static void save_flags(struct emit *e, int pushed)
+{
+	emit8(e, 0x9c); /* pushfq */
+	emit8(e, 0x58); /* pop rax */
+	emit8(e, 0x25); /* and eax, FLAG_ARITH */
+	emit32(e, FLAG_ARITH);
+	emit_load(e, 8, H_RDX, MEM_VCPU(OFF(rflags) + pushed));
+	emit_enc(e, &(struct enc){ .w = true, .op = 0x81, .reg = 4, .rm = H_RDX }); /* and rdx, ~FLAG_ARITH */
+	emit32(e, (u32)~FLAG_ARITH);
+	emit_op_rr(e, 0x09, 8, H_RAX, H_RDX); /* or rdx, rax */
+	emit_store(e, 8, MEM_VCPU(OFF(rflags) + pushed), H_RDX);
+}
+
+/* and back: SAHF for five of them, an addition that overflows for OF; uses RAX. POPFQ costs five times as much. */
+static void load_flags(struct emit *e, int pushed)
+{
+	emit_load(e, 1, H_RAX, MEM_VCPU(OFF(rflags) + 1 + pushed));
+	emit8(e, 0x24); /* and al, 8: OF */
+	emit8(e, 8);
+	emit8(e, 0x04); /* add al, 0x78: 8 + 0x78 overflows */
+	emit8(e, 0x78);
+	emit_enc(e, &(struct enc){ .op = 0x8a, .reg = 4, .is_mem = true, .mem = MEM_VCPU(OFF(rflags) + pushed) }); /* mov ah, [] */
+	emit8(e, 0x9e); /* sahf */
+}
+
+/* call C; RSP must be 16-byte aligned here */
+static void call_c(struct emit *e, const void *fn)
+{
+	emit_mov_imm(e, H_RAX, (u64)fn);
+	emit_call_reg(e, H_RAX);
+}
+
+static void adjust_rsp(struct emit *e, int n)
+{
+	emit_lea(e, 8, H_RSP, MEM_VCPU(n));
+}
+
+/* everything from v, then to the address in RAX: an indirect entry (its linear address in scratch[3]), or `exit` */
+static void resume(struct emit *e)
+{
+	emit_mov_rr(e, 8, TC, H_RAX);
+	load_flags(e, 0);
+	load_gprs(e, 0, ~0ull);
+	emit_load(e, 8, TA, MEM_VCPU(OFF(scratch[3])));
+	emit_jmp_reg(e, TC);
+}
+
+static u8 *begin(struct emit *e)
+{
+	while ((u64)emit_rx(e) & 15)
+		emit8(e, 0xcc);
+	return emit_rx(e);
+}
+
+static const u8 callee_saved[] = { H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15 };
+
+static void push_pop(struct emit *e, u8 op, u8 reg)
+{
+	if (reg & 8)
+		emit8(e, 0x41);
+	emit8(e, op | (reg & 7));
+}
+
+/* void enter(struct vcpu *v, u8 *code); returns through `exit` */
+static void emit_enter_exit(struct emit *e, struct thunks *t)
+{
+	int i, n = sizeof(callee_saved);
+
+	t->enter = begin(e);
+	for (i = 0; i < n; i++)
+		push_pop(e, 0x50, callee_saved[i]);
+	emit_store(e, 8, MEM_BASE(H_RDI, OFF(host_rsp)), H_RSP);
+	emit_mov_rr(e, 8, H_RSP, H_RDI);
+	emit_mov_rr(e, 8, H_RAX, H_RSI);
+	resume(e);
+
+	t->exit = begin(e);
+	emit_load(e, 8, H_RSP, MEM_VCPU(OFF(host_rsp)));
+	for (i = n - 1; i >= 0; i--)
+		push_pop(e, 0x58, callee_saved[i]);
+	emit8(e, 0xfc); /* cld */
+	emit8(e, 0xc3);
+}
+
+/*
+ * RSI = linear address, ECX = desc -> RCX = what to add to the linear address to get a host address; RSI kept, RDI lost.
+ * If the access goes through the bounce buffer, returns 5 bytes further on.
+ */
+static void emit_miss(struct emit *e, struct thunks *t)
+{
+	u8 *plain;
+
+	t->miss = begin(e);
+	save_gprs(e, 8);
+	save_flags(e, 8);
+	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
+	emit_mov_rr(e, 4, H_RDX, TC);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(8));
+	adjust_rsp(e, -8);
+	call_c(e, rt_miss);
+	adjust_rsp(e, 8);
+	emit_mov_rr(e, 8, TC, H_RAX);
+	emit_enc(e, &(struct enc){ .op = 0x80, .reg = 7, .is_mem = true, .mem = MEM_VCPU(OFF(bounce) + 8), .imm_len = 1 }); /* cmp [], 0 */
+	plain = emit_jcc_fwd(e, 4);
+	emit_enc(e, &(struct enc){ .w = true, .op = 0x83, .reg = 0, .is_mem = true, .mem = MEM_VCPU(0), .imm_len = 1, .imm = { 5 } });
+	emit_patch32(e, plain);
+	load_flags(e, 8);
+	load_gprs(e, 8, VOLATILE_HOST_REGS);
+	emit_load(e, 8, TA, MEM_VCPU(OFF(kept[0]) + 8));
+	emit8(e, 0xc3);
+}
+
+/* The bounced store was done into the buffer: bring it to its place. All registers kept. */
+static void emit_commit(struct emit *e, struct thunks *t)
+{
+	t->commit = begin(e);
+	save_gprs(e, 8);
+	save_flags(e, 8);
+	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
+	emit_store(e, 8, MEM_VCPU(OFF(kept[1]) + 8), TI);
+	emit_store(e, 8, MEM_VCPU(OFF(kept[2]) + 8), TC);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(8));
+	adjust_rsp(e, -8);
+	call_c(e, rt_commit);
+	adjust_rsp(e, 8);
+	load_flags(e, 8);
+	load_gprs(e, 8, VOLATILE_HOST_REGS);
+	emit_load(e, 8, TA, MEM_VCPU(OFF(kept[0]) + 8));
+	emit_load(e, 8, TI, MEM_VCPU(OFF(kept[1]) + 8));
+	emit_load(e, 8, TC, MEM_VCPU(OFF(kept[2]) + 8));
+	emit8(e, 0xc3);
+}
+
+/* RSI = offset in a segment, ECX = desc -> RSI = linear address; RCX, RDI lost */
+static void emit_segment(struct emit *e, struct thunks *t)
+{
+	t->segment = begin(e);
+	save_gprs(e, 8);
+	save_flags(e, 8);
+	emit_mov_rr(e, 4, H_RDX, TC);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(8));
+	adjust_rsp(e, -8);
+	call_c(e, rt_segment);
+	adjust_rsp(e, 8);
+	emit_mov_rr(e, 8, TA, H_RAX);
+	load_flags(e, 8);
+	load_gprs(e, 8, VOLATILE_HOST_REGS);
+	emit8(e, 0xc3);
+}
+
+/* RDI = function, RCX = its arguments, RSI = desc. Returns to the block, or not: then everything is reloaded. */
+static void emit_callout(struct emit *e, struct thunks *t)
+{
+	u8 *stay;
+
+	t->callout = begin(e);
+	save_gprs(e, 8);
+	save_flags(e, 8);
+	emit_mov_rr(e, 8, H_RDX, TC);
+	emit_mov_rr(e, 8, TC, TI);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(8));
+	adjust_rsp(e, -8);
+	call_c(e, rt_callout);
+	adjust_rsp(e, 8);
+	emit_op_rr(e, 0x85, 8, H_RAX, H_RAX);
+	stay = emit_jcc_fwd(e, 4);
+	adjust_rsp(e, 8);
+	resume(e);
+	emit_patch32(e, stay);
+	load_flags(e, 8);
+	load_gprs(e, 8, ~0ull);
+	emit8(e, 0xc3);
+}
+
+/* Jumped to, with up to two arguments in RSI and RCX (as `first`, `second` say): C decides where to go on. */
+static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
+{
+	u8 *entry = begin(e);
+
+	save_gprs(e, 0);
+	save_flags(e, 0);
+	if (second != H_NONE)
+		emit_mov_rr(e, 8, H_RDX, second);
+	if (first != H_NONE)
+		emit_mov_rr(e, 8, H_RSI, first);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(0));
+	call_c(e, fn);
+	resume(e);
+	return entry;
+}
+
+void thunks_emit(struct bt *bt)
+{
+	struct emit e = { .p = bt->rw, .end = bt->rw + 8192, .delta = bt->rx - bt->rw };
+	struct thunks *t = &bt->thunk;
+
+	emit64(&e, 0xcccccccccccccccc); /* offset 0 is nobody's */
+	emit_enter_exit(&e, t);
+	emit_miss(&e, t);
+	emit_commit(&e, t);
+	emit_segment(&e, t);
+	emit_callout(&e, t);
+	t->chain = emit_leave(&e, rt_chain, TC, H_NONE);
+	t->jc_miss = emit_leave(&e, rt_jc_miss, TA, TC);
+	t->budget = emit_leave(&e, rt_budget, TA, TI);
+	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
+	t->step = emit_leave(&e, rt_step, TA, TC);
+	begin(&e);
+	bt->thunks_end = bt->used = e.p - bt->rw;
+}

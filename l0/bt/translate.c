@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One block: fetch, decode, lower, emit. A block ends at a control transfer, at an instruction whose C function may
+ * change what the following code depends on, at the page's end and after BLOCK_MAX_INSNS. An instruction that crosses into the
+ * next page is a block of its own.
+ */
+#include "lower.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include "../cpu/fpu.h"
+#include "../cpu/model.h"
+#include "../machine/machine.h"
+
+struct translate_scratch {
+	struct lower lower;
+};
+
+/* room that one block may need at most: a block of stores with segment checks is far below */
+#define BLOCK_ROOM (64u << 10)
+
+static ZydisMachineMode machine_mode(u32 mode)
+{
+	bool real = !(mode & MODE_PE) || (mode & MODE_VM86);
+
+	switch (mode & MODE_CS_MASK) {
+	case MODE_CS64:
+		return ZYDIS_MACHINE_MODE_LONG_64;
+	case MODE_CS32:
+		return ZYDIS_MACHINE_MODE_LEGACY_32;
+	default:
+		return real ? ZYDIS_MACHINE_MODE_REAL_16 : ZYDIS_MACHINE_MODE_LEGACY_16;
+	}
+}
+
+static u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* What doesn't decode is UD2. */
+static void decode_ud(struct insn *i)
+{
+	static const u8 ud2[] = { 0x0f, 0x0b };
+	ZydisDecoder d;
+
+	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	ZydisDecoderDecodeFull(&d, ud2, 2, &i->z, i->op);
+}
+
+/* Bytes of guest code at `linear`, from one page or two. */
+struct fetch {
+	const u8 *host; /* of the first page, from `linear` on */
+	unsigned int left; /* in the first page */
+	u64 phys, phys2;
+	u8 joined[32]; /* end of the first page and start of the second */
+};
+
+static const u8 *ram_page(struct vcpu *v, u64 gpa)
+{
+	return memory_host(&v->machine->memory, gpa);
+}
+
+/* Code outside RAM has no bytes to cache: SDM leaves it undefined, we stop the machine with a clear line. */
+static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
+{
+	machine_stop(v->machine, STOP_GUEST_FATAL, EXIT_GUEST_FATAL,
+		     "guest runs code at %#llx (physical %#llx), which is device memory or nothing: use --dump-on-exit to see how it got there",
+		     (unsigned long long)linear, (unsigned long long)gpa);
+	vcpu_restart(v);
+}
+
+/* Decode what begins `at` bytes behind the block's start. False: it needs the second page. */
+static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool last)
+{
+	ZyanStatus s;
+	unsigned int k;
+
+	s = ZydisDecoderDecodeFull(d, bytes, n < 15 ? n : 15, &i->z, i->op);
+	if (s == ZYDIS_STATUS_NO_MORE_DATA && !last && n < 15)
+		return false;
+	if (!ZYAN_SUCCESS(s)) {
+		decode_ud(i);
+	}
+	for (k = 0; k < i->z.length && k < 16; k++)
+		i->bytes[k] = ZYAN_SUCCESS(s) ? bytes[k] : 0;
+	i->rule = lower_rule_for(v, i);
+	if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || (s == ZYDIS_STATUS_NO_MORE_DATA && n >= 15))
+		i->rule = lower_rule_too_long();
+	return true;
+}
+
+/* Encodings that are a NOP, or BSF, BSR, WBINVD, on a CPU without the feature that gave them a meaning. */
+static void decoder_modes(ZydisDecoder *d, const struct vcpu *v)
+{
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_WBNOINVD, ZYAN_FALSE);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_KNC, ZYAN_FALSE);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_LZCNT, model_has(v->model, FEATURE_ABM));
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_TZCNT, model_has(v->model, FEATURE_BMI1));
+}
+
+static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, bool single)
+{
+	unsigned int n = 0, max = single || l->step ? 1 : BLOCK_MAX_INSNS, at = 0;
+	struct vcpu *v = l->v;
+	bool sti = false;
+	ZydisDecoder d;
+
+	ZydisDecoderInit(&d, machine_mode(l->mode), l->cs64 ? ZYDIS_STACK_WIDTH_64 : l->mode & MODE_SS32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16);
+	decoder_modes(&d, v);
+	while (n < max && at < f->left) {
+		struct insn *i = &l->insn[n];
+
+		i->offset = (linear & 4095) + at;
+		if (!decode_one(&d, i, f->host + at, f->left - at, v, false)) {
+			struct mmu_page page;
+			u64 second = (linear | 4095) + 1;
+			unsigned int k, rest = f->left - at;
+			const u8 *p;
+			u32 error;
+
+			if (n)
+				break; /* a block of its own, next time */
+			if (!l->cs64)
+				second = (u32)second;
+			if (!mmu_walk(v, second, mmu_data(v, ACC_EXEC), &page, &error))
+				raise_page_fault(v, second, error);
+			p = ram_page(v, page.gpa);
+			if (!p)
+				fetch_outside_ram(v, second, page.gpa);
+			for (k = 0; k < rest; k++)
+				f->joined[k] = f->host[at + k];
+			for (k = 0; k < 16; k++)
+				f->joined[rest + k] = p[k];
+			decode_one(&d, i, f->joined, rest + 16, v, true);
+			f->phys2 = page.gpa;
+			n++;
+			at += i->z.length;
+			break;
+		}
+		at += i->z.length;
+		n++;
+		if ((i->rule->flags & RULE_END) || sti)
+			break;
+		sti = i->rule->flags & RULE_NEXT_ENDS;
+	}
+	/* STI holds interrupts off until the next instruction is done: that must be in the block, or C must know. */
+	if (l->insn[n - 1].rule->flags & RULE_NEXT_ENDS)
+		l->insn[n - 1].rule = lower_rule_sti_alone();
+	l->b->len = at;
+	return n;
+}
+
+static void prologue(struct lower *l)
+{
+	struct emit *e = &l->e;
+	u8 *go;
+
+	/* indirect entry: RSI = linear address of the block */
+	l->b->code = e->p - l->bt->rw;
+	emit_lea(e, 8, TC, MEM_BASE(TA, -(s32)l->insn[0].offset));
+	emit_store(e, 8, MEM_VCPU(OFF(rip_base)), TC);
+	/* a dropped block's entry becomes a 10-byte jump (cache_drop()) */
+	while ((u32)(e->p - l->bt->rw) < l->b->code + 10 && !e->full)
+		emit8(e, 0x90);
+
+	l->b->direct = e->p - l->bt->rw;
+	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
+	emit_lea(e, 8, TI, MEM_BASE(TC, -(s32)l->count));
+	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(sign_mask)));
+	emit_store(e, 8, MEM_VCPU(OFF(budget)), TI);
+	go = emit_jrcxz_fwd(e);
+	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_BUDGET, .from = emit_jmp_fwd(e) };
+	emit_patch8(e, go);
+}
+
+static u32 e_offset(const struct lower *l)
+{
+	return l->e.p - l->bt->rw;
+}
+
+static void lower_all(struct lower *l)
+{
+	struct bt *bt = l->bt;
+	const struct insn *last = &l->insn[l->count - 1];
+	unsigned int k;
+
+	prologue(l);
+	for (k = 0; k < l->count; k++) {
+		l->at = k;
+		l->i = &l->insn[k];
+		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct, .guest = l->i->offset };
+		l->i->rule->fn(l);
+	}
+	/* Control transfers have left. A callout that ends the block never returns here. */
+	if (!(last->rule->flags & RULE_END))
+		lower_exit(l, 1, (s64)last->offset + last->z.length);
+	lower_cold(l);
+}
+
+/* One line for the block, one for each instruction, as --trace translate promises. */
+static void trace_block(const struct lower *l, u64 linear)
+{
+	ZydisFormatter f;
+	char text[128];
+	unsigned int k;
+
+	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
+	fprintf(stderr, "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u\n", (unsigned long long)linear,
+		(unsigned long long)l->b->phys, l->mode, l->count, l->b->code, l->b->end - l->b->code);
+	for (k = 0; k < l->count; k++) {
+		const struct insn *i = &l->insn[k];
+
+		if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &i->z, i->op, i->z.operand_count_visible, text, sizeof(text),
+								  (linear & ~4095ull) + i->offset, NULL)))
+			snprintf(text, sizeof(text), "?");
+		fprintf(stderr, "  %llx: %s\n", (unsigned long long)((linear & ~4095ull) + i->offset), text);
+	}
+}
+
+struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
+{
+	struct bt *bt = v->bt->bt;
+	struct lower *l = &bt->scratch->lower;
+	struct fetch f = { .phys2 = UINT64_MAX };
+	struct mmu_page page;
+	struct bt_block *b;
+	u64 start;
+	u32 error;
+
+	vcpu_fpu_park(v);
+	start = now_ns();
+	b = cache_new(bt);
+	if (!b || bt->size - bt->used < BLOCK_ROOM)
+		return NULL;
+	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), &page, &error))
+		raise_page_fault(v, linear, error);
+	f.host = ram_page(v, page.gpa);
+	if (!f.host)
+		fetch_outside_ram(v, linear, page.gpa);
+	f.phys = page.gpa;
+	f.left = PAGE_SIZE - (linear & 4095);
+
+	l->v = v;
+	l->bt = bt;
+	l->b = b;
+	l->mode = v->mode;
+	l->cs64 = (v->mode & MODE_CS_MASK) == MODE_CS64;
+	l->step = single || (v->mode & (MODE_TF | MODE_BREAK));
+	l->cold_count = 0;
+	l->at = 0;
+	l->count = decode_block(l, &f, linear, single);
+	l->e = (struct emit){ .p = bt->rw + bt->used, .end = bt->rw + bt->size, .delta = bt->rx - bt->rw };
+	b->phys = f.phys;
+	b->phys2 = f.phys2;
+	b->mode = v->mode;
+	b->insns = l->count;
+	b->single = single;
+	lower_all(l);
+	if (l->e.full)
+		return NULL;
+	b->end = l->e.p - bt->rw;
+	bt->stats.host_bytes += b->end - b->code;
+	bt->used = (b->end + 15) & ~15ull;
+	bt->stats.blocks++;
+	bt->stats.insns += l->count;
+	bt->stats.guest_bytes += b->len;
+	cache_add(bt, b);
+	if (bt->trace)
+		trace_block(l, linear);
+	bt->stats.translate_ns += now_ns() - start;
+	return b;
+}
+
+int translate_create(struct bt *bt)
+{
+	bt->scratch = malloc(sizeof(*bt->scratch));
+	return bt->scratch ? 0 : -ENOMEM;
+}
+
+void translate_destroy(struct bt *bt)
+{
+	free(bt->scratch);
+	bt->scratch = NULL;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "mmu.h"
+
+#include "../bt/bt.h"
+#include "../devices/bus.h"
+#include "../devices/irqchip.h"
+#include "../machine/machine.h"
+#include "fpu.h"
+#include "tlb.h"
+
+#define APIC_BASE_ENABLE BIT(11)
+#define APIC_BASE_X2APIC BIT(10)
+
+static u64 linear_wrap(const struct vcpu *v, u64 linear)
+{
+	return vcpu_64bit(v) ? linear : (u32)linear;
+}
+
+/* Devices run as ordinary C: the guest's vector state has to be out of the way. */
+static u64 device_read(struct vcpu *v, u64 gpa, unsigned int size)
+{
+	u64 base = lapic_base(v->apic);
+
+	vcpu_fpu_park(v);
+	if ((base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && (gpa & ~4095ull) == (base & ~4095ull))
+		return lapic_mmio_read(v->apic, gpa & 4095);
+	return bus_mmio_read(&v->machine->bus, gpa, size);
+}
+
+static void device_write(struct vcpu *v, u64 gpa, unsigned int size, u64 value)
+{
+	u64 base = lapic_base(v->apic);
+
+	vcpu_fpu_park(v);
+	if ((base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && (gpa & ~4095ull) == (base & ~4095ull))
+		lapic_mmio_write(v->apic, gpa & 4095, value);
+	else
+		bus_mmio_write(&v->machine->bus, gpa, size, value);
+}
+
+/* SDM vol. 3, "Debug Registers": data breakpoints (R/W 1 and 3) on [linear, linear + n) */
+static bool watched(const struct vcpu *v, u64 linear, u64 n)
+{
+	int i;
+
+	if (!(v->dr[7] & 0xff))
+		return false;
+	for (i = 0; i < 4; i++) {
+		unsigned int type = v->dr[7] >> (16 + 4 * i) & 3, len = v->dr[7] >> (18 + 4 * i) & 3;
+		u64 size = len == 2 ? 8 : len + 1, at = v->dr[i] & ~(size - 1);
+
+		if ((v->dr[7] >> (2 * i) & 3) && (type & 1) && linear < at + size && at < linear + n)
+			return true;
+	}
+	return false;
+}
+
+/* After an access that may hit data breakpoints: leaves them for the end of the instruction. */
+static void note_watched(struct vcpu *v, u64 linear, u64 n, unsigned int access)
+{
+	int i;
+
+	if (!(v->dr[7] & 0xff) || (access & ACC_IMPLICIT))
+		return;
+	for (i = 0; i < 4; i++) {
+		unsigned int type = v->dr[7] >> (16 + 4 * i) & 3, len = v->dr[7] >> (18 + 4 * i) & 3;
+		u64 size = len == 2 ? 8 : len + 1, at = v->dr[i] & ~(size - 1);
+		bool wanted = type == 3 || (type == 1 && (access & ACC_WRITE));
+
+		if ((v->dr[7] >> (2 * i) & 3) && wanted && linear < at + size && at < linear + n)
+			v->pending_db |= BIT(i);
+	}
+}
+
+static void walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page)
+{
+	u32 error;
+
+	if (!mmu_walk(v, linear, access, page, &error))
+		raise_page_fault(v, linear, error);
+}
+
+static void note_writable(struct memory *m, u64 gpa, u64 page)
+{
+	u16 *index, want = tlb_index(page) + 1;
+
+	if (!m->write_index)
+		return;
+	index = &m->write_index[memory_flag(m, gpa) - m->flags];
+	*index = !*index || *index == want ? want : WRITE_INDEX_MANY;
+}
+
+/* Walk and fill. Host address of `linear`, NULL if this access must not go directly; *gpa in any case. */
+static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
+{
+	struct memory *m = &v->machine->memory;
+	u64 page_linear = linear & ~4095ull;
+	struct mmu_page page;
+	unsigned int rights;
+	u8 *host;
+
+	walk(v, linear, access, &page);
+	*gpa = page.gpa;
+	host = memory_host(m, page.gpa);
+	if (!host)
+		return NULL;
+	rights = page.rights;
+	if (*memory_flag(m, page.gpa) & PAGE_CODE)
+		rights &= ~ACC_WRITE;
+	if (watched(v, page_linear, PAGE_SIZE))
+		return NULL;
+	if (rights & ACC_WRITE)
+		note_writable(m, page.gpa, page_linear);
+	tlb_insert(v->tlb, tlb_view(v, access), page_linear, m->base + (page.gpa & ~4095ull), rights, page.shift, page.global);
+	return access & ACC_WRITE && !(rights & ACC_WRITE) ? NULL : host;
+}
+
+u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
+{
+	const struct tlb_arrays *a = &v->tlb->view[tlb_view(v, access)];
+	unsigned int i = tlb_index(linear);
+	u64 gpa, key = -(linear & ~4095ull);
+
+	linear = linear_wrap(v, linear);
+	key = -(linear & ~4095ull);
+	if ((access & ACC_WRITE ? a->write[i] : a->read[i]) == key)
+		return (u8 *)(a->addend[i] + linear);
+	return fill(v, linear, access, &gpa);
+}
+
+/* n bytes within one page */
+static void read_in_page(struct vcpu *v, u64 linear, u8 *to, unsigned int n, unsigned int access)
+{
+	struct mmu_page page;
+	u8 *host = mmu_host(v, linear, access);
+	u64 value;
+	unsigned int i;
+
+	if (!host) {
+		walk(v, linear, access, &page);
+		note_watched(v, linear, n, access);
+		host = memory_host(&v->machine->memory, page.gpa);
+		if (!host) {
+			while (n) {
+				unsigned int k = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+
+				if ((page.gpa & (k - 1)) && n != k)
+					k = 1;
+				value = device_read(v, page.gpa, k);
+				for (i = 0; i < k; i++)
+					to[i] = value >> 8 * i;
+				to += k;
+				page.gpa += k;
+				n -= k;
+			}
+			return;
+		}
+	}
+	for (i = 0; i < n; i++)
+		to[i] = ((volatile u8 *)host)[i];
+}
+
+static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned int n, unsigned int access)
+{
+	struct mmu_page page;
+	u8 *host = mmu_host(v, linear, access);
+	u64 value;
+	unsigned int i;
+
+	if (!host) {
+		walk(v, linear, access, &page);
+		note_watched(v, linear, n, access);
+		host = memory_host(&v->machine->memory, page.gpa);
+		if (!host) {
+			while (n) {
+				unsigned int k = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+
+				if ((page.gpa & (k - 1)) && n != k)
+					k = 1;
+				for (value = 0, i = 0; i < k; i++)
+					value |= (u64)from[i] << 8 * i;
+				device_write(v, page.gpa, k, value);
+				from += k;
+				page.gpa += k;
+				n -= k;
+			}
+			return;
+		}
+		bt_phys_written(v->machine, page.gpa, n);
+	}
+	for (i = 0; i < n; i++)
+		((volatile u8 *)host)[i] = from[i];
+}
+
+static unsigned int in_page(u64 linear, size_t n)
+{
+	u64 rest = PAGE_SIZE - (linear & 4095);
+
+	return n < rest ? n : rest;
+}
+
+u64 mmu_read(struct vcpu *v, u64 linear, unsigned int size, unsigned int access)
+{
+	u64 value = 0;
+
+	linear = linear_wrap(v, linear);
+	if ((linear & 4095) + size <= PAGE_SIZE) {
+		u8 *host = mmu_host(v, linear, access);
+
+		if (host) {
+			switch (size) {
+			case 1:
+				return *host;
+			case 2:
+				return *(u16 *)host;
+			case 4:
+				return *(u32 *)host;
+			case 8:
+				return *(u64 *)host;
+			}
+		}
+	}
+	mmu_read_bytes(v, linear, &value, size, access);
+	return value;
+}
+
+void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigned int access)
+{
+	linear = linear_wrap(v, linear);
+	if ((linear & 4095) + size <= PAGE_SIZE) {
+		u8 *host = mmu_host(v, linear, access | ACC_WRITE);
+
+		if (host) {
+			switch (size) {
+			case 1:
+				*host = value;
+				return;
+			case 2:
+				*(u16 *)host = value;
+				return;
+			case 4:
+				*(u32 *)host = value;
+				return;
+			case 8:
+				*(u64 *)host = value;
+				return;
+			}
+		}
+	}
+	mmu_write_bytes(v, linear, &value, size, access | ACC_WRITE);
+}
+
+void mmu_check(struct vcpu *v, u64 linear, size_t n, unsigned int access)
+{
+	linear = linear_wrap(v, linear);
+	while (n) {
+		unsigned int k = in_page(linear, n);
+		struct mmu_page page;
+
+		walk(v, linear, access, &page);
+		linear = linear_wrap(v, linear + k);
+		n -= k;
+	}
+}
+
+void mmu_read_bytes(struct vcpu *v, u64 linear, void *to, size_t n, unsigned int access)
+{
+	u8 *p = to;
+
+	linear = linear_wrap(v, linear);
+	access |= ACC_READ;
+	if (in_page(linear, n) < n)
+		mmu_check(v, linear, n, access);
+	while (n) {
+		unsigned int k = in_page(linear, n);
+
+		read_in_page(v, linear, p, k, access);
+		p += k;
+		linear = linear_wrap(v, linear + k);
+		n -= k;
+	}
+}
+
+void mmu_write_bytes(struct vcpu *v, u64 linear, const void *from, size_t n, unsigned int access)
+{
+	const u8 *p = from;
+
+	linear = linear_wrap(v, linear);
+	access |= ACC_WRITE;
+	if (in_page(linear, n) < n)
+		mmu_check(v, linear, n, access);
+	while (n) {
+		unsigned int k = in_page(linear, n);
+
+		write_in_page(v, linear, p, k, access);
+		p += k;
+		linear = linear_wrap(v, linear + k);
+		n -= k;
+	}
+}
+
+/* Contexts. key: PCID + 1 (0: free); later also the level, EPTP and VPID. */
+
+static u64 current_key(const struct vcpu *v)
+{
+	return (v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0) + 1;
+}
+
+void mmu_switch(struct vcpu *v, bool flush)
+{
+	u64 key = current_key(v);
+	struct tlb *t, *victim = NULL;
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++) {
+		t = &v->tlbs[i];
+		if (t->key == key) {
+			if (flush)
+				tlb_flush_user(t);
+			goto found;
+		}
+		if (!victim || t->used < victim->used)
+			victim = t;
+	}
+	t = victim;
+	tlb_flush(t);
+	t->key = key;
+	if (v->tlb && v->tlb != t)
+		tlb_inherit(t, v->tlb);
+found:
+	t->used = ++v->tlb_switches;
+	v->tlb = t;
+}
+
+void mmu_flush_all(struct vcpu *v)
+{
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++)
+		tlb_flush(&v->tlbs[i]);
+}
+
+void mmu_flush_page(struct vcpu *v, u64 linear)
+{
+	int i;
+
+	/* Only the current PCID's and global translations must go; the others may (SDM: "may invalidate"). */
+	for (i = 0; i < TLB_CONTEXTS; i++)
+		if (v->tlbs[i].key)
+			tlb_flush_page(&v->tlbs[i], linear);
+}
+
+void mmu_flush_pcid(struct vcpu *v, u16 pcid)
+{
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++)
+		if (v->tlbs[i].key == pcid + 1u)
+			tlb_flush_user(&v->tlbs[i]);
+}
+
+void mmu_flush_pcid_page(struct vcpu *v, u16 pcid, u64 linear)
+{
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++)
+		if (v->tlbs[i].key == pcid + 1u)
+			tlb_flush_page(&v->tlbs[i], linear);
+}
+
+void mmu_flush_nonglobal(struct vcpu *v)
+{
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++)
+		tlb_flush_user(&v->tlbs[i]);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The soft TLB. Translated code reads these arrays (through GS, see bt/regs.h), so their layout is
+ * part of the code generator.
+ *
+ * One struct tlb is the translations of one address space: (level, EPTP, VPID, PCID). A CR3 write
+ * with the no-flush bit, a VM exit or a VM entry selects another one and empties none. Within it
+ * there is a *view* for each kind of privilege, so that CPL changes select arrays, too.
+ *
+ *   entry of page P in a view:   read[i]  = -P  if loads may go directly, else TLB_INVALID
+ *                                write[i] = -P  if stores may
+ *                                addend[i] = host address of P's page - P
+ *   with P = linear & ~4095 and i = PEXT(linear, index_mask). Stored negated: one LEA adds the
+ *   address to it, and the sum is below 4096 - size + 1 exactly on a hit, flags untouched.
+ */
+#ifndef L0_CPU_TLB_H
+#define L0_CPU_TLB_H
+
+#include "mmu.h"
+
+#define TLB_BITS 11
+#define TLB_ENTRIES (1u << TLB_BITS)
+/* -P of a P that no access has: non-canonical, and not page-aligned sums stay far from zero */
+#define TLB_INVALID 0x4000000000000000ull
+
+/* who is asking */
+enum tlb_view {
+	TLB_USER, /* CPL 3 */
+	TLB_KERNEL, /* CPL < 3; user pages are not reachable: SMAP on and AC clear */
+	TLB_KERNEL_AC, /* CPL < 3; user pages are reachable */
+	TLB_VIEWS,
+};
+
+struct tlb_arrays {
+	u64 read[TLB_ENTRIES];
+	u64 write[TLB_ENTRIES];
+	u64 addend[TLB_ENTRIES];
+};
+
+/* jump cache: linear address of code to its translation. Same trick: tag[i] = -linear. */
+#define JC_BITS 12
+#define JC_ENTRIES (1u << JC_BITS)
+
+enum jc_class { JC_USER64, JC_KERNEL64, JC_KERNEL_AC64, JC_OTHER, JC_CLASSES };
+
+struct jump_cache {
+	u64 tag[JC_ENTRIES];
+	u64 target[JC_ENTRIES]; /* host address in the code cache */
+};
+
+struct tlb {
+	/* constants for translated code, which has no register to hold them */
+	u64 index_mask; /* bits of a linear address that make the index */
+	u64 page_mask; /* ~4095 */
+	u64 sign_mask; /* bit 63 */
+	u64 jc_mask; /* bits of a linear address that index the jump cache */
+	u64 bit_mask[4]; /* 7, 15, 31, 63: bit offsets within an operand */
+
+	struct tlb_arrays view[TLB_VIEWS];
+	struct jump_cache jc[JC_CLASSES];
+	u32 jc_other_mode; /* mode that jc[JC_OTHER] is filled for */
+
+	bool filled[TLB_VIEWS], jc_filled[JC_CLASSES]; /* what flushing may leave out */
+	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
+	u64 key; /* address space: mmu.c */
+	u64 used; /* for choosing a victim */
+	/* sets (Bloom filters) of linear addresses, so that INVLPG knows what to search for */
+	u64 large_2m[16], large_1g[4]; /* regions of which fragments of large pages are held */
+	u64 exec_pages[64]; /* pages that the jump cache holds code of */
+};
+
+#define TLB_CONTEXTS 12
+
+/* Empty a context: nothing of it hits any more. */
+void tlb_init(struct tlb *t);
+void tlb_flush(struct tlb *t);
+void tlb_flush_user(struct tlb *t); /* what isn't global: all but TLB_KERNEL, and that too if it holds non-global entries */
+void tlb_flush_page(struct tlb *t, u64 linear);
+void tlb_flush_code(struct tlb *t); /* jump cache only */
+/* Take over the global entries of another context of the same level. */
+void tlb_inherit(struct tlb *t, const struct tlb *from);
+/* Enter a page: host address of its first byte; rights as mmu_walk() gave them. */
+void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global);
+/* Enter a translation into the jump cache of `class`. */
+void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global);
+/* No direct stores to the RAM page at `host` any more. */
+void tlb_forbid_write(struct tlb *t, const u8 *host);
+/* The same where only entry `index` of each view can hold it. */
+void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int index);
+
+static inline unsigned int tlb_index(u64 linear)
+{
+	return (linear >> 12) & (TLB_ENTRIES - 1);
+}
+
+static inline enum tlb_view tlb_view(const struct vcpu *v, unsigned int access)
+{
+	if (access & ACC_USER)
+		return TLB_USER;
+	if ((v->cr4 & CR4_SMAP) && ((access & ACC_IMPLICIT) || !(v->rflags & FLAG_AC)))
+		return TLB_KERNEL;
+	return TLB_KERNEL_AC;
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vCPU loop. One turn: deliver what is to be delivered, see who wants the CPU, run a slice.
+ *
+ * Compiled without vector registers: between two slices the guest's stay where they are, unless a timer or a device
+ * has to run.
+ */
+#include "loop.h"
+
+#include "../bt/bt.h"
+#include "../cpu/fpu.h"
+#include "../cpu/insn.h"
+#include "../devices/irqchip.h"
+#include "../machine/machine.h"
+#include "sleep.h"
+
+/*
+ * Guest instructions between two looks at the clock and at events from other threads: a few microseconds, so that an
+ * interrupt is late by no more than that, and the look costs less than a percent.
+ */
+#define SLICE_MAX 16384
+
+u64 vcpu_insns(const struct vcpu *v)
+{
+	s64 budget = v->budget;
+
+	if (v->budget_held != BUDGET_NOT_HELD)
+		budget += v->budget_held + 1;
+	return v->insns + (u64)(v->slice - budget) - bt_uncounted(v);
+}
+
+/* The slice is over, or was left in its middle: its count goes to the total. */
+static void end_slice(struct vcpu *v)
+{
+	bt_unwound(v);
+	vcpu_settle(v);
+	v->insns += (u64)(v->slice - v->budget);
+	v->slice = v->budget = 0;
+}
+
+_Noreturn void vcpu_restart(struct vcpu *v)
+{
+	_longjmp(v->unwind, UNWIND_RESTART);
+}
+
+static void run_timers(struct vcpu *v)
+{
+	struct clock *c = &v->machine->clock;
+
+	/* Timers belong to the machine and fire on its first vCPU. */
+	if (v->index || timer_next(c) == TIMER_OFF)
+		return;
+	if (timer_next(c) <= clock_ns(c)) {
+		vcpu_fpu_park(v);
+		timer_run(c);
+	}
+}
+
+static s64 slice(struct vcpu *v)
+{
+	struct clock *c = &v->machine->clock;
+	u64 next = timer_next(c), now, n = SLICE_MAX;
+
+	if (next == TIMER_OFF || v->index)
+		return n;
+	now = clock_ns(c);
+	if (next <= now)
+		return 1;
+	/* Host: more than three instructions a nanosecond are not to be expected. */
+	if (c->kind == CLOCK_INSNS)
+		return next - now < n ? (s64)(next - now) : (s64)n;
+	return (next - now) < n / 3 ? (s64)((next - now) * 3) : (s64)n;
+}
+
+static void init_or_sipi(struct vcpu *v, u32 events)
+{
+	if (events & EV_INIT) {
+		vcpu_fpu_park(v);
+		vcpu_reset(v, true);
+		v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_ACTIVE;
+	}
+	if ((events & EV_SIPI) && v->activity == ACTIVITY_WAIT_SIPI) {
+		segment_load_real(v, CS, (u16)(v->sipi_vector << 8));
+		v->rip = 0;
+		v->activity = ACTIVITY_ACTIVE;
+		vcpu_update_mode(v);
+	}
+}
+
+/* NMI, then external interrupts: SDM vol. 3, "Priority Among Concurrent Events". False: triple fault. */
+static bool interrupts(struct vcpu *v, u32 events)
+{
+	int vector;
+
+	if (events & EV_NMI) {
+		if (v->nmi_blocked || v->intr_shadow) {
+			v->nmi_wait = true;
+		} else {
+			v->interrupts++;
+			return event_nmi(v);
+		}
+	}
+	if (v->nmi_wait && !v->nmi_blocked && !v->intr_shadow) {
+		v->nmi_wait = false;
+		v->interrupts++;
+		return event_nmi(v);
+	}
+	if (!(events & EV_INTR) && !v->intr_wait)
+		return true;
+	if (v->intr_wait && !(events & EV_INTR) && (!(v->rflags & FLAG_IF) || v->intr_shadow))
+		return true;
+	vcpu_fpu_park(v);
+	vector = irqchip_pending(v);
+	v->intr_wait = vector >= 0;
+	if (vector < 0 || !(v->rflags & FLAG_IF) || v->intr_shadow)
+		return true;
+	vector = irqchip_ack(v);
+	v->intr_wait = irqchip_pending(v) >= 0;
+	if (vector < 0)
+		return true;
+	v->interrupts++;
+	return event_interrupt(v, vector);
+}
+
+static void halted(struct vcpu_thread *t)
+{
+	struct vcpu *v = t->v;
+	struct clock *c = &v->machine->clock;
+	u64 next = timer_next(c), now;
+
+	if (!(v->rflags & FLAG_IF) && v->activity == ACTIVITY_HLT && !sleep_can_wake(v)) {
+		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
+			     "guest halted with interrupts off at rip %#llx: nothing can wake it", (unsigned long long)v->rip);
+		return;
+	}
+	vcpu_fpu_park(v);
+	if (c->kind == CLOCK_INSNS) {
+		now = clock_ns(c);
+		if (next != TIMER_OFF) {
+			if (next > now)
+				v->skipped_ns += next - now;
+			return;
+		}
+	}
+	sleep_until(t, next);
+}
+
+static void triple_fault(struct vcpu *v)
+{
+	if (v->machine->no_reboot)
+		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
+	else
+		machine_stop(v->machine, STOP_RESET, 0, NULL);
+}
+
+void vcpu_loop(struct vcpu_thread *t)
+{
+	struct vcpu *v = t->v;
+
+	/* Guest faults come back here from anywhere. */
+	(void)_setjmp(v->unwind);
+	while (!atomic_load_explicit(&v->machine->stop, memory_order_relaxed)) {
+		u32 events;
+
+		end_slice(v);
+		if (v->user_seen && !t->user_ns)
+			t->user_ns = clock_ns(&v->machine->clock);
+		if (v->event.valid) {
+			v->exceptions++;
+			if (!event_deliver(v))
+				triple_fault(v);
+			continue;
+		}
+		if (v->activity == ACTIVITY_SHUTDOWN) {
+			triple_fault(v);
+			continue;
+		}
+		v->delivering.valid = false;
+		run_timers(v);
+		events = atomic_exchange_explicit(&v->events, 0, memory_order_acquire);
+		if (events & (EV_INIT | EV_SIPI))
+			init_or_sipi(v, events);
+		if (v->activity != ACTIVITY_WAIT_SIPI && !interrupts(v, events)) {
+			triple_fault(v);
+			continue;
+		}
+		if (v->activity == ACTIVITY_HLT && v->intr_wait && (v->rflags & FLAG_IF)) {
+			v->activity = ACTIVITY_ACTIVE; /* accepted in the next turn */
+			continue;
+		}
+		if (v->activity != ACTIVITY_ACTIVE) {
+			halted(t);
+			continue;
+		}
+		v->slice = v->budget = slice(v);
+		bt_run(v);
+	}
+	end_slice(v);
+	vcpu_fpu_park(v);
+}

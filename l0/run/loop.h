@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A vCPU's thread: translated code in slices, and between them what interrupts a CPU. */
+#ifndef L0_RUN_LOOP_H
+#define L0_RUN_LOOP_H
+
+#include <pthread.h>
+#include "../cpu/vcpu.h"
+
+struct vcpu_thread {
+	struct vcpu *v;
+	void *stack; /* holds *v, too */
+	size_t stack_size;
+	pthread_t thread;
+	pthread_mutex_t lock; /* for sleeping in HLT */
+	pthread_cond_t wake;
+	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
+};
+
+/* Memory for a vCPU inside the stack of its future thread; reset to power-on by the caller. 0 or -errno. */
+int vcpu_thread_create(struct vcpu_thread *t, struct machine *m, unsigned int index);
+void vcpu_thread_destroy(struct vcpu_thread *t);
+
+/* Start `fn` on the thread whose stack holds the vCPU. */
+int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg);
+
+/* Run the vCPU until its machine stops; on its own thread. */
+void vcpu_loop(struct vcpu_thread *t);
+
+/* Guest instructions that the vCPU has retired up to now; on its own thread, or when it is stopped. */
+u64 vcpu_insns(const struct vcpu *v);
+
+#endif

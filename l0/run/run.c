@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../account/stats.h"
+#include "../bt/bt.h"
+#include "../cli/config.h"
+#include "../cli/console.h"
+#include "../cpu/insn.h"
+#include "../cpu/model.h"
+#include "../devices/devices.h"
+#include "../devices/irqchip.h"
+#include "../machine/machine.h"
+#include "crash.h"
+#include "loop.h"
+
+/* A guest that only triple-faults would be reset for ever. */
+#define TRIPLE_FAULTS_MAX 3
+
+/* the end of the vCPU's thread, for the thread that waits for signals */
+#define SIG_DONE SIGUSR2
+
+struct port {
+	struct run *run;
+	unsigned int index;
+};
+
+struct run {
+	const struct run_config *config;
+	struct cpu_model model;
+	struct machine machine;
+	struct vcpu *vcpu[VCPUS_MAX];
+	struct vcpu_thread thread;
+	struct console *console;
+	struct port port[SERIAL_PORTS];
+	pthread_t main;
+	u64 start_ns, end_ns;
+};
+
+static u64 host_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void serial_out(void *ctx, u8 byte)
+{
+	struct port *p = ctx;
+
+	console_put(p->run->console, p->index, byte);
+}
+
+static size_t console_input(void *arg, unsigned int port, const u8 *data, size_t n)
+{
+	struct run *r = arg;
+
+	return r->machine.serial[port] ? serial_input(r->machine.serial[port], data, n) : n;
+}
+
+static bool console_break(void *arg, unsigned int port)
+{
+	struct run *r = arg;
+
+	return !r->machine.serial[port] || serial_input_break(r->machine.serial[port]);
+}
+
+static void console_quit(void *arg, int exit_code, const char *why)
+{
+	struct run *r = arg;
+
+	machine_stop(&r->machine, STOP_QUIT, exit_code, "%s", why ? why : "");
+}
+
+static u64 insns_now(void *source)
+{
+	const struct vcpu *v = source;
+
+	return vcpu_insns(v) + v->skipped_ns;
+}
+
+static u64 resident(const struct machine *m)
+{
+	u64 total = 0, shared = 0;
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	char line[256];
+	unsigned long long kib;
+
+	/* Guest memory is a shared file mapping; so is the code cache, which is ours: count all but the guest's. */
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Rss: %llu kB", &kib) == 1)
+			total = kib << 10;
+	}
+	fclose(f);
+	f = fopen("/proc/self/smaps", "r");
+	if (f) {
+		bool guest = false;
+		unsigned long long from, to;
+
+		while (fgets(line, sizeof(line), f)) {
+			if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+				guest = from >= (u64)m->memory.base && from < (u64)m->memory.base + MEMORY_HIGH_START + m->memory.high;
+			else if (guest && sscanf(line, "Rss: %llu kB", &kib) == 1)
+				shared += kib << 10;
+		}
+		fclose(f);
+	}
+	return total > shared ? total - shared : 0;
+}
+
+static void fill_stats(struct run *r, struct stats_doc *doc, struct stat_values *tables, struct stats_machine *sm)
+{
+	const struct run_config *c = r->config;
+
+	tables[0] = STAT_VALUES(bt_stats_table, bt_stats(r->machine.bt));
+	*sm = (struct stats_machine){ .name = r->machine.name, .tables = tables, .count = 1 };
+	*doc = (struct stats_doc){
+		.argc = c->argc,
+		.argv = c->argv,
+		.counted_only = c->clock == CLOCK_INSNS,
+		.run = {
+			.insns = vcpu_insns(r->thread.v),
+			.wall_ns = (r->end_ns ? r->end_ns : host_ns()) - r->start_ns,
+			.user_ns = r->thread.user_ns,
+			.rss_bytes = resident(&r->machine),
+		},
+		.machines = sm,
+		.machine_count = 1,
+	};
+}
+
+static int write_stats(struct run *r)
+{
+	struct stats_machine sm;
+	struct stat_values tables[1];
+	struct stats_doc doc;
+	char error[512];
+
+	fill_stats(r, &doc, tables, &sm);
+	if (r->config->stats && stats_write(r->config->stats, &doc, error, sizeof(error))) {
+		fprintf(stderr, "turtles: %s\n", error);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+static void power_on(struct run *r)
+{
+	struct vcpu *v = r->thread.v;
+
+	vcpu_reset(v, false);
+	boot_state_apply(&r->machine.boot, v);
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct run *r = arg;
+	struct machine *m = &r->machine;
+	unsigned int faults = 0;
+	char error[512];
+	int err = crash_thread_begin(r->thread.v);
+
+	if (err)
+		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+	power_on(r);
+	for (;;) {
+		vcpu_loop(&r->thread);
+		if (atomic_load(&m->stop) != STOP_RESET || m->no_reboot)
+			break;
+		if (r->thread.v->activity == ACTIVITY_SHUTDOWN && ++faults == TRIPLE_FAULTS_MAX) {
+			machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault, %d times in a row; last at rip %#llx",
+				     TRIPLE_FAULTS_MAX, (unsigned long long)r->thread.v->rip);
+			break;
+		}
+		if (machine_reset(m, error, sizeof(error))) {
+			machine_stop(m, STOP_INTERNAL, 0, "reset: %s", error);
+			break;
+		}
+		power_on(r);
+	}
+	if (!err)
+		crash_thread_end();
+	pthread_kill(r->main, SIG_DONE);
+	return NULL;
+}
+
+/* Signals and the time limit, until the vCPU is done. */
+static void wait_for_end(struct run *r)
+{
+	u64 deadline = r->config->timeout_ns ? r->start_ns + r->config->timeout_ns : 0;
+	struct timespec t;
+	sigset_t set;
+	int signal;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIG_DONE);
+	for (;;) {
+		u64 now = host_ns(), rest = 3600ull * 1000000000;
+
+		if (deadline && now >= deadline) {
+			machine_stop(&r->machine, STOP_TIMEOUT, EXIT_TIMEOUT, "timeout: the guest still runs after %llu.%03llu s",
+				     (unsigned long long)(r->config->timeout_ns / 1000000000),
+				     (unsigned long long)(r->config->timeout_ns / 1000000 % 1000));
+			console_hurry(r->console);
+			deadline = 0;
+		} else if (deadline) {
+			rest = deadline - now;
+		}
+		t = (struct timespec){ .tv_sec = rest / 1000000000, .tv_nsec = rest % 1000000000 };
+		signal = sigtimedwait(&set, NULL, &t);
+		if (signal == SIG_DONE)
+			return;
+		if (signal == SIGUSR1)
+			write_stats(r);
+	}
+}
+
+static int exit_code(struct run *r)
+{
+	struct machine *m = &r->machine;
+	int code = m->stop_code;
+
+	switch (atomic_load(&m->stop)) {
+	case STOP_POWER_OFF:
+	case STOP_RESET:
+		code = EXIT_POWER_OFF;
+		break;
+	case STOP_INTERNAL:
+		code = EXIT_INTERNAL;
+		break;
+	default:
+		break;
+	}
+	if (m->stop_text[0])
+		fprintf(stderr, "turtles: %s\n", m->stop_text);
+	return code;
+}
+
+static int start(struct run *r, char *error, size_t n)
+{
+	const struct run_config *c = r->config;
+	struct devices_config devices = { .testdev = c->testdev };
+	struct machine_config mc = {
+		.name = c->name,
+		.memory = c->memory,
+		.model = &r->model,
+		.vcpu = r->vcpu,
+		.vcpu_count = c->vcpus,
+		.clock = c->clock,
+		.devices = &devices,
+		.load = { .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->append },
+		.no_reboot = c->no_reboot,
+	};
+	unsigned int i;
+	int err;
+
+	if (c->debug_exit) {
+		devices.debug_exit_iobase = c->debug_exit_iobase;
+		devices.debug_exit_iosize = c->debug_exit_iosize;
+	}
+	devices.fw_cfg.cpus = c->vcpus;
+	for (i = 0; i < SERIAL_PORTS; i++) {
+		r->port[i] = (struct port){ r, i };
+		if (c->serial[i].kind != SERIAL_NONE)
+			devices.serial[i] = (struct serial_backend){ serial_out, &r->port[i] };
+	}
+	err = machine_create(&r->machine, &mc, error, n);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
+	r->model.tsc_hz = r->machine.clock.tsc_hz;
+	r->model.vcpus = c->vcpus;
+	err = vcpu_thread_create(&r->thread, &r->machine, 0);
+	if (err)
+		goto no_memory;
+	r->vcpu[0] = r->thread.v;
+	r->machine.clock.source = r->thread.v;
+	r->machine.clock.now = insns_now;
+	r->machine.bt = bt_create(&r->machine, 0);
+	if (!r->machine.bt)
+		goto no_memory;
+	bt_trace(r->machine.bt, c->trace >> TRACE_BIT_translate & 1);
+	err = bt_vcpu_create(r->machine.bt, r->thread.v);
+	if (err)
+		goto no_memory;
+	r->thread.v->apic = lapic_create(&r->machine, r->thread.v);
+	if (!r->thread.v->apic)
+		goto no_memory;
+	return 0;
+no_memory:
+	snprintf(error, n, "%s: not enough memory for a vCPU and its code cache", c->name);
+	return EXIT_HOST;
+}
+
+static void end(struct run *r)
+{
+	struct vcpu *v = r->thread.v;
+
+	if (v) {
+		if (v->apic)
+			lapic_destroy(v->apic);
+		if (v->bt)
+			bt_vcpu_destroy(v);
+	}
+	r->vcpu[0] = NULL;
+	bt_destroy(r->machine.bt);
+	r->machine.bt = NULL;
+	vcpu_thread_destroy(&r->thread);
+	if (r->machine.name)
+		machine_destroy(&r->machine);
+}
+
+int run_vm(const struct run_config *config)
+{
+	struct run r = { .config = config, .main = pthread_self() };
+	struct console_hooks hooks = { .input = console_input, .send_break = console_break, .quit = console_quit, .arg = &r };
+	char error[512];
+	sigset_t set;
+	int code, err;
+
+	if (bt_host_missing()) {
+		fprintf(stderr, "turtles: this host's CPU lacks %s, which translated code needs; a CPU of x86-64-v3 has it\n", bt_host_missing());
+		return EXIT_HOST;
+	}
+	if (model_parse(&r.model, config->cpu, error, sizeof(error))) {
+		fprintf(stderr, "turtles: %s\n", error);
+		return EXIT_USAGE;
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIG_DONE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	code = start(&r, error, sizeof(error));
+	if (code) {
+		fprintf(stderr, "turtles: %s\n", error);
+		end(&r);
+		return code;
+	}
+	r.console = console_create(config->serial, &hooks, error, sizeof(error));
+	if (!r.console) {
+		fprintf(stderr, "turtles: %s\n", error);
+		end(&r);
+		return EXIT_HOST;
+	}
+	crash_install(r.console);
+	r.start_ns = host_ns();
+	err = vcpu_thread_start(&r.thread, vcpu_main, &r);
+	if (err) {
+		fprintf(stderr, "turtles: can't start a thread for vCPU 0: %s\n", strerror(-err));
+		code = EXIT_HOST;
+	} else {
+		wait_for_end(&r);
+		pthread_join(r.thread.thread, NULL);
+		r.end_ns = host_ns();
+	}
+	console_destroy(r.console);
+	if (!err) {
+		code = exit_code(&r);
+		if (config->dump_on_exit)
+			vcpu_dump(r.thread.v, stderr);
+		if (write_stats(&r) && !code)
+			code = EXIT_HOST;
+		if (config->summary) {
+			struct stats_machine sm;
+			struct stat_values tables[1];
+			struct stats_doc doc;
+
+			fill_stats(&r, &doc, tables, &sm);
+			stats_summary(stderr, &doc);
+		}
+	}
+	crash_install(NULL);
+	end(&r);
+	return code;
+}
