@@ -39,6 +39,7 @@ struct port {
 	/* host to guest: bytes that the machine hasn't taken yet */
 	size_t pending;
 	u8 input[INPUT_SIZE];
+	bool pending_break; /* behind them */
 };
 
 struct console {
@@ -163,6 +164,8 @@ static size_t filter_keys(struct console *c, struct port *p, u8 *data, size_t n)
 			ask_quit(c, EXIT_POWER_OFF);
 		else if (key == 'h' || key == 'H' || key == '?')
 			fputs("\n" CONSOLE_KEYS, stderr);
+		else if (key == 'b' || key == 'B')
+			p->pending_break = c->hooks.send_break;
 	}
 	return kept;
 }
@@ -173,8 +176,11 @@ static void pass_input(struct console *c, unsigned int port)
 	struct port *p = &c->port[port];
 	size_t taken;
 
-	if (!p->pending)
+	if (!p->pending) {
+		if (p->pending_break)
+			p->pending_break = !c->hooks.send_break(c->hooks.arg, port);
 		return;
+	}
 	taken = c->hooks.input(c->hooks.arg, port, p->input, p->pending);
 	p->pending -= taken;
 	memmove(p->input, p->input + taken, p->pending);
@@ -272,7 +278,7 @@ static int prepare(struct console *c, struct pollfd fds[FD_COUNT], bool *drained
 			p->tail = p->head;
 		writable = p->out >= 0 && waiting(p);
 		*drained &= !writable;
-		if (p->pending && !c->stop)
+		if ((p->pending || p->pending_break) && !c->stop)
 			timeout = 2;
 		fds[FD_IN + i] = (struct pollfd){ .fd = readable ? p->in : -1, .events = POLLIN };
 		fds[FD_OUT + i] = (struct pollfd){ .fd = writable ? p->out : -1, .events = POLLOUT };

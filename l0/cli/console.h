@@ -19,6 +19,7 @@
 #define CONSOLE_KEYS \
 	"Ctrl-A x       quit\n" \
 	"Ctrl-A h       print these keys\n" \
+	"Ctrl-A b       send a break condition (Linux: a magic SysRq)\n" \
 	"Ctrl-A Ctrl-A  send Ctrl-A to the guest\n" \
 	"They work on a terminal only; input from a pipe or a file goes to the guest byte for byte.\n"
 /* clang-format on */
@@ -31,11 +32,13 @@ struct console_hooks {
 	size_t (*input)(void *arg, unsigned int port, const u8 *data, size_t n);
 	/*
 	 * The run should end: the user (exit_code EXIT_POWER_OFF), signal N (128 + N), or a back end that can't take
-	 * output any more (EXIT_HOST; `why` is the one line about it, else NULL). Asked a second time by the user or
-	 * a signal, the console ends the process.
+	 * output any more (EXIT_HOST; `why` is the one line about it, valid until console_destroy(), else NULL).
+	 * Asked a second time by the user or a signal, the console ends the process.
 	 */
 	void (*quit)(void *arg, int exit_code, const char *why);
 	void *arg;
+	/* A break condition on the line. False: offer it again soon. NULL: there is no such thing. */
+	bool (*send_break)(void *arg, unsigned int port);
 };
 
 /*

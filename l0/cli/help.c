@@ -29,8 +29,8 @@ static const struct {
 	/* clang-format off */
 	{ EXIT_POWER_OFF,   NULL, "the guest powered off or, with --no-reboot, reset the machine; or the user quit with Ctrl-A x" },
 	{ -1, "(V << 1) | 1",     "the guest wrote V to the port of isa-debug-exit" },
-	{ EXIT_USAGE,       NULL, "the command line is wrong" },
-	{ EXIT_HOST,        NULL, "the host can't: a file can't be read, is no kernel or doesn't fit; no memory; console output closed" },
+	{ EXIT_USAGE,       NULL, "the command line is wrong, or a file that it names is not what it should be" },
+	{ EXIT_HOST,        NULL, "the host can't: a file can't be read, memory is short, nobody takes the console's output" },
 	{ EXIT_GUEST_FATAL, NULL, "the guest can't go on: triple fault, halted for ever, a jump to what isn't memory" },
 	{ EXIT_INTERNAL,    NULL, "a bug in turtles; a backtrace with the guest's state is on stderr" },
 	{ EXIT_TIMEOUT,     NULL, "--timeout passed" },

@@ -49,21 +49,21 @@ static int set_allowed(struct option_parse *p, const struct option *o, const cha
 
 static int set_name(struct option_parse *p, const struct option *o, const char *arg)
 {
-	struct value_pair pair;
-	const char *name = arg;
+	struct value_pair pair = { .has_value = false };
+	const char *name;
 
 	(void)o;
 	/* QEMU: [guest=]NAME,process=...,debug-threads=...: the others name host threads */
-	if (value_next_pair(&arg, &pair))
-		name = pair.has_value ? pair.value : pair.key;
+	value_next_pair(&arg, &pair);
 	if (pair.has_value && strcmp(pair.key, "guest"))
 		return 0;
+	name = pair.has_value ? pair.value : pair.key;
 	if (!*name || strlen(name) >= sizeof(p->config->name))
 		return option_error(p, "a name has 1 to %zu characters", sizeof(p->config->name) - 1);
 	for (const char *s = name; *s; s++)
 		if (*s < ' ' || *s > '~')
 			return option_error(p, "a name has printable ASCII characters only");
-	snprintf(p->config->name, sizeof(p->config->name), "%s", name);
+	memcpy(p->config->name, name, strlen(name) + 1);
 	return 0;
 }
 

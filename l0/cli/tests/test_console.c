@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The console from outside: each test runs it in a child process, on a pseudo-terminal or on pipes, with a guest that
+ * sends back what it gets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "../console.h"
+
+#define SECONDS_MAX 20 /* for anything that should happen at once */
+
+/* The child: a machine whose guest echoes, and says "ready" first. */
+
+static struct {
+	struct console *_Atomic console;
+	_Atomic int code; /* of the quit hook, -1 before */
+	const char *why;
+	bool deaf; /* takes no input */
+	_Atomic int breaks;
+} guest;
+
+static size_t echo(void *arg, unsigned int port, const u8 *data, size_t n)
+{
+	(void)arg;
+	while (!guest.console)
+		;
+	if (guest.deaf)
+		return 0;
+	/* a few at a time: the rest has to be offered again */
+	n = n > 7 ? 7 : n;
+	for (size_t i = 0; i < n; i++)
+		console_put(guest.console, port, data[i]);
+	return n;
+}
+
+static void quit(void *arg, int code, const char *why)
+{
+	(void)arg;
+	guest.why = why;
+	guest.code = code;
+}
+
+static bool take_break(void *arg, unsigned int port)
+{
+	(void)arg, (void)port;
+	return ++guest.breaks > 2;
+}
+
+static void put_text(const char *text)
+{
+	while (*text)
+		console_put(guest.console, 0, (u8)*text++);
+}
+
+enum guest_kind { GUEST_ECHOES, GUEST_IS_DEAF, GUEST_CRASHES, GUEST_ABORTS, GUEST_EXITS, GUEST_TALKS };
+
+static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_t bytes)
+{
+	const struct console_hooks hooks = { echo, quit, NULL, take_break };
+	const struct serial_spec ports[SERIAL_PORTS] = { spec };
+	char error[200];
+
+	/* not the test's handlers, and no core file */
+	for (int sig = 1; sig < 32; sig++)
+		signal(sig, SIG_DFL);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	guest.code = -1;
+	guest.deaf = kind == GUEST_IS_DEAF;
+	guest.console = console_create(ports, &hooks, error, sizeof(error));
+	if (!guest.console) {
+		fprintf(stderr, "%s\n", error);
+		_exit(99);
+	}
+	put_text("ready\n");
+	usleep(2000);
+	if (kind == GUEST_CRASHES)
+		raise(SIGSEGV);
+	if (kind == GUEST_ABORTS)
+		abort();
+	if (kind == GUEST_EXITS)
+		exit(7);
+	if (kind == GUEST_TALKS) {
+		for (size_t i = 0; i < bytes && guest.code < 0; i++)
+			console_put(guest.console, 0, (u8)(i * 7 >> 3));
+	} else {
+		while (guest.code < 0)
+			usleep(500);
+	}
+	if (guest.code < 0)
+		guest.code = 0;
+	if (guest.why)
+		fprintf(stderr, "%s\n", guest.why);
+	console_destroy(guest.console);
+	_exit(guest.code + (guest.breaks == 3 ? 50 : 0));
+}
+
+/* The parent. */
+
+static const struct serial_spec STDIO = { SERIAL_STDIO, NULL };
+
+struct session {
+	pid_t pid;
+	int fd; /* our end: of the terminal, or to read from the child */
+	int in; /* to write to it */
+	int err; /* its stderr */
+	struct termios before;
+};
+
+static struct session start_on_terminal(enum guest_kind kind)
+{
+	struct session s;
+	char name[64];
+	int slave, err[2];
+
+	s.fd = s.in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(s.fd >= 0 && !grantpt(s.fd) && !unlockpt(s.fd) && !ptsname_r(s.fd, name, sizeof(name)));
+	assert_int_equal(pipe(err), 0);
+	slave = open(name, O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	assert_int_equal(tcgetattr(slave, &s.before), 0);
+	s.pid = fork();
+	assert_true(s.pid >= 0);
+	if (!s.pid) {
+		setsid();
+		ioctl(slave, TIOCSCTTY, 0);
+		dup2(slave, 0);
+		dup2(slave, 1);
+		dup2(err[1], 2);
+		child(kind, STDIO, 0);
+	}
+	/* our own slave end stays open: the terminal must outlive the child to be looked at */
+	close(err[1]);
+	s.err = err[0];
+	return s;
+}
+
+static struct session start_on_pipes(enum guest_kind kind, struct serial_spec spec, size_t bytes)
+{
+	struct session s;
+	int in[2], out[2], err[2];
+
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(pipe(err), 0);
+	s.pid = fork();
+	assert_true(s.pid >= 0);
+	if (!s.pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		dup2(err[1], 2);
+		close(in[1]);
+		close(out[0]);
+		close(err[0]);
+		child(kind, spec, bytes);
+	}
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+	s.in = in[1];
+	s.fd = out[0];
+	s.err = err[0];
+	return s;
+}
+
+/* Read until `text` has come, or fail. */
+static void wait_for(int fd, const char *text)
+{
+	char got[4096] = "";
+	size_t n = 0;
+
+	while (!strstr(got, text)) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t r;
+
+		if (poll(&p, 1, SECONDS_MAX * 1000) != 1)
+			fail_msg("'%s' didn't come, only '%s'", text, got);
+		r = read(fd, got + n, sizeof(got) - 1 - n);
+		if (r <= 0)
+			fail_msg("end before '%s', after '%s'", text, got);
+		for (ssize_t i = 0; i < r; i++)
+			if (!got[n + (size_t)i])
+				got[n + (size_t)i] = '0';
+		n += (size_t)r;
+		got[n] = '\0';
+	}
+}
+
+static void type(const struct session *s, const char *keys, size_t n)
+{
+	assert_int_equal(write(s->in, keys, n), n);
+}
+
+static void assert_same_settings(const struct termios *a, const struct termios *b)
+{
+	assert_int_equal(a->c_iflag, b->c_iflag);
+	assert_int_equal(a->c_oflag, b->c_oflag);
+	assert_int_equal(a->c_cflag, b->c_cflag);
+	assert_int_equal(a->c_lflag, b->c_lflag);
+	assert_memory_equal(a->c_cc, b->c_cc, sizeof(a->c_cc));
+}
+
+/* Wait for the child's end, and check its status and that the terminal is as before. */
+static void ends_with(const struct session *s, bool terminal, int want_exit, int want_signal)
+{
+	struct termios after;
+	int status, waited = 0;
+
+	while (waitpid(s->pid, &status, WNOHANG) == 0) {
+		usleep(10000);
+		if (++waited > SECONDS_MAX * 100) {
+			kill(s->pid, SIGKILL);
+			fail_msg("the console didn't end");
+		}
+	}
+	if (want_signal)
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == want_signal);
+	else if (!WIFEXITED(status) || WEXITSTATUS(status) != want_exit)
+		fail_msg("status %#x instead of exit code %d", status, want_exit);
+	if (terminal) {
+		assert_int_equal(tcgetattr(s->fd, &after), 0);
+		assert_same_settings(&after, &s->before);
+	}
+	close(s->fd);
+	if (s->in != s->fd && s->in >= 0)
+		close(s->in);
+	close(s->err);
+}
+
+static void keys_reach_the_guest_raw_and_once(void **state)
+{
+	struct session s = start_on_terminal(GUEST_ECHOES);
+
+	(void)state;
+	wait_for(s.fd, "ready\r\n");
+	/* Ctrl-C, Ctrl-Z, Ctrl-S, carriage return: all just bytes; Ctrl-A twice is one */
+	type(&s, "a\x03\x1a\x13\r\x01\x01z", 8);
+	wait_for(s.fd, "a\x03\x1a\x13\r\x01z");
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 0, 0);
+}
+
+static void ctrl_a_x_quits_even_a_guest_that_takes_no_input(void **state)
+{
+	struct session s = start_on_terminal(GUEST_IS_DEAF);
+	char paste[2000];
+
+	(void)state;
+	memset(paste, 'p', sizeof(paste));
+	wait_for(s.fd, "ready");
+	for (int i = 0; i < 5; i++) {
+		type(&s, paste, sizeof(paste));
+		usleep(20000);
+	}
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 0, 0);
+}
+
+static void ctrl_a_h_explains_and_ctrl_a_b_breaks(void **state)
+{
+	struct session s = start_on_terminal(GUEST_ECHOES);
+
+	(void)state;
+	wait_for(s.fd, "ready");
+	type(&s, "\x01h\x01" "b", 4);
+	wait_for(s.err, "Ctrl-A x");
+	usleep(50000);
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 50, 0); /* the break was offered until it was taken */
+}
+
+static void signals_end_the_run_with_128_and_their_number(void **state)
+{
+	static const int SIGNALS[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++) {
+		struct session s = start_on_terminal(GUEST_ECHOES);
+
+		wait_for(s.fd, "ready");
+		kill(s.pid, SIGNALS[i]);
+		ends_with(&s, true, 128 + SIGNALS[i], 0);
+	}
+}
+
+static void a_crash_gives_the_terminal_back(void **state)
+{
+	struct session s;
+
+	(void)state;
+#ifndef __SANITIZE_ADDRESS__ /* which has a handler of its own */
+	s = start_on_terminal(GUEST_CRASHES);
+	wait_for(s.fd, "ready");
+	ends_with(&s, true, 0, SIGSEGV);
+#endif
+	s = start_on_terminal(GUEST_ABORTS);
+	wait_for(s.fd, "ready");
+	ends_with(&s, true, 0, SIGABRT);
+	s = start_on_terminal(GUEST_EXITS);
+	wait_for(s.fd, "ready");
+	ends_with(&s, true, 7, 0);
+}
+
+static void a_stop_gives_the_terminal_back_until_it_goes_on(void **state)
+{
+	struct session s = start_on_terminal(GUEST_ECHOES);
+	struct termios t;
+	int status;
+
+	(void)state;
+	wait_for(s.fd, "ready");
+	kill(s.pid, SIGTSTP);
+	assert_int_equal(waitpid(s.pid, &status, WUNTRACED), s.pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(tcgetattr(s.fd, &t), 0);
+	assert_same_settings(&t, &s.before);
+	kill(s.pid, SIGCONT);
+	for (int i = 0; i < 1000 && (t.c_lflag & ICANON); i++) {
+		usleep(1000);
+		assert_int_equal(tcgetattr(s.fd, &t), 0);
+	}
+	assert_false(t.c_lflag & ICANON);
+	type(&s, "again", 5);
+	wait_for(s.fd, "again");
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 0, 0);
+}
+
+static void a_pipe_is_data_and_its_end_is_no_quit(void **state)
+{
+	struct session s = start_on_pipes(GUEST_ECHOES, STDIO, 0);
+
+	(void)state;
+	type(&s, "one\x01x\x03two", 9);
+	wait_for(s.fd, "ready\none\x01x\x03two");
+	close(s.in);
+	s.in = -1;
+	usleep(100000);
+	assert_int_equal(waitpid(s.pid, NULL, WNOHANG), 0);
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+}
+
+static void a_long_input_arrives_whole(void **state)
+{
+	struct session s = start_on_pipes(GUEST_ECHOES, STDIO, 0);
+	char out[20001], in[20000];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out) - 1; i++)
+		out[i] = (char)('a' + i % 26);
+	wait_for(s.fd, "ready\n");
+	type(&s, out, sizeof(in));
+	while (n < sizeof(in)) {
+		ssize_t r = read(s.fd, in + n, sizeof(in) - n);
+
+		assert_true(r > 0);
+		n += (size_t)r;
+	}
+	assert_memory_equal(in, out, sizeof(in));
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+}
+
+static void output_to_a_slow_reader_is_not_lost(void **state)
+{
+	const size_t bytes = 1 << 20;
+	struct session s = start_on_pipes(GUEST_TALKS, STDIO, bytes);
+	u8 block[4096];
+	size_t at = 0;
+	ssize_t n;
+
+	(void)state;
+	wait_for(s.fd, "ready\n");
+	usleep(1500000); /* longer than a reader may sleep who is in a hurry */
+	while ((n = read(s.fd, block, sizeof(block))) > 0) {
+		for (ssize_t i = 0; i < n; i++, at++)
+			if (block[i] != (u8)(at * 7 >> 3))
+				fail_msg("byte %zu is %#x", at, block[i]);
+		if (at < bytes / 8)
+			usleep(1000);
+	}
+	assert_int_equal(at, bytes);
+	ends_with(&s, false, 0, 0);
+}
+
+static void a_nonblocking_pipe_loses_nothing(void **state)
+{
+	const size_t bytes = 300000;
+	struct session s;
+	u8 block[4096];
+	size_t at = 0;
+	ssize_t n;
+	int out[2], err[2];
+
+	(void)state;
+	assert_int_equal(pipe2(out, O_NONBLOCK), 0);
+	assert_int_equal(pipe(err), 0);
+	s.pid = fork();
+	if (!s.pid) {
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(out[1], 1);
+		close(out[0]);
+		child(GUEST_TALKS, STDIO, bytes);
+	}
+	close(out[1]);
+	close(err[1]);
+	s.fd = out[0];
+	s.in = -1;
+	s.err = err[0];
+	while ((n = read(s.fd, block, sizeof(block))) != 0) {
+		if (n > 0)
+			at += (size_t)n;
+		else
+			usleep(2000);
+	}
+	assert_int_equal(at, bytes + 6);
+	ends_with(&s, false, 0, 0);
+}
+
+static void a_reader_that_goes_away_ends_the_run_with_one_line(void **state)
+{
+	struct session s = start_on_pipes(GUEST_TALKS, STDIO, 1 << 30);
+
+	(void)state;
+	wait_for(s.fd, "ready");
+	close(s.fd);
+	s.fd = open("/dev/null", O_RDONLY);
+	wait_for(s.err, "serial port 0: Broken pipe\n");
+	ends_with(&s, false, 3, 0);
+}
+
+static void a_full_disk_ends_the_run_with_one_line(void **state)
+{
+	struct session s = start_on_pipes(GUEST_TALKS, (struct serial_spec){ SERIAL_FILE, "/dev/full" }, 1 << 30);
+
+	(void)state;
+	wait_for(s.err, "serial port 0: No space left on device\n");
+	ends_with(&s, false, 3, 0);
+}
+
+static void a_signal_ends_a_run_whose_reader_sleeps(void **state)
+{
+	struct session s = start_on_pipes(GUEST_TALKS, STDIO, 1 << 30);
+
+	(void)state;
+	wait_for(s.fd, "ready");
+	usleep(200000);
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+}
+
+static void a_file_that_cant_be_opened_is_named(void **state)
+{
+	struct session s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_FILE, "/nonexistent/file" }, 0);
+
+	(void)state;
+	wait_for(s.err, "could not open /nonexistent/file: No such file or directory\n");
+	ends_with(&s, false, 99, 0);
+}
+
+static void a_pty_keeps_output_until_somebody_opens_it(void **state)
+{
+	struct session s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_PTY, NULL }, 0);
+	char line[128], *name;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	n = read(s.err, line, sizeof(line) - 1);
+	assert_true(n > 0);
+	line[n] = '\0';
+	name = strstr(line, "/dev/");
+	assert_non_null(name);
+	name[strcspn(name, "\n")] = '\0';
+	usleep(300000);
+	for (int round = 0; round < 2; round++) {
+		fd = open(name, O_RDWR | O_NOCTTY);
+		assert_true(fd >= 0);
+		if (!round)
+			wait_for(fd, "ready\n"); /* raw: no carriage return was added */
+		assert_int_equal(write(fd, "hello\r", 6), 6);
+		wait_for(fd, "hello\r");
+		close(fd);
+		usleep(150000);
+	}
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+}
+
+static void a_job_in_the_background_leaves_the_terminal_alone(void **state)
+{
+	struct session s;
+	struct termios t;
+	char name[64];
+	int slave, status, err[2];
+	pid_t leader;
+
+	(void)state;
+	s.fd = s.in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(s.fd >= 0 && !grantpt(s.fd) && !unlockpt(s.fd) && !ptsname_r(s.fd, name, sizeof(name)));
+	slave = open(name, O_RDWR | O_NOCTTY);
+	assert_int_equal(tcgetattr(slave, &s.before), 0);
+	assert_int_equal(pipe(err), 0);
+	leader = fork();
+	if (!leader) {
+		/* a shell: the terminal is its own, the job is in another group */
+		setsid();
+		ioctl(slave, TIOCSCTTY, 0);
+		s.pid = fork();
+		if (!s.pid) {
+			setpgid(0, 0);
+			dup2(slave, 0);
+			dup2(slave, 1);
+			child(GUEST_ECHOES, STDIO, 0);
+		}
+		usleep(300000);
+		kill(s.pid, SIGTERM);
+		waitpid(s.pid, &status, WUNTRACED);
+		_exit(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM ? 0 : 1);
+	}
+	wait_for(s.fd, "ready");
+	usleep(100000);
+	assert_int_equal(tcgetattr(s.fd, &t), 0);
+	assert_same_settings(&t, &s.before);
+	assert_int_equal(waitpid(leader, &status, 0), leader);
+	assert_int_equal(status, 0);
+	close(slave);
+	close(s.fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_reach_the_guest_raw_and_once),
+		cmocka_unit_test(ctrl_a_x_quits_even_a_guest_that_takes_no_input),
+		cmocka_unit_test(ctrl_a_h_explains_and_ctrl_a_b_breaks),
+		cmocka_unit_test(signals_end_the_run_with_128_and_their_number),
+		cmocka_unit_test(a_crash_gives_the_terminal_back),
+		cmocka_unit_test(a_stop_gives_the_terminal_back_until_it_goes_on),
+		cmocka_unit_test(a_job_in_the_background_leaves_the_terminal_alone),
+		cmocka_unit_test(a_pipe_is_data_and_its_end_is_no_quit),
+		cmocka_unit_test(a_long_input_arrives_whole),
+		cmocka_unit_test(output_to_a_slow_reader_is_not_lost),
+		cmocka_unit_test(a_nonblocking_pipe_loses_nothing),
+		cmocka_unit_test(a_reader_that_goes_away_ends_the_run_with_one_line),
+		cmocka_unit_test(a_full_disk_ends_the_run_with_one_line),
+		cmocka_unit_test(a_signal_ends_a_run_whose_reader_sleeps),
+		cmocka_unit_test(a_file_that_cant_be_opened_is_named),
+		cmocka_unit_test(a_pty_keeps_output_until_somebody_opens_it),
+	};
+
+	alarm(300);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
