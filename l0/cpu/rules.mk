@@ -28,3 +28,7 @@ TEST_OBJS_test_control := l0/cpu/tests/test_control.o l0/cpu/tests/vcpu_bench.o
 GENERAL_OBJS += l0/cpu/tlb.o
 GENERAL_OBJS += l0/cpu/mmu.o
 GENERAL_OBJS += l0/cpu/mode.o
+TESTS += test_msr
+TEST_OBJS_test_msr := l0/cpu/tests/test_msr.o l0/cpu/tests/vcpu_bench.o
+TESTS += test_model
+TEST_OBJS_test_model := l0/cpu/tests/test_model.o l0/cpu/tests/vcpu_bench.o
