@@ -158,6 +158,7 @@ struct vcpu *fake_protected(unsigned int cpl)
 	put(v, TSS_A + 8, DATA0, 2);
 	put(v, TSS_A + 12, STACK0 - 0x400, 4);
 	put(v, TSS_A + 16, DATA1, 2);
+	put(v, TSS_A + 0x66, 0x68, 2); /* no I/O map */
 	for (i = 0; i < 256; i++)
 		set_idt(v, i, make_gate(CODE0, HANDLER + i, SYS_INT32, 3, 0));
 	enter(v, cpl);
