@@ -136,7 +136,7 @@ void bench_write(struct bench *f, u64 gpa, u64 value)
 	memcpy(memory_host(&f->machine.memory, gpa), &value, sizeof(value));
 }
 
-int bench_run(struct bench *f, insn_fn *fn, union insn_args a, u32 *error)
+BENCH_LIVE int bench_run(struct bench *f, insn_fn *fn, union insn_args a, u32 *error)
 {
 	struct vcpu *v = f->v;
 

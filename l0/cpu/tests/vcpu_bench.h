@@ -35,15 +35,17 @@ void bench_write(struct bench *f, u64 gpa, u64 value);
 
 /*
  * Run fn(v, a). Returns -1 if it came back, else the vector that it raised; *error, if not NULL, gets the error code (or ~0u
- * for none). rip and next_rip aren't looked at.
+ * for none). rip and next_rip aren't looked at. The guest's vector state may be live.
  */
 int bench_run(struct bench *f, insn_fn *fn, union insn_args a, u32 *error);
 
 /* Is the page of `linear` in the TLB for supervisor reads? Enter it by an access, then ask. */
 bool bench_in_tlb(struct bench *f, u64 linear);
 
+/* for functions of a test that run while the guest's vector state is live */
+#define BENCH_LIVE __attribute__((target("general-regs-only")))
+
 #define RUNS_OK (-1)
-#define FAULT(vector) ((int)(vector))
 
 /* xorshift: the same numbers in every run */
 static inline u64 bench_random(u64 *state)
