@@ -91,6 +91,9 @@ bench: $(BUILD)/turtles guest
 lint: | $(PACKAGES)-build $(PACKAGES)-check $(PACKAGES)-lint
 	@.ci/lint.sh
 
+format: | $(PACKAGES)-lint
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
 man: $(BUILD)/turtles.1
 $(BUILD)/turtles.1: $(BUILD)/turtles
 	$(BUILD)/turtles help man > $@.new
@@ -105,6 +108,7 @@ help:
 #: make fuzz            the fuzzers; SECONDS=n for each (60)
 #: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
+#: make format          clang-format over every file
 #: make man             build/turtles.1, the man page
 #: make guest           the guest's images in build/guest
 #: make clean           remove build/ but for the guest's images; make distclean: all of it
@@ -122,4 +126,4 @@ distclean:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check fuzz demo bench lint man help guest clean distclean
+.PHONY: all tests check fuzz demo bench lint format man help guest clean distclean

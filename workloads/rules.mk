@@ -19,3 +19,5 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 	workloads/initramfs.sh $(GUEST) $(GUEST_PROGRAMS)
 
 guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio
+
+TEST_SCRIPTS += workloads/tests/boot.sh .ci/tests/cli.sh .ci/tests/headers.sh
