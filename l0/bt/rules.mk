@@ -9,3 +9,4 @@ OBJS += l0/bt/lower_stack.o
 OBJS += l0/bt/lower_flow.o
 OBJS += l0/bt/lower_callout.o
 GENERAL_OBJS += l0/bt/runtime.o
+include l0/bt/fuzz.mk

@@ -181,6 +181,8 @@ u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 		v->gpr[RSP] += (s32)(desc & 4095) - 2048;
 		raise_gp(v, 0);
 	}
+	if (!desc) /* from the entry of a dropped block: the jump cache led there */
+		v->tlb->jc[jc_class_of(v->mode)].tag[linear & (JC_ENTRIES - 1)] = TLB_INVALID;
 	v->rip = wrap(v, linear - v->code_base);
 	return next(v);
 }
