@@ -217,6 +217,21 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 	}
 }
 
+/* Came with SSE and don't touch its state: CR0 and CR4 say nothing of them. SDM vol. 1, "Exceptions ... OSFXSR" */
+static bool touches_no_vector(const ZydisDecodedInstruction *z)
+{
+	switch (z->mnemonic) {
+	case N(SFENCE):
+	case N(LFENCE):
+	case N(MFENCE):
+	case N(MOVNTI):
+	case N(CRC32):
+		return true;
+	default:
+		return false;
+	}
+}
+
 const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i)
 {
 	const ZydisDecodedInstruction *z = &i->z;
@@ -228,7 +243,7 @@ const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn 
 		return &rules[z->mnemonic];
 	if (!isa_sets[isa].known || !model_has(v->model, isa_sets[isa].feature))
 		return &rule_ud;
-	switch (isa_sets[isa].gate) {
+	switch (touches_no_vector(z) ? GATE_NONE : isa_sets[isa].gate) {
 	case GATE_X87:
 		if (z->mnemonic == N(FWAIT)) {
 			if (v->mode & MODE_WAIT_TRAP)

@@ -210,11 +210,13 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 {
 	struct bt_vcpu *b = v->bt;
 	bool shadow = v->intr_shadow, tf = v->rflags & FLAG_TF;
+	u64 at;
 
 	b->bt->stats.callouts++;
 	b->fixup = DESC_LEFT(desc);
 	set_rip(v, DESC_OFFSET(desc));
-	v->next_rip = wrap(v, v->rip + (desc & 15));
+	at = v->rip;
+	v->next_rip = wrap(v, at + (desc & 15));
 	((insn_fn *)fn)(v, (union insn_args){ .raw = args });
 	v->rip = v->next_rip;
 	b->fixup = 0;
@@ -224,7 +226,9 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	}
 	if (shadow)
 		v->intr_shadow = false;
-	v->rflags &= ~FLAG_RF | -(u64)(fn == (void *)insn_iret);
+	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
+	if (fn != (void *)insn_iret && v->rip != at)
+		v->rflags &= ~FLAG_RF;
 	if (tf && (v->rflags & FLAG_TF || fn == (void *)insn_popf || fn == (void *)insn_iret))
 		v->pending_db |= DR6_BS;
 	return next(v);

@@ -11,9 +11,10 @@
 #define APIC_BASE_ENABLE BIT(11)
 #define APIC_BASE_X2APIC BIT(10)
 
+/* In IA-32e mode system structures lie anywhere, also while 32-bit code runs: its own operands are cut already. */
 static u64 linear_wrap(const struct vcpu *v, u64 linear)
 {
-	return vcpu_64bit(v) ? linear : (u32)linear;
+	return vcpu_long_mode(v) ? linear : (u32)linear;
 }
 
 /* Devices run as ordinary C: the guest's vector state has to be out of the way. */
