@@ -28,12 +28,11 @@ all: $(BUILD)/turtles
 
 # Each folder's rules.mk adds objects: OBJS (the program), GENERAL_OBJS (the same, compiled without
 # vector registers: see l0/cpu/vcpu.h), TESTS (one program for each name, from TEST_OBJS_<name>), TEST_SCRIPTS (scripts
-# that print TAP), FUZZERS (programs like TESTS that take --seconds N and run for so long).
+# that print TAP).
 OBJS :=
 GENERAL_OBJS :=
 TESTS :=
 TEST_SCRIPTS :=
-FUZZERS :=
 include $(sort $(wildcard l0/*/rules.mk vmcs-shadow/rules.mk ept-merge/rules.mk l1shim/rules.mk workloads/rules.mk harness/rules.mk))
 
 # The guest's vector state may be live in the host's registers while these run.
@@ -62,7 +61,7 @@ $$(BUILD)/tests/$(1): $$(addprefix $$(BUILD)/,$$(TEST_OBJS_$(1))) $$(BUILD)/libl
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS) -o $$@ $$(addprefix $$(BUILD)/,$$(TEST_OBJS_$(1))) $$(BUILD)/libl0.a -lcmocka $$(LIBS)
 endef
-$(foreach t,$(TESTS) $(FUZZERS),$(eval $(call test_rule,$(t))))
+$(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
 
 tests: $(addprefix $(BUILD)/tests/,$(TESTS))
 
@@ -76,10 +75,6 @@ export BUILD GUEST CC SANITIZE
 check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
 	-@$(MAKE) --no-print-directory guest
 	@.ci/check.sh $(addprefix $(BUILD)/tests/,$(TESTS)) $(sort $(TEST_SCRIPTS))
-
-SECONDS ?= 60
-fuzz: $(addprefix $(BUILD)/tests/,$(FUZZERS))
-	@set -e; for fuzzer in $^; do echo "$$fuzzer --seconds $(SECONDS)"; $$fuzzer --seconds $(SECONDS); done
 
 demo: $(BUILD)/turtles guest
 	$(BUILD)/turtles run --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/initramfs.cpio --memory 512 \
@@ -105,7 +100,7 @@ help:
 #: make                 build/turtles
 #: make demo            boot Debian's kernel under it, on this terminal
 #: make check           all tests; the last line counts them
-#: make fuzz            the fuzzers; SECONDS=n for each (60)
+#: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
 #: make format          clang-format over every file
@@ -126,4 +121,4 @@ distclean:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check fuzz demo bench lint format man help guest clean distclean
+.PHONY: all tests check demo bench lint format man help guest clean distclean

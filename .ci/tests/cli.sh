@@ -76,7 +76,7 @@ for file in empty zeros random elf; do
 		{ echo "# exit code $status, $(cat "$errors")"; false; }
 	ok $? "a kernel that is $file is refused in one line"
 done
-says 3 "$folder" -kernel "$folder"
+says 2 "$folder" -kernel "$folder"
 
 # What kvm-unit-tests' scripts ask, as they ask it
 "$turtles" --help 2> /dev/null | grep -q QEMU
