@@ -3,3 +3,5 @@ GENERAL_OBJS += l0/run/loop.o
 OBJS += l0/run/thread.o
 OBJS += l0/run/crash.o
 OBJS += l0/run/run.o
+TESTS += test_clock
+TEST_OBJS_test_clock := l0/run/tests/test_clock.o
