@@ -11,8 +11,6 @@
 #define ID_PORTS BIT(0)
 #define ID_DMA BIT(1)
 
-#define SELECTOR_WRITE BIT(14)
-
 #define DMA_ERROR BIT(0)
 #define DMA_READ BIT(1)
 #define DMA_SKIP BIT(2)
@@ -64,10 +62,8 @@ struct fw_cfg {
 
 static struct item selected_item(const struct fw_cfg *f)
 {
-	/* an item that doesn't exist is empty; so is everything seen through the write channel */
-	if (f->selector >= sizeof(f->item) / sizeof(f->item[0]) || (f->selector & SELECTOR_WRITE))
-		return (struct item){ 0 };
-	return f->item[f->selector];
+	/* an item that doesn't exist is empty; so is everything of the write channel (bit 14) and of the architecture (15) */
+	return f->selector < sizeof(f->item) / sizeof(f->item[0]) ? f->item[f->selector] : (struct item){ 0 };
 }
 
 static void fw_cfg_select(struct fw_cfg *f, u16 selector)

@@ -163,6 +163,21 @@ static void a_new_destination_still_gets_its_eoi(void **state)
 	assert_int_equal(entry(f, 13), LEVEL | 0x64);
 }
 
+static void an_edge_has_no_remote_irr(void **state)
+{
+	struct fake *f = *state;
+
+	redirect(f, 14, 0, LEVEL | 0x85);
+	line(f, 14, true);
+	irqchip_ack(f->v[0]);
+	line(f, 14, false);
+	redirect(f, 14, 0, 0x85);
+	assert_int_equal(entry(f, 14), 0x85);
+	redirect(f, 14, 0, LEVEL | 0x95);
+	line(f, 14, true);
+	assert_int_equal(pending(f, 0), 0x95);
+}
+
 static void eoi_broadcast_can_be_suppressed(void **state)
 {
 	struct fake *f = *state;
@@ -287,6 +302,7 @@ int main(void)
 		TEST(a_masked_edge_is_lost_and_a_masked_level_waits),
 		TEST(masking_in_service_delays_the_next),
 		TEST(a_new_destination_still_gets_its_eoi),
+		TEST(an_edge_has_no_remote_irr),
 		TEST(eoi_broadcast_can_be_suppressed),
 		TEST(destinations_are_physical_or_logical),
 		TEST(lowest_priority_picks_one),

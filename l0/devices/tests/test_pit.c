@@ -124,6 +124,17 @@ static void mode_2_takes_a_new_count_at_the_end_of_a_period(void **state)
 	assert_int_equal(interrupts(f, 500), 5);
 }
 
+static void mode_2_is_low_in_the_last_tick(void **state)
+{
+	struct fake *f = *state;
+
+	program(f, 2, 2, 10);
+	for (unsigned int i = 0; i < 30; i++) {
+		assert_int_equal(output2(f), i % 10 != 9);
+		ticks(f, 1);
+	}
+}
+
 static void mode_3_is_a_square_wave(void **state)
 {
 	struct fake *f = *state;
@@ -280,6 +291,7 @@ int main(void)
 		TEST(mode_0_interrupts_once_at_the_terminal_count),
 		TEST(mode_2_interrupts_every_period),
 		TEST(mode_2_takes_a_new_count_at_the_end_of_a_period),
+		TEST(mode_2_is_low_in_the_last_tick),
 		TEST(mode_3_is_a_square_wave),
 		TEST(mode_4_strobes_once),
 		TEST(modes_1_and_5_start_with_the_gate),
