@@ -215,7 +215,7 @@ struct fw_cfg *fw_cfg_create(struct machine *m, const struct fw_cfg_config *conf
 		return NULL;
 	}
 	f->id = ID_PORTS | ID_DMA;
-	f->ram_size = config->ram_size;
+	f->ram_size = m->memory.low + m->memory.high;
 	f->nographic = 1;
 	f->cpus = config->cpus;
 	f->cmdline_size = (u32)strlen(f->cmdline) + 1;

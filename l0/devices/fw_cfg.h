@@ -22,7 +22,7 @@ struct fw_cfg;
 #define FW_CFG_ITEMS(F) \
 	F(SIGNATURE,     0x00) /* "QEMU" */ \
 	F(ID,            0x01) /* u32: bit 0 the ports, bit 1 DMA */ \
-	F(RAM_SIZE,      0x03) /* u64, bytes */ \
+	F(RAM_SIZE,      0x03) /* u64, bytes: all RAM of the machine */ \
 	F(NOGRAPHIC,     0x04) /* u16: 1, the console is serial */ \
 	F(CPU_COUNT,     0x05) /* u16 */ \
 	F(CPU_MAX,       0x0f) /* u16 */ \
@@ -39,7 +39,6 @@ enum fw_cfg_item { FW_CFG_ITEMS(FW_CFG_ENUM) };
 #define FW_CFG_NAME_SIZE 56 /* with the final zero */
 
 struct fw_cfg_config {
-	u64 ram_size; /* bytes */
 	u16 cpus;
 	const char *cmdline; /* NULL: none */
 };

@@ -61,7 +61,7 @@ struct fake *fake_create(unsigned int vcpus)
 		.debug_exit_iobase = 0xf4,
 		.debug_exit_iosize = 4,
 		.testdev = true,
-		.fw_cfg = { .ram_size = 64 << 20, .cpus = (u16)vcpus, .cmdline = "console=ttyS0" },
+		.fw_cfg = { .cpus = (u16)vcpus, .cmdline = "console=ttyS0" },
 	};
 
 	assert_non_null(f);
