@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fuzz_compare.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* where the two are looked at: `visit` is told about every difference and says whether to go on */
+struct comparison {
+	const struct fuzz_program *p;
+	const struct fuzz_case *c;
+	const struct fuzz_result *reference, *subject;
+	int item; /* at which the reference stopped: fuzz_item_at() */
+	bool (*visit)(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask, unsigned int n);
+	void *arg;
+	bool stop;
+};
+
+#define VEC_PF 14
+#define VEC_GP 13
+
+static const char *const gpr_names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+					 "r8",	"r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+
+static bool canonical(u64 address)
+{
+	return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+static u32 mxcsr_of(const struct fuzz_state *s)
+{
+	u32 x;
+
+	memcpy(&x, s->xsave + 24, 4);
+	return x;
+}
+
+/*
+ * Ends of the reference that can't be held against the subject. The host may be an AMD CPU, but what the guest sees is
+ * an Intel one: where the two manuals disagree, nothing is to be learnt.
+ */
+static const char *incomparable(const struct comparison *x)
+{
+	const struct fuzz_result *r = x->reference;
+
+	if (r->status == FUZZ_TIMEOUT)
+		return "doesn't end";
+	if (r->status == FUZZ_VOID)
+		return "made a system call";
+	/* AMD reports a branch to a non-canonical address at its target, Intel at the branch: SDM vol. 2, "JMP", "RET" */
+	if (!canonical(r->out.rip))
+		return "branch to a non-canonical address";
+	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
+	if (mxcsr_of(&r->out) & BIT(17))
+		return "MXCSR.MM";
+	return NULL;
+}
+
+static void look(struct comparison *x, const char *name, const void *expected, const void *found, const void *mask,
+		 unsigned int n)
+{
+	const u8 *a = expected, *b = found, *m = mask;
+	unsigned int i;
+
+	if (x->stop || !memcmp(a, b, n))
+		return;
+	for (i = 0; i < n; i++) {
+		if ((a[i] ^ b[i]) & (m ? m[i] : 0xff)) {
+			x->stop = !x->visit(x->arg, name, a, b, m, n);
+			return;
+		}
+	}
+}
+
+static void look_number(struct comparison *x, const char *name, u64 expected, u64 found, u64 mask)
+{
+	look(x, name, &expected, &found, &mask, 8);
+}
+
+/* Components that XSAVE calls initial may hold anything in the image: SDM vol. 1, "XSAVE Area". */
+static void normalize(const struct fuzz_state *s, u8 *xsave)
+{
+	static const u8 empty_x87[32] = { 0x7f, 0x03 };
+	u64 components;
+	u32 mxcsr = mxcsr_of(s);
+
+	memcpy(xsave, s->xsave, FUZZ_XSAVE_SIZE);
+	memcpy(&components, xsave + FUZZ_XSAVE_HEADER, 8);
+	if (!(components & 1)) {
+		memcpy(xsave, empty_x87, 24);
+		memset(xsave + 32, 0, 128);
+	}
+	if (!(components & 2))
+		memset(xsave + 160, 0, 256);
+	if (!(components & 4))
+		memset(xsave + FUZZ_XSAVE_YMM, 0, 256);
+	memcpy(xsave + 24, &mxcsr, 4);
+}
+
+/* Vector registers that a faulting gather leaves in a state of the CPU's choice: bit n is register n. */
+static u32 gather_registers(const struct comparison *x)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+	ZydisDecoder decoder;
+	u32 set = 0;
+	unsigned int i;
+
+	if (x->item < 0 || x->item >= x->p->count || !x->p->items[x->item].gather)
+		return 0;
+	ZydisDecoderInit(&decoder, x->c->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+			 x->c->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, x->p->items[x->item].bytes, 15, &z, operands)))
+		return 0;
+	for (i = 0; i < z.operand_count; i++)
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    (operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			set |= BIT(ZydisRegisterGetId(operands[i].reg.value));
+	return set;
+}
+
+static void compare_vectors(struct comparison *x, u32 undefined)
+{
+	u8 a[FUZZ_XSAVE_SIZE], b[FUZZ_XSAVE_SIZE];
+	u32 skip = gather_registers(x);
+	u16 status_mask = 0xffff, fsw_a, fsw_b;
+	u32 fpu = undefined >> FUZZ_FPU_SHIFT;
+	unsigned int i;
+	char name[16];
+
+	normalize(&x->reference->out, a);
+	normalize(&x->subject->out, b);
+	status_mask &= ~((fpu & 7) << 8 | (fpu & 8) << 11); /* C0 to C2, C3 */
+	memcpy(&fsw_a, a + 2, 2);
+	memcpy(&fsw_b, b + 2, 2);
+	look(x, "fcw", a, b, NULL, 2);
+	look(x, "fsw", &fsw_a, &fsw_b, &status_mask, 2);
+	look(x, "ftw", a + 4, b + 4, NULL, 1);
+	look(x, "mxcsr", a + 24, b + 24, NULL, 4);
+	for (i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "st%u", i);
+		look(x, name, a + 32 + i * 16, b + 32 + i * 16, NULL, 10);
+	}
+	for (i = 0; i < (x->c->compat ? 8u : 16u); i++) {
+		if (skip & BIT(i))
+			continue;
+		snprintf(name, sizeof(name), "xmm%u", i);
+		look(x, name, a + 160 + i * 16, b + 160 + i * 16, NULL, 16);
+		snprintf(name, sizeof(name), "ymm%u high", i);
+		look(x, name, a + FUZZ_XSAVE_YMM + i * 16, b + FUZZ_XSAVE_YMM + i * 16, NULL, 16);
+	}
+}
+
+static void compare_memory(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
+{
+	static const struct fuzz_region regions[] = { FUZZ_REGIONS(FUZZ_REGION_TABLE_ROW) };
+	unsigned int i, page, at;
+	char name[32];
+
+	for (i = 0; i < FUZZ_REGION_COUNT; i++) {
+		for (page = regions[i].first; page < regions[i].first + regions[i].pages; page++) {
+			const u8 *a = x->reference->dirty & BIT(page) ? x->reference->memory[page] : memory[page];
+			const u8 *b = x->subject->dirty & BIT(page) ? x->subject->memory[page] : memory[page];
+
+			if (a == b || !memcmp(a, b, FUZZ_PAGE))
+				continue;
+			for (at = 0; at < FUZZ_PAGE; at += 16) {
+				snprintf(name, sizeof(name), "[%#" PRIx64 "]",
+					 (u64)(regions[i].address + (page - regions[i].first) * FUZZ_PAGE + at));
+				look(x, name, a + at, b + at, NULL, 16);
+			}
+		}
+	}
+}
+
+static u32 undefined_flags(const struct comparison *x)
+{
+	u32 all = 0;
+	unsigned int i;
+
+	if (x->item >= 0)
+		return x->p->undefined[x->item];
+	/* it stopped where no instruction of ours begins, e.g. at the target of a wild jump */
+	for (i = 0; i <= x->p->count; i++)
+		all |= x->p->undefined[i];
+	return all;
+}
+
+static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
+{
+	const struct fuzz_result *r = x->reference, *s = x->subject;
+	const struct fuzz_state *a = &r->out, *b = &s->out;
+	u64 width = x->c->compat ? 0xffffffff : ~0ull, error_mask = ~0ull;
+	u32 undefined;
+	unsigned int i;
+
+	/* the trap of an INT3 or a single step: rip is behind the instruction */
+	x->item = fuzz_item_at(x->p, x->c, r->vector == 3 ? a->rip - 1 : a->rip);
+	undefined = undefined_flags(x);
+	look_number(x, "status", r->status, s->status, ~0ull);
+	look_number(x, "vector", r->vector, s->vector, ~0ull);
+	/* Linux says "protection" for each address of the kernel's half, mapped or not */
+	if (r->vector == VEC_PF && r->cr2 >> 63)
+		error_mask &= ~1ull;
+	look_number(x, "error code", r->error, s->error, error_mask);
+	if (r->vector == VEC_PF)
+		look_number(x, "cr2", r->cr2, s->cr2, ~0ull);
+	look_number(x, "rip", a->rip, b->rip, width);
+	for (i = 0; i < (x->c->compat ? 8u : 16u); i++)
+		look_number(x, gpr_names[i], a->gpr[i], b->gpr[i], width);
+	/* RF is part of how an exception is delivered, not of what the code did */
+	look_number(x, "rflags", a->rflags, b->rflags, 0x3e7fd5 & ~(u64)(undefined & 0xffffff) & ~BIT(16));
+	if (!x->c->compat) {
+		look_number(x, "fs base", a->fs_base, b->fs_base, ~0ull);
+		look_number(x, "gs base", a->gs_base, b->gs_base, ~0ull);
+	}
+	compare_vectors(x, undefined);
+	compare_memory(x, memory);
+}
+
+static bool remember_first(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask,
+			   unsigned int n)
+{
+	(void)expected;
+	(void)found;
+	(void)mask;
+	(void)n;
+	snprintf(arg, 32, "%s", name);
+	return false;
+}
+
+enum fuzz_verdict fuzz_compare(const struct fuzz_program *p, const struct fuzz_case *c, u8 memory[FUZZ_PAGES][4096],
+			       const struct fuzz_result *reference, const struct fuzz_result *subject, char *first)
+{
+	char name[32] = "";
+	struct comparison x = { p, c, reference, subject, -1, remember_first, first ? first : name, false };
+
+	if (incomparable(&x))
+		return FUZZ_INCOMPARABLE;
+	compare_all(&x, memory);
+	return x.stop ? FUZZ_DIFFERENT : FUZZ_SAME;
+}
+
+static void print_bytes(FILE *to, const u8 *b, unsigned int n)
+{
+	while (n--)
+		fprintf(to, "%02x", b[n]);
+}
+
+/* little-endian numbers, the highest byte first; the last column has a 1 for every bit that differs and counts */
+static bool print_one(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask,
+		      unsigned int n)
+{
+	FILE *to = arg;
+	u8 bits[16];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		bits[i] = (expected[i] ^ found[i]) & (mask ? mask[i] : 0xff);
+	fprintf(to, "  %-14s expected ", name);
+	print_bytes(to, expected, n);
+	fprintf(to, " found ");
+	print_bytes(to, found, n);
+	fprintf(to, " bits ");
+	print_bytes(to, bits, n);
+	fputc('\n', to);
+	return true;
+}
+
+void fuzz_print_differences(FILE *to, const struct fuzz_program *p, const struct fuzz_case *c,
+			    u8 memory[FUZZ_PAGES][4096], const struct fuzz_result *reference,
+			    const struct fuzz_result *subject)
+{
+	struct comparison x = { p, c, reference, subject, -1, print_one, to, false };
+
+	fprintf(to, "  expected: vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", reference->vector,
+		reference->error, reference->vector == VEC_PF ? reference->cr2 : 0, reference->out.rip);
+	fprintf(to, "  found:    vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", subject->vector, subject->error,
+		subject->vector == VEC_PF ? subject->cr2 : 0, subject->out.rip);
+	if (subject->status == FUZZ_BROKEN)
+		fprintf(to, "  found: %s\n", subject->why);
+	else if (subject->status == FUZZ_TIMEOUT)
+		fprintf(to, "  found: doesn't end\n");
+	compare_all(&x, memory);
+}
+
+static void print_instruction(FILE *to, const struct fuzz_program *p, const struct fuzz_case *c, unsigned int n)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	u64 rip = c->code_address + p->offset[n];
+	const u8 *bytes = c->code + p->offset[n];
+	unsigned int size = p->items[n].size, i;
+	ZydisDecodedInstruction z;
+	ZydisFormatter formatter;
+	ZydisDecoder decoder;
+	char text[128] = "(not an instruction)";
+
+	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+	ZydisDecoderInit(&decoder, p->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+			 p->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size, &z, operands)))
+		ZydisFormatterFormatInstruction(&formatter, &z, operands, z.operand_count_visible, text, sizeof(text), rip,
+						NULL);
+	fprintf(to, "  %8" PRIx64 ": ", rip);
+	for (i = 0; i < size; i++)
+		fprintf(to, "%02x ", bytes[i]);
+	fprintf(to, "%*s%s\n", i < 10 ? (int)(10 - i) * 3 : 0, "", text);
+}
+
+void fuzz_print_case(FILE *to, const struct fuzz_program *p, const struct fuzz_case *c)
+{
+	unsigned int i, column = 0;
+	u16 fcw, fsw;
+
+	fprintf(to, "  %s\n", p->compat ? "32-bit code (compatibility mode)" : "64-bit code");
+	for (i = 0; i < p->count; i++)
+		print_instruction(to, p, c, i);
+	memcpy(&fcw, c->in.xsave, 2);
+	memcpy(&fsw, c->in.xsave + 2, 2);
+	fprintf(to, "  rflags %#" PRIx64 " fcw %#x fsw %#x ftw %#x mxcsr %#x fs %#" PRIx64 " gs %#" PRIx64 "\n", c->in.rflags, fcw,
+		fsw, c->in.xsave[4], mxcsr_of(&c->in), c->in.fs_base, c->in.gs_base);
+	for (i = 0; i < 16; i++)
+		if (c->in.gpr[i])
+			fprintf(to, "%s%s %#" PRIx64, column++ % 6 ? " " : column > 1 ? "\n  " : "  ", gpr_names[i], c->in.gpr[i]);
+	if (column)
+		fputc('\n', to);
+	for (i = 0; i < 32; i++) {
+		static const u8 zero[16];
+		const u8 *value = c->in.xsave + (i < 16 ? 160 + i * 16 : FUZZ_XSAVE_YMM + (i - 16) * 16);
+
+		if (!memcmp(value, zero, 16))
+			continue;
+		fprintf(to, "  %s%u%s ", i < 16 ? "xmm" : "ymm", i & 15, i < 16 ? "" : " high");
+		print_bytes(to, value, 16);
+		fputc('\n', to);
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the fuzzer and the native executor share: one memfd, which the executor finds as descriptor
+ * FUZZ_EXECUTOR_FD. The fuzzer writes `batch`, raises `requested` and wakes; the executor runs the batch, writes
+ * `results`, sets `done` to the same number and wakes. Free of includes, see fuzz_target.h.
+ */
+#ifndef L0_BT_TESTS_FUZZ_EXECUTOR_H
+#define L0_BT_TESTS_FUZZ_EXECUTOR_H
+
+#include "fuzz_target.h"
+
+#define FUZZ_EXECUTOR_FD 3
+
+struct fuzz_shared {
+	u32 requested, done; /* futexes */
+	u32 fsgsbase; /* set by the executor before its first `done`: RDFSBASE and the like may be used */
+	_Alignas(4096) u8 code[FUZZ_CODE_PAGES][4096]; /* the executor's: it writes here what cases may only execute */
+	struct fuzz_batch batch; /* page-aligned */
+	struct fuzz_result results[FUZZ_BATCH];
+};
+
+#endif
