@@ -29,6 +29,7 @@ struct acpi_pm;
 struct acpi_pm *acpi_pm_create(struct machine *m); /* NULL: no memory */
 void acpi_pm_destroy(struct acpi_pm *p);
 void acpi_pm_reset(struct acpi_pm *p);
-extern const struct bus_ops acpi_pm1_event_ops, acpi_pm1_control_ops, acpi_pm_timer_ops, acpi_gpe0_ops; /* dev: the struct acpi_pm */
+/* dev: the struct acpi_pm */
+extern const struct bus_ops acpi_pm1_event_ops, acpi_pm1_control_ops, acpi_pm_timer_ops, acpi_gpe0_ops;
 
 #endif

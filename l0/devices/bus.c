@@ -8,21 +8,21 @@ static u64 size_mask(unsigned int size)
 	return size >= 8 ? UINT64_MAX : BIT(size * 8) - 1;
 }
 
-static int bus_add(struct bus_range *table, unsigned int *count, const struct bus_range *new)
+static int bus_add(struct bus_range *table, unsigned int *count, const struct bus_range *range)
 {
 	unsigned int at = 0, i;
 
 	if (*count == BUS_RANGES)
 		return -ENOSPC;
-	while (at < *count && table[at].start < new->start)
+	while (at < *count && table[at].start < range->start)
 		at++;
-	if (at < *count && new->size > table[at].start - new->start)
+	if (at < *count && range->size > table[at].start - range->start)
 		return -EEXIST;
-	if (at && table[at - 1].size > new->start - table[at - 1].start)
+	if (at && table[at - 1].size > range->start - table[at - 1].start)
 		return -EEXIST;
 	for (i = *count; i > at; i--)
 		table[i] = table[i - 1];
-	table[at] = *new;
+	table[at] = *range;
 	++*count;
 	return 0;
 }

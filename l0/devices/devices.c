@@ -90,7 +90,8 @@ static int devices_map(struct machine *m, const struct devices_config *c)
 			continue;
 		switch (rows[i].space) {
 		case PORTS:
-			err = bus_add_pio(&m->bus, (u16)rows[i].start, (u32)rows[i].size, rows[i].ops, rows[i].dev, rows[i].name);
+			err = bus_add_pio(&m->bus, (u16)rows[i].start, (u32)rows[i].size, rows[i].ops, rows[i].dev,
+					  rows[i].name);
 			break;
 		case MEMORY:
 			err = bus_add_mmio(&m->bus, rows[i].start, rows[i].size, rows[i].ops, rows[i].dev, rows[i].name);

@@ -187,7 +187,7 @@ int fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, u32 si
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, data, size);
-	strcpy(entry->name, name);
+	memcpy(entry->name, name, strlen(name) + 1);
 	entry->size = htobe32(size);
 	entry->selector = htobe16((u16)(FW_CFG_FILE_FIRST + f->files));
 	f->item[FW_CFG_FILE_FIRST + f->files] = (struct item){ copy, size };

@@ -22,7 +22,9 @@
 #define RED_MASKED BIT(16)
 #define RED_DEST_SHIFT 56
 /* polarity (bit 13) is stored and has no effect: see irqchip_set(); delivery status (12) is always idle */
-#define RED_WRITABLE (0xffull << RED_DEST_SHIFT | RED_MASKED | RED_LEVEL | BIT(13) | RED_LOGICAL | 7ull << RED_MODE_SHIFT | RED_VECTOR)
+#define RED_WRITABLE \
+	(0xffull << RED_DEST_SHIFT | RED_MASKED | RED_LEVEL | BIT(13) | RED_LOGICAL | 7ull << RED_MODE_SHIFT | \
+	 RED_VECTOR)
 
 static void ioapic_send(struct ioapic *io, unsigned int pin)
 {

@@ -48,7 +48,6 @@
 	F(CURRENT,      0x39, 0x39, R,  R,  0) \
 	F(DIVIDE,       0x3e, 0x3e, RW, RW, 0xb) \
 	F(SELF_IPI,     0x3f, 0x3f, 0,  W,  0xff)
-/* clang-format on */
 
 #define REG_ENUM(name, first, last, xapic, x2apic, bits) REG_##name = first, REG_##name##_LAST = last,
 enum lapic_reg { LAPIC_REGS(REG_ENUM) REG_COUNT = 0x40 };
@@ -60,6 +59,7 @@ static const struct {
 	u64 bits;
 } reg_access[REG_COUNT] = { LAPIC_REGS(REG_ACCESS) };
 #undef REG_ACCESS
+/* clang-format on */
 
 /* of an LVT entry: bits that software can't set (delivery status, remote IRR) */
 #define LVT_READ_ONLY (BIT(12) | LVT_REMOTE_IRR)

@@ -111,8 +111,8 @@ struct apic_message {
 };
 u32 lapic_id(const struct lapic *a); /* 8 bits, or 32 in x2APIC mode */
 u32 lapic_x2apic_ldr(const struct lapic *a);
-/* Deliver to everyone it is for, except `not` (may be NULL). Returns whether anybody accepted it. */
-bool apic_route(struct machine *m, const struct apic_message *message, const struct lapic *not);
+/* Deliver to everyone it is for, but `except` (may be NULL). Returns whether anybody accepted it. */
+bool apic_route(struct machine *m, const struct apic_message *message, const struct lapic *except);
 void lapic_icr_written(struct lapic *a);
 void lapic_self_ipi(struct lapic *a, u8 vector);
 

@@ -55,14 +55,14 @@ static bool lapic_match(const struct lapic *a, const struct apic_message *messag
 }
 
 /* Of those that match, the one of lowest processor priority; of equals the one of lowest number. */
-static struct lapic *route_lowest(struct machine *m, const struct apic_message *message, const struct lapic *not)
+static struct lapic *route_lowest(struct machine *m, const struct apic_message *message, const struct lapic *except)
 {
 	struct lapic *best = NULL;
 
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
 		struct lapic *a = m->vcpu[i]->apic;
 
-		if (a == not || !lapic_accepts(a, APIC_LOWEST) || !lapic_match(a, message))
+		if (a == except || !lapic_accepts(a, APIC_LOWEST) || !lapic_match(a, message))
 			continue;
 		if (!best || lapic_ppr(a) < lapic_ppr(best))
 			best = a;
@@ -70,12 +70,12 @@ static struct lapic *route_lowest(struct machine *m, const struct apic_message *
 	return best;
 }
 
-bool apic_route(struct machine *m, const struct apic_message *message, const struct lapic *not)
+bool apic_route(struct machine *m, const struct apic_message *message, const struct lapic *except)
 {
 	bool accepted = false;
 
 	if (message->mode == APIC_LOWEST) {
-		struct lapic *a = route_lowest(m, message, not);
+		struct lapic *a = route_lowest(m, message, except);
 
 		if (a)
 			lapic_deliver(a, APIC_LOWEST, message->vector, message->level);
@@ -84,7 +84,7 @@ bool apic_route(struct machine *m, const struct apic_message *message, const str
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
 		struct lapic *a = m->vcpu[i]->apic;
 
-		if (a == not || !lapic_accepts(a, message->mode) || !lapic_match(a, message))
+		if (a == except || !lapic_accepts(a, message->mode) || !lapic_match(a, message))
 			continue;
 		lapic_deliver(a, message->mode, message->vector, message->level);
 		accepted = true;

@@ -9,7 +9,7 @@
 
 #define ADDRESS_ENABLE BIT(31)
 #define ADDRESS_FUNCTION(a) ((a) >> 8 & 0xffff) /* bus, device, function */
-#define ADDRESS_REGISTER(a) ((a) & 0xfc)
+#define ADDRESS_REGISTER(a) ((a)&0xfc)
 #define FUNCTION(device, function) ((device) << 3 | (function)) /* of bus 0 */
 
 #define CONFIG_SIZE 256
@@ -40,7 +40,10 @@ static const struct config_dword isa_bridge[] = {
 };
 /* clang-format on */
 
-#define FUNCTION_ROW(id, table) { id, table, sizeof(table) / sizeof((table)[0]) }
+#define FUNCTION_ROW(id, table) \
+	{ \
+		id, table, sizeof(table) / sizeof((table)[0]) \
+	}
 static const struct {
 	u16 id;
 	const struct config_dword *config;

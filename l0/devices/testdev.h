@@ -24,6 +24,7 @@ struct testdev;
 struct testdev *testdev_create(struct machine *m); /* NULL: no memory */
 void testdev_destroy(struct testdev *t);
 void testdev_reset(struct testdev *t);
-extern const struct bus_ops testdev_echo_ops, testdev_flush_ops, testdev_irq_ops, testdev_mmio_ops; /* dev: the struct testdev */
+/* dev: the struct testdev */
+extern const struct bus_ops testdev_echo_ops, testdev_flush_ops, testdev_irq_ops, testdev_mmio_ops;
 
 #endif

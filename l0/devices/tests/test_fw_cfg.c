@@ -66,7 +66,8 @@ static void files_are_in_the_directory(void **state)
 	assert_int_equal(item(f, FW_CFG_FILE_DIR, 4), 0);
 	assert_int_equal(fw_cfg_add_file(f->m.fw_cfg, "opt/a", "hello", 5), 0);
 	assert_int_equal(fw_cfg_add_file(f->m.fw_cfg, "opt/a", "hello", 5), -EEXIST);
-	assert_int_equal(fw_cfg_add_file(f->m.fw_cfg, "opt/an-endless-name-an-endless-name-an-endless-name-an-en", "", 0), -ENAMETOOLONG);
+	assert_int_equal(fw_cfg_add_file(f->m.fw_cfg, "opt/an-endless-name-an-endless-name-an-endless-name-an-en", "", 0),
+			 -ENAMETOOLONG);
 	assert_int_equal(fw_cfg_add_file(f->m.fw_cfg, "opt/b", "", 0), 0);
 	assert_int_equal(be32toh((u32)item(f, FW_CFG_FILE_DIR, 4)), 2);
 	for (unsigned int i = 0; i < 4; i++)
