@@ -97,6 +97,13 @@ smp=${smp##* }
 [[ "$smp" =~ ^\([0-9]+\)$ ]]
 ok $? "the largest number of vCPUs is told"
 
+# the README's table of exit codes is the program's
+"$turtles" help exit | while read -r line; do
+	text=$(sed -E 's/^(\(V << 1\) \| 1|128 \+ N|[0-9]+) +//' <<< "$line")
+	tr -d '`' < README.md | grep -qF "| $text |" || { echo "# not in the README: $text"; exit 1; }
+done
+ok $? "the README has the exit codes that the program has"
+
 # the man page is one
 if command -v man > /dev/null; then
 	"$turtles" help man > "$folder/turtles.1"

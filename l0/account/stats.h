@@ -41,7 +41,7 @@ struct stat_table {
 
 #define STAT_FIELD(name, kind, text) u64 name;
 #define STAT_ROW(name, kind, text) { #name, STAT_##kind, text },
-#define STAT_TABLE(table, key, text, LIST)                       \
+#define STAT_TABLE(table, key, text, LIST) \
 	static const struct stat_info table##_rows[] = { LIST(STAT_ROW) }; \
 	const struct stat_table table = { key, text, table##_rows, sizeof(table##_rows) / sizeof(table##_rows[0]) }
 

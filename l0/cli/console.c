@@ -410,8 +410,8 @@ static void close_ports(struct console *c)
 			close(c->port[i].out);
 }
 
-struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks, char *err,
-			       size_t n)
+struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks,
+			       char *err, size_t n)
 {
 	struct console *c = calloc(1, sizeof(*c));
 	sigset_t set;

@@ -45,8 +45,8 @@ struct console_hooks {
  * Open the back ends and start the thread; call it before any other thread is created. NULL with one line in
  * err[0..n-1] if a file or a pseudo-terminal can't be opened.
  */
-struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks, char *err,
-			       size_t n);
+struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks,
+			       char *err, size_t n);
 
 /*
  * From now on don't wait for readers that don't read (a pipe to a stopped program): what has no room is dropped, and

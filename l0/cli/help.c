@@ -15,11 +15,8 @@
 
 /* Titles of enum option_group in --help and in the man page; GROUP_QUIET and GROUP_REFUSED have their own form. */
 static const char *const GROUP_TITLES[GROUP_COUNT] = {
-	[GROUP_MACHINE] = "The machine",
-	[GROUP_CONSOLE] = "Its console",
-	[GROUP_RUN] = "How it runs",
-	[GROUP_RESULT] = "What is reported",
-	[GROUP_HELP] = "Help",
+	[GROUP_MACHINE] = "The machine",     [GROUP_CONSOLE] = "Its console", [GROUP_RUN] = "How it runs",
+	[GROUP_RESULT] = "What is reported", [GROUP_HELP] = "Help",
 };
 
 static const struct {
@@ -137,8 +134,7 @@ void help_options(FILE *to)
 			wrap(to, 8, OPTIONS[i].help);
 		}
 	}
-	fputs("\nAccepted, since they make no difference here (values in lower case: only these):\n",
-	      to);
+	fputs("\nAccepted, since they make no difference here (values in lower case: only these):\n", to);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		struct option o = OPTIONS[i];
 		char allowed[128];

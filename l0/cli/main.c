@@ -26,12 +26,9 @@ static int command_run(int argc, char **argv)
 		enum cli_action action;
 		void (*print)(FILE *to);
 	} LISTS[] = {
-		{ ACTION_HELP, help_options },
-		{ ACTION_VERSION, help_version },
-		{ ACTION_LIST_CPUS, model_list },
-		{ ACTION_LIST_DEVICES, help_devices },
-		{ ACTION_LIST_MACHINES, help_machines },
-		{ ACTION_LIST_ACCELERATORS, help_accelerators },
+		{ ACTION_HELP, help_options },		 { ACTION_VERSION, help_version },
+		{ ACTION_LIST_CPUS, model_list },	 { ACTION_LIST_DEVICES, help_devices },
+		{ ACTION_LIST_MACHINES, help_machines }, { ACTION_LIST_ACCELERATORS, help_accelerators },
 	};
 	struct run_config config;
 	enum cli_action action;

@@ -192,8 +192,7 @@ static int set_trace(struct option_parse *p, const struct option *o, const char 
 		else if (!strcmp(pair.key, "all"))
 			p->config->trace = (u32)BIT(TRACE_AREA_COUNT) - 1;
 		else
-			return option_error(p, "'%s' is nothing that can be traced; see turtles help trace",
-					    pair.key);
+			return option_error(p, "'%s' is nothing that can be traced; see turtles help trace", pair.key);
 	}
 	return 0;
 }
@@ -313,8 +312,7 @@ static int set_debug_exit(struct option_parse *p, const char *properties)
 		else
 			return option_error(p, "isa-debug-exit has no property '%s'", pair.key);
 	}
-	if (p->config->debug_exit_iosize != 1 && p->config->debug_exit_iosize != 2 &&
-	    p->config->debug_exit_iosize != 4)
+	if (p->config->debug_exit_iosize != 1 && p->config->debug_exit_iosize != 2 && p->config->debug_exit_iosize != 4)
 		return option_error(p, "isa-debug-exit: iosize is 1, 2 or 4");
 	if (p->config->debug_exit_iobase + p->config->debug_exit_iosize > 0x10000)
 		return option_error(p, "isa-debug-exit: ports end at 0xffff");
@@ -331,8 +329,7 @@ static int set_testdev(struct option_parse *p, const char *properties)
 }
 
 const struct device_option DEVICES[] = {
-	{ "isa-debug-exit", "ISA", "writing V to port iobase ends the run with exit code (V << 1) | 1",
-	  set_debug_exit },
+	{ "isa-debug-exit", "ISA", "writing V to port iobase ends the run with exit code (V << 1) | 1", set_debug_exit },
 	{ "pc-testdev", "ISA", "the test device of kvm-unit-tests: interrupt lines, an I/O port, a page of MMIO",
 	  set_testdev },
 };
@@ -369,7 +366,8 @@ static int set_action_policy(struct option_parse *p, const struct option *o, con
 	while (value_next_pair(&arg, &pair)) {
 		if (!strcmp(pair.key, "reboot") && value_is_one_of(pair.value, "reset shutdown"))
 			p->config->no_reboot = !strcmp(pair.value, "shutdown");
-		else if (strcmp(pair.key, "panic") && !(!strcmp(pair.key, "shutdown") && !strcmp(pair.value, "poweroff")))
+		else if (strcmp(pair.key, "panic") &&
+			 !(!strcmp(pair.key, "shutdown") && !strcmp(pair.value, "poweroff")))
 			return option_error(p, "%s=%s is not available", pair.key, pair.value);
 	}
 	return 0;

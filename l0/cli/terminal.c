@@ -97,8 +97,7 @@ void terminal_guard(void)
 	if (!atomic_flag_test_and_set(&registered))
 		atexit(terminal_restore);
 	for (unsigned int i = 0; i < sizeof(FATAL) / sizeof(FATAL[0]); i++) {
-		struct sigaction old, new = { .sa_handler = on_fatal_signal,
-					      .sa_flags = SA_RESETHAND | (int)SA_ONSTACK };
+		struct sigaction old, new = { .sa_handler = on_fatal_signal, .sa_flags = SA_RESETHAND | (int)SA_ONSTACK };
 
 		if (!sigaction(FATAL[i], NULL, &old) && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
 			sigaction(FATAL[i], &new, NULL);

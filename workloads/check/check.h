@@ -63,19 +63,19 @@ CHECKS(CHECK_DECLARE)
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define EXPECT(condition, ...)             \
-	do {                               \
-		if (!(condition))          \
+#define EXPECT(condition, ...) \
+	do { \
+		if (!(condition)) \
 			fail(__VA_ARGS__); \
 	} while (0)
 
 /* A step of a system call that must work; the message names it and errno. */
-#define MUST(call)                                           \
-	__extension__({                                      \
-		long result_ = (long)(call);                 \
-		if (result_ == -1)                           \
-			fail("%s: errno %d", #call, errno);  \
-		result_;                                     \
+#define MUST(call) \
+	__extension__({ \
+		long result_ = (long)(call); \
+		if (result_ == -1) \
+			fail("%s: errno %d", #call, errno); \
+		result_; \
 	})
 
 /* ns of CLOCK_MONOTONIC */

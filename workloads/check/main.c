@@ -18,32 +18,34 @@ enum { RESULT_PASS, RESULT_FAIL, RESULT_SKIP };
 
 static int report_fd;
 
-static _Noreturn void report(int result, const char *format, va_list ap)
+/* The text to the parent, and out. */
+static _Noreturn void report(int result, const char *text, size_t n)
 {
-	char text[200];
-	int n = vsnprintf(text, sizeof(text), format, ap);
-
-	if (n > (int)sizeof(text) - 1)
-		n = sizeof(text) - 1;
-	if (n < 0 || write(report_fd, text, (size_t)n) != n)
-		_exit(RESULT_FAIL);
-	_exit(result);
+	_exit(write(report_fd, text, n) == (ssize_t)n ? result : RESULT_FAIL);
 }
+
+#define REPORT(result) \
+	do { \
+		char text[200]; \
+		va_list ap; \
+		int n; \
+\
+		va_start(ap, format); \
+		n = vsnprintf(text, sizeof(text), format, ap); \
+		va_end(ap); \
+		if (n > (int)sizeof(text) - 1) \
+			n = (int)sizeof(text) - 1; \
+		report(result, text, n > 0 ? (size_t)n : 0); \
+	} while (0)
 
 void fail(const char *format, ...)
 {
-	va_list ap;
-
-	va_start(ap, format);
-	report(RESULT_FAIL, format, ap);
+	REPORT(RESULT_FAIL);
 }
 
 void skip(const char *format, ...)
 {
-	va_list ap;
-
-	va_start(ap, format);
-	report(RESULT_SKIP, format, ap);
+	REPORT(RESULT_SKIP);
 }
 
 u64 monotonic_ns(void)
@@ -112,8 +114,11 @@ int main(int argc, char **argv)
 	int failed = 0, found = 0;
 
 	/* process.c: what exec_passes_arguments_and_environment executes */
-	if (argc == 3 && !strcmp(argv[1], "--exec-child"))
-		return strcmp(argv[2], "an argument") || !getenv("CHECK") || strcmp(getenv("CHECK"), "value") ? 1 : 42;
+	if (argc == 3 && !strcmp(argv[1], "--exec-child")) {
+		const char *value = getenv("CHECK");
+
+		return !strcmp(argv[2], "an argument") && value && !strcmp(value, "value") ? 42 : 1;
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (unsigned int i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		int wanted = argc < 2;

@@ -116,7 +116,7 @@ void check_code_written_over_runs_as_written(void)
 	/* an instruction that changes the one behind it in the same block: mov $7, %al; movb $42, imm of next; mov $?, %al */
 	static const u8 SELF[] = {
 		0xc6, 0x05, 0x01, 0x00, 0x00, 0x00, 42, /* movb $42, 1(%rip): the byte behind the next opcode */
-		0xb8, 0, 0, 0, 0, /* mov $0, %eax */
+		0xb8, 0,    0,	  0,	0, /* mov $0, %eax */
 		0xc3,
 	};
 	for (int i = 0; i < 100; i++) {

@@ -51,8 +51,8 @@ static void enter(u8 *page)
 			 "1: pop %%rbp\n"
 			 :
 			 : "b"(page)
-			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
-			   "memory");
+			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+			   "cc", "memory");
 }
 
 void check_code_in_compatibility_mode_runs(void)

@@ -86,10 +86,10 @@ void check_fork_copies_memory_on_write(void)
 
 	EXPECT(private != MAP_FAILED && shared != MAP_FAILED, "mmap: errno %d", errno);
 	for (u32 i = 0; i < WORDS; i++)
-		private[i] = i;
+	private[i] = i;
 	if (!MUST(fork())) {
 		for (u32 i = 0; i < WORDS; i++)
-			private[i] ^= 0xffffffff;
+		private[i] ^= 0xffffffff;
 		for (u32 i = 0; i < WORDS; i++)
 			EXPECT(private[i] == ~i, "the child's word %u is %#x", i, private[i]);
 		*shared = 77;

@@ -75,16 +75,16 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 static void want(const char *what, int sig, int code, greg_t trap)
 {
 	EXPECT(seen.signal == sig && seen.code == code && seen.trap == trap,
-	       "%s: signal %d, code %d, trap %d instead of %d, %d, %d", what, seen.signal, seen.code, (int)seen.trap, sig,
-	       code, (int)trap);
+	       "%s: signal %d, code %d, trap %d instead of %d, %d, %d", what, seen.signal, seen.code, (int)seen.trap,
+	       sig, code, (int)trap);
 }
 
-#define FAULT(code_)                            \
-	do {                                    \
+#define FAULT(code_) \
+	do { \
 		memset(&seen.signal, 0, sizeof(seen) - offsetof(typeof(seen), signal)); \
 		if (!sigsetjmp(seen.back, 1)) { \
-			code_;                  \
-		}                               \
+			code_; \
+		} \
 	} while (0)
 
 void check_faults_tell_what_and_where(void)

@@ -64,8 +64,8 @@ static void x87_work(u32 number)
 				 "fstpt 0x40(%1)\n fstpt 0x50(%1)\n fstpt 0x60(%1)\n fstpt 0x70(%1)\n"
 				 :
 				 : "r"(want), "r"(got)
-				 : "rax", "rcx", "r11", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
-				   "memory");
+				 : "rax", "rcx", "r11", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
+				   "st(7)", "memory");
 		for (int i = 0; i < 8; i++)
 			EXPECT(!memcmp(want[i], got[i], 10), "process %u, round %u: ST%d changed", number, round, i);
 	}
@@ -89,8 +89,8 @@ static void sse_work(u32 number)
 		__asm__ volatile(EACH_OF_16(LOAD) "mov $24, %%eax\n syscall\n" EACH_OF_16(STORE)
 				 :
 				 : "r"(want), "r"(got)
-				 : "rax", "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
-				   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+				 : "rax", "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+				   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 #undef LOAD
 #undef STORE
 		for (int i = 0; i < 16; i++)
@@ -118,12 +118,12 @@ static void avx_work(u32 number)
 #define LOAD(n) "vmovdqu " #n "*32(%0), %%ymm" #n "\n"
 #define LOAD_LOW(n) "vmovdqu " #n "*32(%0), %%xmm" #n "\n"
 #define STORE(n) "vmovdqu %%ymm" #n ", " #n "*32(%1)\n"
-#define BLOCK(load)                                                                                             \
-	__asm__ volatile(EACH_OF_16(load) "mov $24, %%eax\n syscall\n" EACH_OF_16(STORE) "vzeroupper\n"         \
-			 :                                                                                      \
-			 : "r"(want), "r"(got)                                                                  \
-			 : "rax", "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",       \
-			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
+#define BLOCK(load) \
+	__asm__ volatile(EACH_OF_16(load) "mov $24, %%eax\n syscall\n" EACH_OF_16(STORE) "vzeroupper\n" \
+			 : \
+			 : "r"(want), "r"(got) \
+			 : "rax", "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
+			   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
 		if (upper)
 			BLOCK(LOAD);
 		else

@@ -13,9 +13,9 @@
 
 #include "../stats.h"
 
-#define DEMO_STATS(S)                         \
-	S(blocks, counted, "blocks")          \
-	S(insns, counted, "instructions")     \
+#define DEMO_STATS(S) \
+	S(blocks, counted, "blocks") \
+	S(insns, counted, "instructions") \
 	S(translate_ns, timed, "nanoseconds") \
 	S(guess, modelled, "from a model")
 
@@ -79,11 +79,13 @@ static void the_file_holds_every_number_under_its_table(void **state)
 	const char *name;
 
 	(void)state;
-	assert_int_equal(json_unpack(root, "{s:I, s:{s:I}, s:[o,o]}", "schema", &schema, "run", "insns", &insns, "l1", &a,
-				     &a), 0);
+	assert_int_equal(json_unpack(root, "{s:I, s:{s:I}, s:[o,o]}", "schema", &schema, "run", "insns", &insns, "l1",
+				     &a, &a),
+			 0);
 	assert_int_equal(schema, 1);
 	assert_int_equal(insns, 1000000);
-	assert_int_equal(json_unpack(a, "{s:s, s:{s:I, s:I}}", "name", &name, "bt", "blocks", &blocks, "guess", &guess), 0);
+	assert_int_equal(json_unpack(a, "{s:s, s:{s:I, s:I}}", "name", &name, "bt", "blocks", &blocks, "guess", &guess),
+			 0);
 	assert_string_equal(name, "b");
 	assert_int_equal(blocks, 1);
 	assert_true(guess == INT64_MAX); /* JSON readers have no more */

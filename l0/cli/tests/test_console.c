@@ -280,7 +280,10 @@ static void ctrl_a_h_explains_and_ctrl_a_b_breaks(void **state)
 
 	(void)state;
 	wait_for(s.fd, "ready");
-	type(&s, "\x01h\x01" "b", 4);
+	type(&s,
+	     "\x01h\x01"
+	     "b",
+	     4);
 	wait_for(s.err, "Ctrl-A x");
 	usleep(50000);
 	type(&s, "\x01x", 2);

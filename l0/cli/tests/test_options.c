@@ -31,19 +31,19 @@ static int parse(const char *line)
 	return options_parse(argc, argv, &config, &action, error, sizeof(error));
 }
 
-#define accepted(line)                                                       \
-	do {                                                                 \
-		if (parse(line))                                             \
-			fail_msg("'%s' is refused: %s", line, error);        \
+#define accepted(line) \
+	do { \
+		if (parse(line)) \
+			fail_msg("'%s' is refused: %s", line, error); \
 	} while (0)
 
-#define refused(line, why)                                                                      \
-	do {                                                                                    \
-		if (!parse(line))                                                               \
-			fail_msg("'%s' is accepted", line);                                     \
-		if (!strstr(error, why))                                                        \
-			fail_msg("'%s': the message '%s' doesn't say '%s'", line, error, why);  \
-		assert_null(strchr(error, '\n'));                                               \
+#define refused(line, why) \
+	do { \
+		if (!parse(line)) \
+			fail_msg("'%s' is accepted", line); \
+		if (!strstr(error, why)) \
+			fail_msg("'%s': the message '%s' doesn't say '%s'", line, error, why); \
+		assert_null(strchr(error, '\n')); \
 	} while (0)
 
 static void both_spellings_and_any_number_of_dashes_mean_the_same(void **state)
@@ -105,7 +105,8 @@ static void the_command_line_of_kvm_unit_tests_is_accepted(void **state)
 static void what_makes_no_difference_is_accepted(void **state)
 {
 	(void)state;
-	accepted("-kernel K -nographic -vnc none -display none -vga none -monitor none -parallel none -net none -nic none");
+	accepted("-kernel K -nographic -vnc none -display none -vga none -monitor none -parallel none -net none -nic "
+		 "none");
 	accepted("-kernel K -machine pc -accel tcg,thread=single -no-hpet -rtc base=utc -boot c -L /x -no-user-config");
 	accepted("-kernel K -M pc-i440fx-7.2,accel=kvm:tcg,usb=off,vmport=off,dump-guest-core=on,kernel_irqchip=off");
 	accepted("-kernel K -overcommit cpu-pm=on -mem-prealloc -name guest=vm,debug-threads=on");
@@ -264,10 +265,12 @@ static void every_spelling_is_in_the_table_once(void **state)
 /* No argument whatever may crash the parser or leave it without a message. */
 static void random_command_lines_are_refused_or_accepted(void **state)
 {
-	static const char *const WORDS[] = { "-m", "-smp", "-device", "isa-debug-exit,", "iobase=", "=", ",", ",,", "-",
-					     "--", "--=", "-kernel", "K", "0", "0x", "1G", "help", "-machine", "-serial",
-					     "file:", "-name", "-append", "-cpu", "-timeout", "9.9", "-accel", "-trace-log",
-					     "cpus=1", "-action", "-global", "-rtc", "%s%n" };
+	static const char *const WORDS[] = {
+		"-m",	"-smp",	    "-device",	  "isa-debug-exit,", "iobase=", "=",	   ",",	   ",,",
+		"-",	"--",	    "--=",	  "-kernel",	     "K",	"0",	   "0x",   "1G",
+		"help", "-machine", "-serial",	  "file:",	     "-name",	"-append", "-cpu", "-timeout",
+		"9.9",	"-accel",   "-trace-log", "cpus=1",	     "-action", "-global", "-rtc", "%s%n"
+	};
 	u32 seed = 1;
 
 	(void)state;

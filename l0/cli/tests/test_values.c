@@ -14,6 +14,7 @@ static void numbers_are_decimal_or_hexadecimal_and_nothing_else(void **state)
 		bool ok;
 		u64 value;
 	} CASES[] = {
+		/* clang-format off */
 		{ "0", true, 0 },
 		{ "244", true, 244 },
 		{ "0xf4", true, 0xf4 },
@@ -28,6 +29,7 @@ static void numbers_are_decimal_or_hexadecimal_and_nothing_else(void **state)
 		{ "1 ", false, 0 },
 		{ "1f", false, 0 },
 		{ "99999999999999999999999999", false, 0 },
+		/* clang-format on */
 	};
 
 	(void)state;
@@ -47,6 +49,7 @@ static void sizes_are_in_mib_unless_a_suffix_says_otherwise(void **state)
 		bool ok;
 		u64 value;
 	} CASES[] = {
+		/* clang-format off */
 		{ "128", true, 128ull << 20 },
 		{ "64k", true, 64ull << 10 },
 		{ "64K", true, 64ull << 10 },
@@ -64,6 +67,7 @@ static void sizes_are_in_mib_unless_a_suffix_says_otherwise(void **state)
 		{ "1Gi", false, 0 },
 		{ "-1", false, 0 },
 		{ "", false, 0 },
+		/* clang-format on */
 	};
 
 	(void)state;
