@@ -112,7 +112,8 @@ static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 /* thunks.c */
 void thunks_emit(struct bt *bt);
 
-/* translate.c: translate the block at linear address v->code_base + v->rip; raises #PF, #GP of the fetch. NULL: cache full. */
+/* translate.c: translate the block at linear address v->code_base + v->rip; raises #PF of the fetch. NULL: cache full.
+ * The caller has parked the guest's vector state: this is ordinary C. */
 struct bt_block *translate(struct vcpu *v, u64 linear, bool single);
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
@@ -134,13 +135,15 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
 
 /*
  * What a slow path needs to know of its instruction, in 32 bits:
- *   0..6 operand size in bytes, 7 SS-relative (#SS instead of #GP), 8 write, 9 read, 10..11 unused,
+ *   0..6 operand size in bytes, 7 SS-relative (#SS instead of #GP), 8 write, 9 read,
+ *   10 the operand must be aligned to its size (#GP), 11 unused,
  *   12..23 offset of the instruction in its page, 24..31 instructions from it to the block's end, itself included
  */
 #define DESC_SIZE(d) ((d)&127)
 #define DESC_SS BIT(7)
 #define DESC_WRITE BIT(8)
 #define DESC_READ BIT(9)
+#define DESC_ALIGNED BIT(10)
 #define DESC_OFFSET(d) (((d) >> 12) & 4095)
 #define DESC_LEFT(d) ((d) >> 24)
 /* callouts: bits 0..3 length of the instruction, 4 the block ends here */

@@ -104,6 +104,35 @@ static u32 rw_of(const ZydisDecodedOperand *o)
 	       (lower_is_ss(o) ? DESC_SS : 0);
 }
 
+/* SDM vol. 1, "Alignment": SSE operands of 16 bytes but for the unaligned moves and string compares; of VEX, the aligned moves */
+static bool must_be_aligned(const struct insn *i, unsigned int size)
+{
+	/* SHA's operands: CPUs differ, so it is left to the host's */
+	if (size < 16 || i->z.meta.isa_set == ZYDIS_ISA_SET_SHA)
+		return false;
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_MOVUPS:
+	case ZYDIS_MNEMONIC_MOVUPD:
+	case ZYDIS_MNEMONIC_MOVDQU:
+	case ZYDIS_MNEMONIC_LDDQU:
+	case ZYDIS_MNEMONIC_PCMPISTRI:
+	case ZYDIS_MNEMONIC_PCMPISTRM:
+	case ZYDIS_MNEMONIC_PCMPESTRI:
+	case ZYDIS_MNEMONIC_PCMPESTRM:
+		return false;
+	case ZYDIS_MNEMONIC_VMOVAPS:
+	case ZYDIS_MNEMONIC_VMOVAPD:
+	case ZYDIS_MNEMONIC_VMOVDQA:
+	case ZYDIS_MNEMONIC_VMOVNTPS:
+	case ZYDIS_MNEMONIC_VMOVNTPD:
+	case ZYDIS_MNEMONIC_VMOVNTDQ:
+	case ZYDIS_MNEMONIC_VMOVNTDQA:
+		return true;
+	default:
+		return i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->z.meta.isa_set != ZYDIS_ISA_SET_X87;
+	}
+}
+
 /* a guest GPR in an operand of the instruction, and where the host has it for the time being */
 struct slot {
 	const ZydisDecodedOperand *o;
@@ -335,10 +364,17 @@ void lower_plain(struct lower *l)
 			if (slot[k].temp)
 				seq[n++] = slot_load_enc(&slot[k]);
 		seq[n++] = c;
-		lower_access(l, a, size, rw_of(m), seq, n);
+		lower_access(l, a, size, rw_of(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0), seq, n);
 	}
 	for (k = 0; k < slots; k++)
 		slot_store(l, &slot[k]);
+}
+
+/* PCMPESTRI, PCMPISTRI: the index goes to ECX, which is ours */
+void lower_string_index(struct lower *l)
+{
+	lower_plain(l);
+	emit_mov_rr(&l->e, 4, guest_reg_home[RCX], H_RCX);
 }
 
 /* MOV between registers and memory: the most frequent of all; what lives in memory needs no round trip */
@@ -624,7 +660,7 @@ void lower_cmpxchg16(struct lower *l)
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) };
 	seq[1] = (struct enc){ .op = 0x8b, .w = true, .reg = H_RCX, .rm = guest_reg_home[RCX] };
 	seq[2] = c;
-	lower_access(l, a, m->size / 8, rw_of(m), seq, 3);
+	lower_access(l, a, m->size / 8, rw_of(m) | (m->size == 128 ? DESC_ALIGNED : 0), seq, 3);
 }
 
 /* NOP with an operand, PREFETCHh: no access, no fault */

@@ -76,6 +76,11 @@ static const struct {
 	X(PREFETCHT1, nop, 0)       X(PREFETCHT2, nop, 0)       X(PREFETCHW, nop, 0)        X(PREFETCHWT1, nop, 0) \
 	X(CLFLUSH, flush, 0)        X(CLFLUSHOPT, flush, 0)     X(CLWB, flush, 0) \
 	X(CLI, cli, 0)              X(STI, sti, RULE_NEXT_ENDS) X(CLD, cld, 0)              X(STD, std, 0) \
+	X(MASKMOVQ, maskmov_di, 0)  X(MASKMOVDQU, maskmov_di, 0) X(VMASKMOVDQU, maskmov_di, 0) \
+	X(PCMPISTRI, string_index, 0) X(PCMPESTRI, string_index, 0) X(VPCMPISTRI, string_index, 0) X(VPCMPESTRI, string_index, 0) \
+	X(VMASKMOVPS, vmaskmov, 0)  X(VMASKMOVPD, vmaskmov, 0)  X(VPMASKMOVD, vmaskmov, 0)  X(VPMASKMOVQ, vmaskmov, 0) \
+	X(VGATHERDPS, gather, 0)    X(VGATHERDPD, gather, 0)    X(VGATHERQPS, gather, 0)    X(VGATHERQPD, gather, 0) \
+	X(VPGATHERDD, gather, 0)    X(VPGATHERDQ, gather, 0)    X(VPGATHERQD, gather, 0)    X(VPGATHERQQ, gather, 0) \
 	X(UD0, ud, RULE_END)        X(UD1, ud, RULE_END)        X(UD2, ud, RULE_END)
 
 /* mnemonic, function of cpu/insn.h, flags: done in C. Whoever writes memory or changes the mode ends the block. */

@@ -1,5 +1,5 @@
 OBJS += l0/bt/emit.o
-OBJS += l0/bt/cache.o
+GENERAL_OBJS += l0/bt/cache.o
 OBJS += l0/bt/thunks.o
 OBJS += l0/bt/translate.o
 OBJS += l0/bt/rules.o
@@ -8,5 +8,7 @@ OBJS += l0/bt/lower_plain.o
 OBJS += l0/bt/lower_stack.o
 OBJS += l0/bt/lower_flow.o
 OBJS += l0/bt/lower_callout.o
+OBJS += l0/bt/lower_vector.o
 GENERAL_OBJS += l0/bt/runtime.o
+GENERAL_OBJS += l0/bt/vector.o
 include l0/bt/fuzz.mk

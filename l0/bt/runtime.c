@@ -88,6 +88,7 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 		phys2 = second.gpa;
 	b = single ? NULL : cache_find(bt, page.gpa, phys2, v->mode);
 	if (!b) {
+		vcpu_fpu_park(v);
 		b = translate(v, linear, single);
 		if (!b) {
 			cache_flush(bt);
@@ -285,6 +286,8 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	v->bounce = 0;
 	if ((v->mode & MODE_CS_MASK) == MODE_CS64 && !(mmu_canonical(v, linear) && mmu_canonical(v, linear + size - 1)))
 		raise_error(v, desc & DESC_SS ? VEC_SS : VEC_GP, 0);
+	if ((desc & DESC_ALIGNED) && (linear & (size - 1)))
+		raise_gp(v, 0); /* before any page fault */
 	/* SDM vol. 3, "Interrupt 17": operands of 10 bytes are aligned to 8, of 16 and more by #GP, not #AC */
 	if ((v->mode & MODE_ALIGN) && size > 1 && (linear & ((size == 6 ? 4 : size == 10 ? 8 : size & -size) - 1)) && size <= 10)
 		raise_error(v, VEC_AC, 0);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "../cpu/fpu.h"
 #include "../cpu/model.h"
 #include "../machine/machine.h"
 
@@ -75,6 +74,24 @@ static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
 	vcpu_restart(v);
 }
 
+/*
+ * SIB with base 101 and mod 00 is a 32-bit displacement without a base, whatever REX.B says. Zydis 4.0 makes R13D of it when the
+ * address size is 32 bits.
+ */
+static void fix_base(struct insn *i)
+{
+	unsigned int k;
+
+	if (!(i->z.attributes & ZYDIS_ATTRIB_HAS_SIB) || i->z.raw.sib.base != 5 || i->z.raw.modrm.mod != 0)
+		return;
+	for (k = 0; k < i->z.operand_count_visible; k++)
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY && i->op[k].mem.base != ZYDIS_REGISTER_NONE) {
+			i->op[k].mem.base = ZYDIS_REGISTER_NONE;
+			i->op[k].mem.disp.has_displacement = ZYAN_TRUE;
+			i->op[k].mem.disp.value = i->z.raw.disp.value;
+		}
+}
+
 /* Decode what begins `at` bytes behind the block's start. False: it needs the second page. */
 static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool last)
 {
@@ -87,6 +104,7 @@ static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigne
 	if (!ZYAN_SUCCESS(s)) {
 		decode_ud(i);
 	}
+	fix_base(i);
 	for (k = 0; k < i->z.length && k < 16; k++)
 		i->bytes[k] = ZYAN_SUCCESS(s) ? bytes[k] : 0;
 	i->rule = lower_rule_for(v, i);
@@ -236,7 +254,6 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	u64 start;
 	u32 error;
 
-	vcpu_fpu_park(v);
 	start = now_ns();
 	b = cache_new(bt);
 	if (!b || bt->size - bt->used < BLOCK_ROOM)

@@ -110,7 +110,8 @@ static void on_fault(int signal, siginfo_t *info, void *arg)
 			return;
 		}
 	}
-	console_crash(crash_console);
+	if (crash_console)
+		console_crash(crash_console);
 	report(signal, info, context);
 	_exit(EXIT_INTERNAL);
 }

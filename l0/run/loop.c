@@ -128,12 +128,12 @@ static void halted(struct vcpu_thread *t)
 	struct clock *c = &v->machine->clock;
 	u64 next = timer_next(c), now;
 
+	vcpu_fpu_park(v);
 	if (!(v->rflags & FLAG_IF) && v->activity == ACTIVITY_HLT && !sleep_can_wake(v)) {
 		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
 			     "guest halted with interrupts off at rip %#llx: nothing can wake it", (unsigned long long)v->rip);
 		return;
 	}
-	vcpu_fpu_park(v);
 	if (c->kind == CLOCK_INSNS) {
 		now = clock_ns(c);
 		if (next != TIMER_OFF) {
@@ -147,6 +147,7 @@ static void halted(struct vcpu_thread *t)
 
 static void triple_fault(struct vcpu *v)
 {
+	vcpu_fpu_park(v);
 	if (v->machine->no_reboot)
 		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
 	else

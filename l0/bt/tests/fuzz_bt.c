@@ -124,6 +124,7 @@ static u64 flat_descriptor(u32 ar)
 static void write_tables(struct turtles *t)
 {
 	u64 *gdt = table(t, GPA_GDT), *idt = table(t, GPA_IDT), tss = KERNEL + GPA_TSS, stack = KERNEL + GPA_STACK;
+	const u16 no_ports = 0x68;
 	unsigned int i;
 
 	gdt[KERNEL_CS / 8] = flat_descriptor(AR_CODE64);
@@ -141,6 +142,7 @@ static void write_tables(struct turtles *t)
 		idt[2 * i + 1] = handler >> 32;
 	}
 	memcpy((u8 *)table(t, GPA_TSS) + 4, &stack, 8); /* RSP0 */
+	memcpy((u8 *)table(t, GPA_TSS) + 0x66, &no_ports, 2); /* an I/O map behind the limit permits nothing */
 }
 
 /* all but what a case loads */
