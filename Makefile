@@ -78,7 +78,7 @@ check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
 
 demo: $(BUILD)/turtles guest
 	$(BUILD)/turtles run --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/initramfs.cpio --memory 512 \
-		--append 'console=ttyS0 turtles.run=demo' --no-reboot --summary
+		--append 'console=ttyS0 panic=-1 turtles.run=demo' --no-reboot --summary
 
 bench: $(BUILD)/turtles guest
 	@workloads/bench.sh

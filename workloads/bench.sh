@@ -10,7 +10,7 @@ results=$BUILD/bench
 rm -rf "$results"
 mkdir -p "$results"
 guest=(-kernel "$GUEST/vmlinuz" -initrd "$GUEST/initramfs.cpio" -m 512 -nographic -no-reboot
-	-append "console=ttyS0 quiet turtles.run=rows")
+	-append "console=ttyS0 quiet panic=-1 turtles.run=rows")
 columns=(turtles)
 command -v qemu-system-x86_64 > /dev/null && columns+=(qemu)
 

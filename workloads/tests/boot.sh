@@ -25,7 +25,7 @@ boot()
 	local what=$1
 	shift
 	"$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 512 --no-reboot \
-		--append "console=ttyS0 turtles.run=$what" --timeout "$limit" "$@" < /dev/null
+		--append "console=ttyS0 panic=-1 turtles.run=$what" --timeout "$limit" "$@" < /dev/null
 }
 
 # The guest's checks, with each clock. Debian's checks are ours: one line each.
