@@ -136,7 +136,7 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
 /*
  * What a slow path needs to know of its instruction, in 32 bits:
  *   0..6 operand size in bytes, 7 SS-relative (#SS instead of #GP), 8 write, 9 read,
- *   10 the operand must be aligned to its size (#GP), 11 unused,
+ *   10 the operand must be aligned to its size (#GP), 11 an x87 instruction that waits: a pending #MF comes first,
  *   12..23 offset of the instruction in its page, 24..31 instructions from it to the block's end, itself included
  */
 #define DESC_SIZE(d) ((d)&127)
@@ -144,6 +144,7 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
 #define DESC_WRITE BIT(8)
 #define DESC_READ BIT(9)
 #define DESC_ALIGNED BIT(10)
+#define DESC_X87 BIT(11)
 #define DESC_OFFSET(d) (((d) >> 12) & 4095)
 #define DESC_LEFT(d) ((d) >> 24)
 /* callouts: bits 0..3 length of the instruction, 4 the block ends here */

@@ -104,7 +104,7 @@ void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from);
 
 /* lower_plain.c */
 lower_fn lower_plain, lower_mov_imm, lower_mov_moffs, lower_lea, lower_bswap, lower_xchg, lower_inc_dec, lower_bit, lower_shift,
-	lower_cmpxchg16, lower_nop, lower_flush, lower_cli, lower_sti, lower_cld, lower_std, lower_mov, lower_xlat, lower_string_index;
+	lower_cmpxchg16, lower_nop, lower_flush, lower_cli, lower_sti, lower_cld, lower_std, lower_mov, lower_xlat, lower_string_index, lower_xchg_r8;
 /* lower_vector.c */
 lower_fn lower_maskmov_di, lower_vmaskmov, lower_gather;
 /* lower_flow.c */

@@ -133,6 +133,29 @@ static bool must_be_aligned(const struct insn *i, unsigned int size)
 	}
 }
 
+/*
+ * x87: an exception that is pending comes before any fault of the operand, except for the instructions that don't wait. A store that
+ * raises an unmasked exception writes nothing: through the bounce buffer that takes what was there.
+ */
+static u32 x87_desc(const struct insn *i, const ZydisDecodedOperand *m)
+{
+	u32 desc = DESC_X87;
+
+	if (i->z.meta.isa_set != ZYDIS_ISA_SET_X87 && i->z.meta.isa_set != ZYDIS_ISA_SET_SSE3X87)
+		return 0;
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_FNSTCW:
+	case ZYDIS_MNEMONIC_FNSTSW:
+	case ZYDIS_MNEMONIC_FNSTENV:
+	case ZYDIS_MNEMONIC_FNSAVE:
+		desc = 0;
+		break;
+	default:
+		break;
+	}
+	return desc | (m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? DESC_READ : 0);
+}
+
 /* a guest GPR in an operand of the instruction, and where the host has it for the time being */
 struct slot {
 	const ZydisDecodedOperand *o;
@@ -364,7 +387,7 @@ void lower_plain(struct lower *l)
 			if (slot[k].temp)
 				seq[n++] = slot_load_enc(&slot[k]);
 		seq[n++] = c;
-		lower_access(l, a, size, rw_of(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0), seq, n);
+		lower_access(l, a, size, rw_of(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0) | x87_desc(i, m), seq, n);
 	}
 	for (k = 0; k < slots; k++)
 		slot_store(l, &slot[k]);
@@ -524,6 +547,12 @@ void lower_xchg(struct lower *l)
 		emit_store(e, 8, MEM_VCPU(OFF_GPR(ga)), TI);
 	if (hb == TI)
 		emit_store(e, 8, MEM_VCPU(OFF_GPR(gb)), TI);
+}
+
+/* F3 90 with REX.B: no PAUSE but XCHG R8, rAX */
+void lower_xchg_r8(struct lower *l)
+{
+	emit_op_rr(&l->e, 0x87, l->i->z.raw.rex.W ? 8 : l->i->z.operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
 }
 
 /* INC, DEC r in the short form, which is REX in 64-bit mode: 40..4F */

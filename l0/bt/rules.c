@@ -140,6 +140,7 @@ static const struct lower_rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 static const struct lower_rule rule_plain = { .fn = lower_plain };
 static const struct lower_rule rule_ud = { .fn = lower_ud, .flags = RULE_END };
 static const struct lower_rule rule_nm = { .fn = lower_nm, .flags = RULE_END };
+static const struct lower_rule rule_xchg_r8 = { .fn = lower_xchg_r8 };
 static const struct lower_rule rule_mov_imm = { .fn = lower_mov_imm };
 static const struct lower_rule rule_mov_moffs = { .fn = lower_mov_moffs };
 static const struct lower_rule rule_mov_to_sreg = { .fn = lower_callout, .callout = insn_mov_to_sreg, .flags = RULE_END };
@@ -209,6 +210,8 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return far ? &rule_call_far : &rules[N(CALL)];
 	case N(RET):
 		return far ? &rule_ret_far : &rules[N(RET)];
+	case N(PAUSE):
+		return z->raw.rex.B ? &rule_xchg_r8 : &rules[N(PAUSE)];
 	case N(CLI):
 		return v->mode & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):

@@ -270,6 +270,31 @@ static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigne
 	}
 }
 
+/* SDM vol. 3, "Interrupt 17 - Alignment Check Exception": far pointers to 4, 80-bit operands to 8, x87 environments to 4 */
+static bool misaligned(u64 linear, unsigned int size)
+{
+	switch (size) {
+	case 6:
+	case 14:
+	case 28:
+	case 94:
+	case 108:
+		return linear & (size == 14 || size == 94 ? 1 : 3);
+	case 10:
+		return linear & 7;
+	default:
+		return linear & (size - 1);
+	}
+}
+
+static bool x87_pending(const struct vcpu *v)
+{
+	struct fpu_image f;
+
+	fpu_get(v, &f);
+	return f.fsw & 0x80;
+}
+
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 {
 	struct bt_vcpu *b = v->bt;
@@ -288,8 +313,9 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 		raise_error(v, desc & DESC_SS ? VEC_SS : VEC_GP, 0);
 	if ((desc & DESC_ALIGNED) && (linear & (size - 1)))
 		raise_gp(v, 0); /* before any page fault */
-	/* SDM vol. 3, "Interrupt 17": operands of 10 bytes are aligned to 8, of 16 and more by #GP, not #AC */
-	if ((v->mode & MODE_ALIGN) && size > 1 && (linear & ((size == 6 ? 4 : size == 10 ? 8 : size & -size) - 1)) && size <= 10)
+	if ((desc & DESC_X87) && x87_pending(v))
+		raise_exception(v, VEC_MF);
+	if ((v->mode & MODE_ALIGN) && misaligned(linear, size))
 		raise_error(v, VEC_AC, 0);
 	if (!split) {
 		host = mmu_host(v, linear, access);
