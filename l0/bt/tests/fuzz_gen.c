@@ -54,11 +54,13 @@ static void append_forward(struct fuzz_context *c, struct fuzz_program *p)
 	struct rng *r = &c->rng;
 	u8 b[8], n = 0, cc = rng_below(r, 16);
 
+	unsigned int kind = rng_below(r, 10);
+
 	if (rng_chance(r, 6))
 		b[n++] = rng_chance(r, 50) ? 0x2e : 0x3e; /* a hint */
-	else if (rng_chance(r, 4))
+	else if (kind > 1 && rng_chance(r, 4)) /* AMD: with F2 or F3, LOOPE and LOOPNE take their condition from the prefix */
 		b[n++] = 0xf2; /* BND */
-	switch (rng_below(r, 10)) {
+	switch (kind) {
 	case 0: /* JRCXZ, JECXZ */
 		if (rng_chance(r, 30))
 			b[n++] = 0x67;
@@ -227,9 +229,10 @@ static void append_last(struct fuzz_context *c, struct fuzz_program *p)
 		while (b[1] == 128);
 		append_bytes(c, p, b, 2)->stops = true;
 		break;
-	case 1: /* INT1, INT3 */
-		b[0] = rng_chance(r, 50) ? 0xf1 : 0xcc;
-		append_bytes(c, p, b, 1)->stops = true;
+	case 1: /* INT3, in one byte and in two. INT1: see incomparable() in fuzz_compare.c */
+		b[0] = rng_chance(r, 50) ? 0xcd : 0xcc;
+		b[1] = 3;
+		append_bytes(c, p, b, b[0] == 0xcd ? 2 : 1)->stops = true;
 		break;
 	case 2: /* to where the stack says */
 		b[0] = 0xc3;
@@ -440,7 +443,8 @@ void fuzz_generate(struct fuzz_context *context, u64 seed, u64 batch, u32 number
 	program->start = rng_below(r, FUZZ_CODE_PAGES * FUZZ_PAGE - FUZZ_CODE_MAX);
 	if (rng_chance(r, 25)) /* across a page boundary */
 		program->start = (program->start | 4095) - rng_below(r, 48);
-	program->at_end = rng_chance(r, 1);
+	/* where an opcode that doesn't exist ends, so how much of it is fetched, is the CPU's business */
+	program->at_end = rng_chance(r, 1) && program->count && !program->items[program->count - 1].illegal;
 	while (!fuzz_layout(program, c, &bad))
 		fuzz_remove(program, bad);
 }

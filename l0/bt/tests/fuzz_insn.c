@@ -420,6 +420,17 @@ static bool touches_system(const ZydisDecodedInstruction *insn, const ZydisDecod
 	return false;
 }
 
+/* What AMD and Intel define differently, or only one of them defines. */
+static bool depends_on_vendor(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
+{
+	/* 0F 0D with a register: Intel: a NOP, AMD: #UD */
+	if (insn->meta.isa_set == ZYDIS_ISA_SET_PREFETCH_NOP)
+		return operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+	/* MOV to and from DR4, DR5 in user mode: which of #UD and #GP comes first */
+	return insn->mnemonic == ZYDIS_MNEMONIC_MOV && insn->opcode_map == ZYDIS_OPCODE_MAP_0F &&
+	       (insn->opcode == 0x21 || insn->opcode == 0x23) && (insn->raw.modrm.reg & 6) == 4;
+}
+
 /* 16-bit results that the manual leaves undefined: SDM vol. 2, "BSWAP", "SHLD", "SHRD" */
 static bool result_undefined(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
 {
@@ -462,7 +473,7 @@ static bool acceptable(struct fuzz_context *c, const ZydisDecodedInstruction *in
 		return false;
 	if (insn->meta.isa_set == ZYDIS_ISA_SET_I286PROTECTED && !(insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED))
 		return false;
-	if (result_undefined(insn, operands))
+	if (result_undefined(insn, operands) || depends_on_vendor(insn, operands))
 		return false;
 	if (out->writes & c->keep)
 		return false;
@@ -481,10 +492,13 @@ static void describe(const ZydisDecodedInstruction *insn, const ZydisDecodedOper
 	out->mnemonic = insn->mnemonic;
 	out->gather = insn->meta.isa_set == ZYDIS_ISA_SET_AVX2GATHER;
 	out->writes = 0;
+	out->wide = false;
 	for (i = 0; i < insn->operand_count; i++) {
 		const ZydisDecodedOperand *o = &operands[i];
 		ZydisRegister full;
 
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->size >= 128)
+			out->wide = true;
 		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
 		full = ZydisRegisterGetLargestEnclosing(compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 :

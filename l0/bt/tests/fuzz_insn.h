@@ -36,6 +36,7 @@ struct fuzz_insn {
 	s8 target; /* index of an item or of the pool; the number of items: the end */
 	bool illegal; /* must raise #UD (or #GP for its length) */
 	bool gather; /* a fault leaves part of it done: SDM vol. 2, "VGATHERDPS" */
+	bool wide; /* has a memory operand of 16 bytes or more */
 	bool stops; /* the next item isn't reached from here */
 	bool anywhere; /* may go to every item */
 	u64 data;
