@@ -161,7 +161,7 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 		emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TI, 0));
 		return;
 	}
-	emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | size | rw | DESC_SEG(seg));
+	emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | size | (rw & (DESC_READ | DESC_WRITE)) | DESC_SEG(seg));
 	emit_call(e, l->bt->thunk.segment);
 }
 

@@ -24,7 +24,7 @@ static bool is_gpr(const ZydisDecodedOperand *o)
 	return class >= ZYDIS_REGCLASS_GPR8 && class <= ZYDIS_REGCLASS_GPR64;
 }
 
-static bool has_vector_operand(const struct insn *i)
+static bool has_operand_of(const struct insn *i, ZydisRegisterClass a, ZydisRegisterClass b)
 {
 	unsigned int k;
 
@@ -34,10 +34,16 @@ static bool has_vector_operand(const struct insn *i)
 		if (i->op[k].type != ZYDIS_OPERAND_TYPE_REGISTER)
 			continue;
 		class = ZydisRegisterGetClass(i->op[k].reg.value);
-		if (class == ZYDIS_REGCLASS_X87 || class == ZYDIS_REGCLASS_MMX || class == ZYDIS_REGCLASS_XMM || class == ZYDIS_REGCLASS_YMM)
+		if (class == a || class == b)
 			return true;
 	}
-	return i->z.meta.isa_set == ZYDIS_ISA_SET_X87 || i->z.meta.isa_set == ZYDIS_ISA_SET_SSEMXCSR;
+	return false;
+}
+
+static bool has_vector_operand(const struct insn *i)
+{
+	return has_operand_of(i, ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX) || has_operand_of(i, ZYDIS_REGCLASS_XMM, ZYDIS_REGCLASS_YMM) ||
+	       i->z.meta.isa_set == ZYDIS_ISA_SET_X87 || i->z.meta.isa_set == ZYDIS_ISA_SET_SSEMXCSR;
 }
 
 /* Prefixes, opcode, immediates; ModRM's fields are the caller's. */
@@ -62,6 +68,8 @@ static struct enc base_enc(const struct lower *l)
 	default:
 		c.map = 0;
 	}
+	if (c.map == 0 && c.op == 0x82)
+		c.op = 0x80; /* the alias exists outside 64-bit mode only */
 	for (k = 0; k < z->raw.prefix_count; k++) {
 		u8 p = z->raw.prefixes[k].value;
 
@@ -141,7 +149,7 @@ static u32 x87_desc(const struct insn *i, const ZydisDecodedOperand *m)
 {
 	u32 desc = DESC_X87;
 
-	if (i->z.meta.isa_set != ZYDIS_ISA_SET_X87 && i->z.meta.isa_set != ZYDIS_ISA_SET_SSE3X87)
+	if (i->z.meta.isa_set != ZYDIS_ISA_SET_X87 && !has_operand_of(i, ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX))
 		return 0;
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_FNSTCW:

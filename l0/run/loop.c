@@ -8,6 +8,7 @@
 #include "loop.h"
 
 #include "../bt/bt.h"
+#include "../cli/config.h"
 #include "../cpu/fpu.h"
 #include "../cpu/insn.h"
 #include "../devices/irqchip.h"
@@ -119,6 +120,8 @@ static bool interrupts(struct vcpu *v, u32 events)
 	if (vector < 0)
 		return true;
 	v->interrupts++;
+	if (v->thread->trace & BIT(TRACE_BIT_interrupt))
+		trace_interrupt(v, vector);
 	return event_interrupt(v, vector);
 }
 
@@ -168,6 +171,10 @@ void vcpu_loop(struct vcpu_thread *t)
 			t->user_ns = clock_ns(&v->machine->clock);
 		if (v->event.valid) {
 			v->exceptions++;
+			if (t->trace & BIT(TRACE_BIT_exception)) {
+				vcpu_fpu_park(v);
+				trace_exception(v);
+			}
 			if (!event_deliver(v))
 				triple_fault(v);
 			continue;

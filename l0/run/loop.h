@@ -13,6 +13,7 @@ struct vcpu_thread {
 	pthread_t thread;
 	pthread_mutex_t lock; /* for sleeping in HLT */
 	pthread_cond_t wake;
+	u32 trace; /* BIT(TRACE_BIT_*) of cli/config.h */
 	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
 };
 
@@ -25,6 +26,10 @@ int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg);
 
 /* Run the vCPU until its machine stops; on its own thread. */
 void vcpu_loop(struct vcpu_thread *t);
+
+/* --trace-log: v->event is about to be delivered; an interrupt with `vector` was taken (the vector state is parked). */
+void trace_exception(const struct vcpu *v);
+void trace_interrupt(const struct vcpu *v, int vector);
 
 /* Guest instructions that the vCPU has retired up to now; on its own thread, or when it is stopped. */
 u64 vcpu_insns(const struct vcpu *v);

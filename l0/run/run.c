@@ -283,6 +283,7 @@ static int start(struct run *r, char *error, size_t n)
 	if (err)
 		goto no_memory;
 	r->vcpu[0] = r->thread.v;
+	r->thread.trace = c->trace;
 	r->machine.clock.source = r->thread.v;
 	r->machine.clock.now = insns_now;
 	r->machine.bt = bt_create(&r->machine, 0);

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -130,4 +131,19 @@ bool sleep_can_wake(const struct vcpu *v)
 {
 	return v->nmi_wait || (atomic_load(&v->events) & (EV_NMI | EV_INIT | EV_STOP)) ||
 	       v->machine->vcpu_count > 1;
+}
+
+void trace_exception(const struct vcpu *v)
+{
+	const struct event *e = &v->event;
+
+	fprintf(stderr, "exception: vector=%u error=%#x rip=%#llx cs=%#x cpl=%u cr2=%#llx software=%d insns=%llu\n", e->vector, e->error,
+		(unsigned long long)v->rip, v->seg[CS].sel, v->cpl, (unsigned long long)v->cr2, e->software || e->icebp,
+		(unsigned long long)vcpu_insns(v));
+}
+
+void trace_interrupt(const struct vcpu *v, int vector)
+{
+	fprintf(stderr, "interrupt: vector=%d rip=%#llx cs=%#x cpl=%u insns=%llu\n", vector, (unsigned long long)v->rip, v->seg[CS].sel, v->cpl,
+		(unsigned long long)vcpu_insns(v));
 }

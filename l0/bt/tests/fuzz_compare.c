@@ -127,6 +127,19 @@ static u32 gather_registers(const struct comparison *x)
 	return set;
 }
 
+/* The reference stopped at one of our instructions: this one. */
+static bool stopped_at(const struct comparison *x, ZydisMnemonic mnemonic)
+{
+	return x->item >= 0 && x->item < x->p->count && x->p->items[x->item].mnemonic == mnemonic;
+}
+
+/* Reads its operand in several pieces, in an order of the CPU's choice: a page fault tells one of their addresses. */
+static bool reads_pieces(const struct comparison *x)
+{
+	return stopped_at(x, ZYDIS_MNEMONIC_FLDENV) || stopped_at(x, ZYDIS_MNEMONIC_FRSTOR) ||
+	       stopped_at(x, ZYDIS_MNEMONIC_FXRSTOR) || stopped_at(x, ZYDIS_MNEMONIC_FXRSTOR64);
+}
+
 static void compare_vectors(struct comparison *x, u32 undefined)
 {
 	u8 a[FUZZ_XSAVE_SIZE], b[FUZZ_XSAVE_SIZE];
@@ -141,16 +154,12 @@ static void compare_vectors(struct comparison *x, u32 undefined)
 	status_mask &= ~((fpu & 7) << 8 | (fpu & 8) << 11); /* C0 to C2, C3 */
 	memcpy(&fsw_a, a + 2, 2);
 	memcpy(&fsw_b, b + 2, 2);
-	look(x, "fcw", a, b, NULL, 2);
-	/* AMD: a MASKMOVQ that faults has marked the registers valid already */
-	if (x->item >= 0 && x->item < x->p->count && x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_MASKMOVQ) {
-		status_mask &= ~0x3800;
-		b[4] = a[4];
-	}
-	look(x, "fsw", &fsw_a, &fsw_b, &status_mask, 2);
-	look(x, "ftw", a + 4, b + 4, NULL, 1);
 	look(x, "mxcsr", a + 24, b + 24, NULL, 4);
-	for (i = 0; i < 8; i++) {
+	look(x, "fcw", a, b, NULL, 2);
+	/* AMD: a MASKMOVQ that faults has made the transition to MMX already: TOP is 0, all registers are valid */
+	for (i = stopped_at(x, ZYDIS_MNEMONIC_MASKMOVQ) ? 8 : 0; i < 8; i++) {
+		look(x, "fsw", &fsw_a, &fsw_b, &status_mask, 2);
+		look(x, "ftw", a + 4, b + 4, NULL, 1);
 		snprintf(name, sizeof(name), "st%u", i);
 		look(x, name, a + 32 + i * 16, b + 32 + i * 16, NULL, 10);
 	}
@@ -214,7 +223,7 @@ static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
 	if (r->vector == VEC_PF && r->cr2 >> 63)
 		error_mask &= ~1ull;
 	look_number(x, "error code", r->error, s->error, error_mask);
-	if (r->vector == VEC_PF)
+	if (r->vector == VEC_PF && !reads_pieces(x))
 		look_number(x, "cr2", r->cr2, s->cr2, ~0ull);
 	look_number(x, "rip", a->rip, b->rip, width);
 	for (i = 0; i < (x->c->compat ? 8u : 16u); i++)
