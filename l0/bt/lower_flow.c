@@ -4,18 +4,18 @@
 
 #define JC_OFF(class, array) ((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
 
-/* The instruction pointer is cut to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
+/* A jump cuts the instruction pointer to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
 static bool ip16(const struct lower *l)
 {
 	return !l->cs64 && l->i->z.operand_width == 16;
 }
 
-/* IP in TA (zero-extended) to linear; TI, TC lost */
-static void ip_to_linear(struct lower *l)
+/* IP in TA (zero-extended) to linear; TC lost. jump: not just the instruction behind. */
+static void ip_to_linear(struct lower *l, bool jump)
 {
 	struct emit *e = &l->e;
 
-	if (ip16(l))
+	if (jump && ip16(l))
 		emit_mov_rr(e, 2, TA, TA);
 	if (l->cs64)
 		return;
@@ -47,11 +47,22 @@ static void ip_of(struct lower *l, u8 reg, s64 delta)
 	emit_lea(e, 4, reg, MEM_BASE_INDEX(reg, TC, 1));
 }
 
+static s64 next_delta(const struct lower *l)
+{
+	return (s64)l->i->offset + l->i->z.length;
+}
+
+/* The target is where a jump leads, not what follows the block. */
+static bool is_jump(const struct lower *l, s64 delta)
+{
+	return l->i->z.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && delta != next_delta(l);
+}
+
 /* TA = linear address of a jump's target */
 static void target_linear(struct lower *l, s64 delta)
 {
 	ip_of(l, TA, delta);
-	ip_to_linear(l);
+	ip_to_linear(l, is_jump(l, delta));
 }
 
 static s64 branch_delta(const struct lower *l)
@@ -59,15 +70,11 @@ static s64 branch_delta(const struct lower *l)
 	return (s64)l->i->offset + l->i->z.length + l->i->op[0].imm.value.s;
 }
 
-static s64 next_delta(const struct lower *l)
-{
-	return (s64)l->i->offset + l->i->z.length;
-}
-
 /* Within the page the target's physical address is known as long as this block lives. */
 static bool chainable(const struct lower *l, s64 delta)
 {
-	return !l->step && delta >= 0 && delta < 4096 && (l->mode & MODE_FLAT_CS) && !ip16(l) && l->b->phys2 == UINT64_MAX;
+	return !l->step && delta >= 0 && delta < 4096 && (l->mode & MODE_FLAT_CS) && !(is_jump(l, delta) && ip16(l)) &&
+	       l->b->phys2 == UINT64_MAX;
 }
 
 static u32 cache_offset(const struct lower *l, const u8 *rw)
@@ -162,7 +169,7 @@ void lower_jmp(struct lower *l)
 		return;
 	}
 	read_target(l);
-	ip_to_linear(l);
+	ip_to_linear(l, true);
 	lower_jump_cache(l, 0);
 }
 
@@ -205,7 +212,7 @@ void lower_call(struct lower *l)
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[1])), TA);
 	push_return(l);
 	emit_load(e, 8, TA, MEM_VCPU(OFF(scratch[1])));
-	ip_to_linear(l);
+	ip_to_linear(l, true);
 	lower_jump_cache(l, (int)size);
 }
 
@@ -221,7 +228,7 @@ void lower_ret(struct lower *l)
 		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
 	lower_sp_add(l, size + release);
 	emit_mov_rr(e, 8, TA, TI);
-	ip_to_linear(l);
+	ip_to_linear(l, true);
 	/* Beyond the field's range only the (non-canonical) fault's RSP would be off: such a RET goes without undo. */
 	lower_jump_cache(l, undo < -2048 ? 0 : undo);
 }

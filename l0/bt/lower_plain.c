@@ -103,6 +103,26 @@ static struct enc base_enc(const struct lower *l)
 			c.imm[n++] = i->bytes[z->raw.imm[k].offset + b];
 	}
 	c.imm_len = n;
+	if (!l->cs64) {
+		/* Outside 64-bit mode there are 8 vector registers, and VEX.W doesn't widen general ones. */
+		for (k = 0; k < z->operand_count_visible; k++) {
+			if (i->op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+				c.imm[n - 1] &= 0x7f;
+			if (c.vex && is_gpr(&i->op[k]))
+				c.w = false;
+		}
+		switch (z->mnemonic) { /* the same with the integer in memory */
+		case ZYDIS_MNEMONIC_VCVTSI2SS:
+		case ZYDIS_MNEMONIC_VCVTSI2SD:
+		case ZYDIS_MNEMONIC_VPEXTRD:
+		case ZYDIS_MNEMONIC_VPINSRD:
+		case ZYDIS_MNEMONIC_VMOVD:
+			c.w = false;
+			break;
+		default:
+			break;
+		}
+	}
 	return c;
 }
 

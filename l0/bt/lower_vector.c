@@ -26,14 +26,14 @@ void lower_maskmov_di(struct lower *l)
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(TA) };
 	seq[1] = (struct enc){ .op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0,
 			       .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX };
-	seq[1].reg = i->z.raw.modrm.reg | (seq[1].vex ? i->z.raw.vex.R : i->z.raw.rex.R) << 3;
-	seq[1].rm = i->z.raw.modrm.rm | (seq[1].vex ? i->z.raw.vex.B : i->z.raw.rex.B) << 3;
+	seq[1].reg = i->z.raw.modrm.reg | (seq[1].vex ? !i->z.raw.vex.R : i->z.raw.rex.R) << 3;
+	seq[1].rm = i->z.raw.modrm.rm | (seq[1].vex ? !i->z.raw.vex.B : i->z.raw.rex.B) << 3;
 	if (mmx) {
 		seq[1].reg &= 7;
 		seq[1].rm &= 7;
 	}
 	/* read as well: through the bounce buffer the bytes that the mask leaves alone must survive */
-	lower_access(l, TA, size, DESC_READ | DESC_WRITE | (seg == SS ? DESC_SS : 0), seq, 2);
+	lower_access(l, TA, size, DESC_READ | DESC_WRITE | (seg == SS ? DESC_SS : 0) | (mmx ? DESC_X87 : 0), seq, 2);
 }
 
 static void emit_vector_callout(struct lower *l, insn_fn *fn, union vector_args a)

@@ -117,7 +117,8 @@ static u8 *next(struct vcpu *v)
 	if (v->pending_db)
 		raise_exception(v, VEC_DB);
 	if (!v->intr_shadow &&
-	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF))))
+	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF)) ||
+	     (v->nmi_wait && !v->nmi_blocked)))
 		return b->bt->thunk.exit;
 	if (v->activity != ACTIVITY_ACTIVE)
 		return b->bt->thunk.exit;
@@ -282,6 +283,8 @@ static bool misaligned(u64 linear, unsigned int size)
 		return linear & (size == 14 || size == 94 ? 1 : 3);
 	case 10:
 		return linear & 7;
+	case 32:
+		return linear & 15;
 	default:
 		return linear & (size - 1);
 	}
@@ -309,12 +312,15 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	b->fixup = DESC_LEFT(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	v->bounce = 0;
+	if ((desc & DESC_X87) && x87_pending(v))
+		raise_exception(v, VEC_MF);
 	if ((v->mode & MODE_CS_MASK) == MODE_CS64 && !(mmu_canonical(v, linear) && mmu_canonical(v, linear + size - 1)))
+		raise_error(v, desc & DESC_SS ? VEC_SS : VEC_GP, 0);
+	/* the top of a flat 32-bit segment doesn't wrap to its bottom */
+	if ((v->mode & MODE_CS_MASK) != MODE_CS64 && linear + size - 1 > UINT32_MAX)
 		raise_error(v, desc & DESC_SS ? VEC_SS : VEC_GP, 0);
 	if ((desc & DESC_ALIGNED) && (linear & (size - 1)))
 		raise_gp(v, 0); /* before any page fault */
-	if ((desc & DESC_X87) && x87_pending(v))
-		raise_exception(v, VEC_MF);
 	if ((v->mode & MODE_ALIGN) && misaligned(linear, size))
 		raise_error(v, VEC_AC, 0);
 	if (!split) {

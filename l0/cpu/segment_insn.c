@@ -82,17 +82,10 @@ void insn_pop_sreg(struct vcpu *v, union insn_args a)
 void insn_push_sreg(struct vcpu *v, union insn_args a)
 {
 	struct stack s;
-	u64 linear;
 
 	stack_current(v, &s);
-	if (a.size == 4) {
-		/* SDM vol. 2, "PUSH": recent processors move 16 bits and leave the upper half as it was */
-		stack_move(&s, -4ull);
-		linear = segment_linear(v, SS, s.sp & s.mask, 2, ACC_WRITE);
-		mmu_write(v, linear, v->seg[a.reg].sel, 2, mmu_data(v, ACC_WRITE));
-	} else {
-		stack_push(v, &s, v->seg[a.reg].sel, a.size);
-	}
+	/* SDM vol. 2, "PUSH": with 32 bits some processors leave the upper half of the slot as it was; here it is cleared */
+	stack_push(v, &s, v->seg[a.reg].sel, a.size);
 	v->gpr[RSP] = s.sp;
 }
 
