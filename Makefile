@@ -19,7 +19,7 @@ BUILD := build/$(subst $(comma),-,$(SANITIZE))
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_ALL += -fsanitize=$(SANITIZE)
 endif
-LIBS := -lZydis -ljansson -lunwind-x86_64 -lunwind -lhwloc -lseccomp
+LIBS := -lZydis -ljansson -lunwind-x86_64 -lunwind
 
 # Debian packages are installed when they are first needed: $(PACKAGES)-<group> stands for a group of .ci/packages.
 PACKAGES := build/packages

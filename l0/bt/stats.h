@@ -13,14 +13,13 @@
 	S(guest_bytes,     counted, "bytes of guest code translated")                                  \
 	S(host_bytes,      counted, "bytes of host code emitted, slow paths included")                 \
 	S(translate_ns,    timed,   "nanoseconds spent in translating, all in")                        \
-	S(decode_ns,       timed,   "nanoseconds of translate_ns spent in decoding; only when traced") \
 	S(lookups,         counted, "blocks looked up by physical address")                            \
 	S(chained,         counted, "direct jumps patched to their target")                            \
 	S(jc_misses,       counted, "indirect or page-crossing jumps not found in the jump cache")     \
 	S(callouts,        counted, "instructions done in C")                                          \
 	S(tlb_misses,      counted, "data accesses that left the inline path")                         \
 	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
-	S(tlb_flushes,     counted, "soft TLBs emptied")                                               \
+	S(tlb_flushes,     counted, "times that soft TLBs were emptied, entirely or of all but global entries") \
 	S(tlb_switches,    counted, "changes of address space without emptying")                       \
 	S(mmio,            counted, "accesses to device memory")                                       \
 	S(split,           counted, "accesses across a page boundary")                                 \

@@ -316,8 +316,10 @@ void mmu_switch(struct vcpu *v, bool flush)
 	for (i = 0; i < TLB_CONTEXTS; i++) {
 		t = &v->tlbs[i];
 		if (t->key == key) {
-			if (flush)
+			if (flush) {
 				tlb_flush_user(t);
+				v->tlb_flushes++;
+			}
 			goto found;
 		}
 		if (!victim || t->used < victim->used)
@@ -325,6 +327,7 @@ void mmu_switch(struct vcpu *v, bool flush)
 	}
 	t = victim;
 	tlb_flush(t);
+	v->tlb_flushes++;
 	t->key = key;
 	if (v->tlb && v->tlb != t)
 		tlb_inherit(t, v->tlb);
@@ -339,6 +342,7 @@ void mmu_flush_all(struct vcpu *v)
 
 	for (i = 0; i < TLB_CONTEXTS; i++)
 		tlb_flush(&v->tlbs[i]);
+	v->tlb_flushes++;
 }
 
 void mmu_flush_page(struct vcpu *v, u64 linear)
@@ -358,6 +362,7 @@ void mmu_flush_pcid(struct vcpu *v, u16 pcid)
 	for (i = 0; i < TLB_CONTEXTS; i++)
 		if (v->tlbs[i].key == pcid + 1u)
 			tlb_flush_user(&v->tlbs[i]);
+	v->tlb_flushes++;
 }
 
 void mmu_flush_pcid_page(struct vcpu *v, u16 pcid, u64 linear)
@@ -375,4 +380,5 @@ void mmu_flush_nonglobal(struct vcpu *v)
 
 	for (i = 0; i < TLB_CONTEXTS; i++)
 		tlb_flush_user(&v->tlbs[i]);
+	v->tlb_flushes++;
 }

@@ -140,7 +140,6 @@ struct option {
 
 struct parser {
 	struct cpu_model *m;
-	u64 wanted[(FEATURE_COUNT + 63) / 64]; /* by the user, explicitly */
 	char *error;
 	size_t error_size;
 };
@@ -198,9 +197,9 @@ static int apply_feature(struct parser *p, const struct option *o)
 		return REFUSE(p, "-cpu: feature '%s': %s", features[f].name, why);
 	set_feature(p->m, f, o->on);
 	if (o->on)
-		p->wanted[f / 64] |= BIT(f % 64);
+		p->m->asked[f / 64] |= BIT(f % 64);
 	else
-		p->wanted[f / 64] &= ~BIT(f % 64);
+		p->m->asked[f / 64] &= ~BIT(f % 64);
 	return 0;
 }
 
@@ -254,7 +253,7 @@ static int resolve_needs(struct parser *p)
 
 			if (!model_has(p->m, f) || model_has(p->m, needs[i].needs))
 				continue;
-			if (p->wanted[f / 64] >> (f % 64) & 1)
+			if (p->m->asked[f / 64] >> (f % 64) & 1)
 				return REFUSE(p, "-cpu: feature '%s' needs '%s'", features[f].name,
 					      features[needs[i].needs].name);
 			set_feature(p->m, f, false);
@@ -308,6 +307,15 @@ int model_parse(struct cpu_model *m, const char *spec, char *error, size_t error
 		ret = resolve_needs(&p);
 	m->linear_bits = model_has(m, FEATURE_LA57) ? 57 : 48;
 	return ret;
+}
+
+void model_repeatable(struct cpu_model *m)
+{
+	static const u8 RANDOM[] = { FEATURE_RDRAND, FEATURE_RDSEED };
+
+	for (unsigned int i = 0; i < ROWS(RANDOM); i++)
+		if (!(m->asked[RANDOM[i] / 64] >> (RANDOM[i] % 64) & 1))
+			set_feature(m, RANDOM[i], false);
 }
 
 void model_list(FILE *to)

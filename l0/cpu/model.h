@@ -17,6 +17,7 @@ struct cpu_model {
 	const char *name, *brand; /* brand: at most 47 characters */
 	u32 signature; /* family, model, stepping as CPUID.1:EAX has them */
 	u64 features[(FEATURE_COUNT + 63) / 64];
+	u64 asked[(FEATURE_COUNT + 63) / 64]; /* those that the user named */
 	u64 tsc_hz; /* model_parse() says 1 GHz and one vCPU; the machine puts in its own */
 	unsigned int vcpus;
 	u8 phys_bits, linear_bits;
@@ -28,6 +29,8 @@ struct cpu_model {
  * Besides features: phys-bits=N, host-phys-bits[=on|off], vendor=GenuineIntel, migratable=on|off (no effect).
  */
 int model_parse(struct cpu_model *m, const char *spec, char *error, size_t error_size);
+/* Take out what gives every run other values (random numbers), unless the user asked for it. */
+void model_repeatable(struct cpu_model *m);
 void model_list(FILE *to); /* -cpu help */
 
 static inline bool model_has(const struct cpu_model *m, enum feature f)

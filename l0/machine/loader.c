@@ -46,7 +46,8 @@ int image_open(struct loader *l, struct image *i, const char *path, const char *
 	i->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (i->fd < 0) {
 		err = -errno;
-		return load_error(l, err, "%s: can't open the %s: %s", path, what, strerror(-err));
+		/* "could not open kernel": the words that kvm-unit-tests' runner looks for */
+		return load_error(l, err, "%s: could not open %s: %s", path, what, strerror(-err));
 	}
 	if (fstat(i->fd, &st)) {
 		err = -errno;

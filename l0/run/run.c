@@ -117,36 +117,48 @@ static u64 resident(const struct machine *m)
 	return total > shared ? total - shared : 0;
 }
 
-static void fill_stats(struct run *r, struct stats_doc *doc, struct stat_values *tables, struct stats_machine *sm)
+struct report {
+	struct bt_stats bt;
+	struct stat_values tables[1];
+	struct stats_machine machine;
+	struct stats_doc doc;
+};
+
+static void fill_report(struct run *r, struct report *report)
 {
 	const struct run_config *c = r->config;
+	const struct vcpu *v = r->thread.v;
 
-	tables[0] = STAT_VALUES(bt_stats_table, bt_stats(r->machine.bt));
-	*sm = (struct stats_machine){ .name = r->machine.name, .tables = tables, .count = 1 };
-	*doc = (struct stats_doc){
+	report->bt = *bt_stats(r->machine.bt);
+	report->bt.tlb_flushes = v->tlb_flushes;
+	report->bt.exceptions = v->exceptions;
+	report->bt.interrupts = v->interrupts;
+	report->tables[0] = STAT_VALUES(bt_stats_table, &report->bt);
+	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = 1 };
+	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,
 		.counted_only = c->clock == CLOCK_INSNS,
 		.run = {
-			.insns = vcpu_insns(r->thread.v),
+			.insns = vcpu_insns(v),
 			.wall_ns = (r->end_ns ? r->end_ns : host_ns()) - r->start_ns,
 			.user_ns = r->thread.user_ns,
 			.rss_bytes = resident(&r->machine),
 		},
-		.machines = sm,
+		.machines = &report->machine,
 		.machine_count = 1,
 	};
 }
 
 static int write_stats(struct run *r)
 {
-	struct stats_machine sm;
-	struct stat_values tables[1];
-	struct stats_doc doc;
+	struct report report;
 	char error[512];
 
-	fill_stats(r, &doc, tables, &sm);
-	if (r->config->stats && stats_write(r->config->stats, &doc, error, sizeof(error))) {
+	if (!r->config->stats)
+		return 0;
+	fill_report(r, &report);
+	if (stats_write(r->config->stats, &report.doc, error, sizeof(error))) {
 		fprintf(stderr, "turtles: %s\n", error);
 		return EXIT_HOST;
 	}
@@ -336,6 +348,8 @@ int run_vm(const struct run_config *config)
 		fprintf(stderr, "turtles: %s\n", error);
 		return EXIT_USAGE;
 	}
+	if (config->clock == CLOCK_INSNS)
+		model_repeatable(&r.model);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIG_DONE);
@@ -371,12 +385,10 @@ int run_vm(const struct run_config *config)
 		if (write_stats(&r) && !code)
 			code = EXIT_HOST;
 		if (config->summary) {
-			struct stats_machine sm;
-			struct stat_values tables[1];
-			struct stats_doc doc;
+			struct report report;
 
-			fill_stats(&r, &doc, tables, &sm);
-			stats_summary(stderr, &doc);
+			fill_report(&r, &report);
+			stats_summary(stderr, &report.doc);
 		}
 	}
 	crash_install(NULL);

@@ -115,6 +115,23 @@ static void bad_models_and_options_get_one_line(void **state)
 	}
 }
 
+static void random_numbers_go_for_repeatable_runs(void **state)
+{
+	struct cpu_model m;
+	char error[128];
+
+	(void)state;
+	assert_int_equal(parse("max", &m, error), 0);
+	model_repeatable(&m);
+	assert_false(model_has(&m, FEATURE_RDRAND) || model_has(&m, FEATURE_RDSEED));
+	/* a host without it refuses to be asked */
+	if (parse("max,+rdrand", &m, error))
+		return;
+	model_repeatable(&m);
+	assert_true(model_has(&m, FEATURE_RDRAND));
+	assert_false(model_has(&m, FEATURE_RDSEED));
+}
+
 static void features_go_with_what_they_need(void **state)
 {
 	struct cpu_model m;
@@ -320,6 +337,7 @@ int main(void)
 		cmocka_unit_test(models_and_options_are_understood),
 		cmocka_unit_test(bad_models_and_options_get_one_line),
 		cmocka_unit_test(features_go_with_what_they_need),
+		cmocka_unit_test(random_numbers_go_for_repeatable_runs),
 		T(every_feature_has_a_cpuid_bit_of_its_own),
 		T(signature_and_strings_are_those_of_the_model),
 		T(leaves_beyond_the_maximum_show_the_highest_basic_leaf),

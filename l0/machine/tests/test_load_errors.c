@@ -243,7 +243,7 @@ static void bad_lists_of_modules_are_refused(void **state)
 	c.initrd = many;
 	assert_refused(&c, -EINVAL, "-initrd", "module 2 has no file name");
 	c.initrd = "/a,,b c";
-	assert_refused(&c, -ENOENT, "/a,b:", "can't open the module");
+	assert_refused(&c, -ENOENT, "/a,b:", "could not open module");
 	many[0] = 0;
 	for (int i = 0; i < 65; i++)
 		sprintf(many + strlen(many), "%s%s", i ? "," : "", image.path);
