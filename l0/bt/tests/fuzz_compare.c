@@ -15,6 +15,8 @@ struct comparison {
 };
 
 #define VEC_DB 1
+#define VEC_SS 12
+#define VEC_GP 13
 #define VEC_PF 14
 #define VEC_AC 17
 
@@ -40,7 +42,7 @@ static u32 mxcsr_of(const struct fuzz_state *s)
  */
 static const char *incomparable(const struct comparison *x)
 {
-	const struct fuzz_result *r = x->reference;
+	const struct fuzz_result *r = x->reference, *s = x->subject;
 
 	if (r->status == FUZZ_TIMEOUT)
 		return "doesn't end";
@@ -58,6 +60,9 @@ static const char *incomparable(const struct comparison *x)
 	/* whether operands of 16 bytes and more are checked is the CPU's choice: SDM vol. 2, "MOVUPS" and others */
 	if (r->vector == VEC_AC && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
 		return "alignment check of a wide operand";
+	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
+	if (x->c->compat && (r->vector == VEC_SS || r->vector == VEC_GP) && s->vector == VEC_PF && s->cr2 >= 0xffffffe0)
+		return "operand across 4 GiB";
 	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
 	if (mxcsr_of(&r->out) & BIT(17))
 		return "MXCSR.MM";
@@ -140,29 +145,36 @@ static bool reads_pieces(const struct comparison *x)
 	       stopped_at(x, ZYDIS_MNEMONIC_FXRSTOR) || stopped_at(x, ZYDIS_MNEMONIC_FXRSTOR64);
 }
 
+static void compare_x87(struct comparison *x, const u8 *a, const u8 *b, u32 undefined)
+{
+	u32 fpu = undefined >> FUZZ_FPU_SHIFT;
+	u16 status_mask = ~((fpu & 7) << 8 | (fpu & 8) << 11); /* C0 to C2, C3 */
+	unsigned int i;
+	char name[16];
+
+	/* AMD: a MASKMOVQ that faults has made the transition to MMX already: TOP is 0, all registers are valid */
+	if (stopped_at(x, ZYDIS_MNEMONIC_MASKMOVQ))
+		return;
+	look(x, "fcw", a, b, NULL, 2);
+	look(x, "fsw", a + 2, b + 2, &status_mask, 2);
+	look(x, "ftw", a + 4, b + 4, NULL, 1);
+	for (i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "st%u", i);
+		look(x, name, a + 32 + i * 16, b + 32 + i * 16, NULL, 10);
+	}
+}
+
 static void compare_vectors(struct comparison *x, u32 undefined)
 {
 	u8 a[FUZZ_XSAVE_SIZE], b[FUZZ_XSAVE_SIZE];
 	u32 skip = gather_registers(x);
-	u16 status_mask = 0xffff, fsw_a, fsw_b;
-	u32 fpu = undefined >> FUZZ_FPU_SHIFT;
 	unsigned int i;
 	char name[16];
 
 	normalize(&x->reference->out, a);
 	normalize(&x->subject->out, b);
-	status_mask &= ~((fpu & 7) << 8 | (fpu & 8) << 11); /* C0 to C2, C3 */
-	memcpy(&fsw_a, a + 2, 2);
-	memcpy(&fsw_b, b + 2, 2);
+	compare_x87(x, a, b, undefined);
 	look(x, "mxcsr", a + 24, b + 24, NULL, 4);
-	look(x, "fcw", a, b, NULL, 2);
-	/* AMD: a MASKMOVQ that faults has made the transition to MMX already: TOP is 0, all registers are valid */
-	for (i = stopped_at(x, ZYDIS_MNEMONIC_MASKMOVQ) ? 8 : 0; i < 8; i++) {
-		look(x, "fsw", &fsw_a, &fsw_b, &status_mask, 2);
-		look(x, "ftw", a + 4, b + 4, NULL, 1);
-		snprintf(name, sizeof(name), "st%u", i);
-		look(x, name, a + 32 + i * 16, b + 32 + i * 16, NULL, 10);
-	}
 	for (i = 0; i < (x->c->compat ? 8u : 16u); i++) {
 		if (skip & BIT(i))
 			continue;
@@ -226,7 +238,9 @@ static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
 	if (r->vector == VEC_PF && !reads_pieces(x))
 		look_number(x, "cr2", r->cr2, s->cr2, ~0ull);
 	look_number(x, "rip", a->rip, b->rip, width);
-	for (i = 0; i < (x->c->compat ? 8u : 16u); i++)
+	/* AMD: a POPA that faults has loaded what it read before */
+	for (i = stopped_at(x, ZYDIS_MNEMONIC_POPA) || stopped_at(x, ZYDIS_MNEMONIC_POPAD) ? 16 : 0;
+	     i < (x->c->compat ? 8u : 16u); i++)
 		look_number(x, gpr_names[i], a->gpr[i], b->gpr[i], width);
 	/* RF is part of how an exception is delivered, not of what the code did */
 	look_number(x, "rflags", a->rflags, b->rflags, 0x3e7fd5 & ~(u64)(undefined & 0xffffff) & ~BIT(16));
@@ -270,13 +284,25 @@ static void print_bytes(FILE *to, const u8 *b, unsigned int n)
 }
 
 /* little-endian numbers, the highest byte first; the last column has a 1 for every bit that differs and counts */
+#define LINES_MAX 24
+
+struct printing {
+	FILE *to;
+	unsigned int lines;
+};
+
 static bool print_one(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask,
 		      unsigned int n)
 {
-	FILE *to = arg;
+	struct printing *printing = arg;
+	FILE *to = printing->to;
 	u8 bits[16];
 	unsigned int i;
 
+	if (printing->lines++ == LINES_MAX) {
+		fprintf(to, "  and more\n");
+		return false;
+	}
 	for (i = 0; i < n; i++)
 		bits[i] = (expected[i] ^ found[i]) & (mask ? mask[i] : 0xff);
 	fprintf(to, "  %-14s expected ", name);
@@ -293,7 +319,8 @@ void fuzz_print_differences(FILE *to, const struct fuzz_program *p, const struct
 			    u8 memory[FUZZ_PAGES][4096], const struct fuzz_result *reference,
 			    const struct fuzz_result *subject)
 {
-	struct comparison x = { p, c, reference, subject, -1, print_one, to, false };
+	struct printing printing = { to, 0 };
+	struct comparison x = { p, c, reference, subject, -1, print_one, &printing, false };
 
 	x.item = fuzz_item_at(p, c, reference->vector == 3 ? reference->out.rip - 1 : reference->out.rip);
 	fprintf(to, "  expected: vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", reference->vector,

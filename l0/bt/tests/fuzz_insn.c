@@ -431,12 +431,15 @@ static bool depends_on_vendor(const ZydisDecodedInstruction *insn, const ZydisDe
 	       (insn->opcode == 0x21 || insn->opcode == 0x23) && (insn->raw.modrm.reg & 6) == 4;
 }
 
-/* 16-bit results that the manual leaves undefined: SDM vol. 2, "BSWAP", "SHLD", "SHRD" */
+/* What the manual leaves undefined: SDM vol. 2, "BSWAP", "PUSH", "SHLD", "SHRD" */
 static bool result_undefined(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
 {
 	switch (insn->mnemonic) {
 	case ZYDIS_MNEMONIC_BSWAP:
 		return insn->operand_width == 16;
+	case ZYDIS_MNEMONIC_PUSH: /* of a segment register: the upper half is written or not */
+		return insn->operand_width == 32 && operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		       ZydisRegisterGetClass(operands[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
 	case ZYDIS_MNEMONIC_SHLD:
 	case ZYDIS_MNEMONIC_SHRD: /* a count above the operand's size */
 		return insn->operand_width == 16 && (operands[2].type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
