@@ -95,7 +95,10 @@ void lower_jump_cache(struct lower *l, int undo)
 		emit_jmp(e, l->bt->thunk.step);
 		return;
 	}
-	emit_pext(e, TI, TA, MEM_TLB(TLB_OFF(jc_mask)));
+	/* jc_index() */
+	emit_rorx(e, TI, TA, 9);
+	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
+	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
 	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
 	hit = emit_jrcxz_fwd(e);

@@ -759,7 +759,7 @@ void lower_xlat(struct lower *l)
  * One bit of v->rflags without touching EFLAGS: rotated to the top, shifted out by an addition, rotated back. The
  * arithmetic flags' copy in v->rflags is stale here and stays so.
  */
-static void clear_flag(struct lower *l, unsigned int bit)
+static void without_flag(struct lower *l, unsigned int bit)
 {
 	struct emit *e = &l->e;
 
@@ -774,17 +774,22 @@ static void put_flags(struct lower *l)
 	emit_store(&l->e, 8, MEM_VCPU(OFF(rflags)), TC);
 }
 
-static void set_flag(struct lower *l, unsigned int bit)
+void lower_clear_flag(struct lower *l, unsigned int bit)
 {
-	clear_flag(l, bit);
-	emit_lea(&l->e, 8, TC, MEM_BASE(TC, 1 << bit));
+	without_flag(l, bit);
+	put_flags(l);
+}
+
+void lower_set_flag(struct lower *l, unsigned int bit)
+{
+	without_flag(l, bit);
+	emit_lea(&l->e, 8, TC, MEM_BASE(TC, 1 << bit)); /* the bit is clear: addition sets it */
 	put_flags(l);
 }
 
 void lower_cli(struct lower *l)
 {
-	clear_flag(l, 9);
-	put_flags(l);
+	lower_clear_flag(l, 9);
 }
 
 /*
@@ -796,7 +801,7 @@ void lower_sti(struct lower *l)
 	struct emit *e = &l->e;
 	u8 *none;
 
-	set_flag(l, 9);
+	lower_set_flag(l, 9);
 	emit_load(e, 1, TC, MEM_VCPU(OFF(intr_wait)));
 	none = emit_jrcxz_fwd(e);
 	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
@@ -807,11 +812,10 @@ void lower_sti(struct lower *l)
 
 void lower_cld(struct lower *l)
 {
-	clear_flag(l, 10);
-	put_flags(l);
+	lower_clear_flag(l, 10);
 }
 
 void lower_std(struct lower *l)
 {
-	set_flag(l, 10);
+	lower_set_flag(l, 10);
 }

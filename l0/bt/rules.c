@@ -6,6 +6,7 @@
 #include "lower.h"
 
 #include "../cpu/model.h"
+#include "../machine/machine.h"
 
 /* instruction set (Zydis' name), what gates it in the mode, CPU feature that must be offered */
 enum gate { GATE_NONE, GATE_X87, GATE_MMX, GATE_SSE, GATE_AVX };
@@ -140,6 +141,11 @@ static const struct lower_rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 static const struct lower_rule rule_plain = { .fn = lower_plain };
 static const struct lower_rule rule_ud = { .fn = lower_ud, .flags = RULE_END };
 static const struct lower_rule rule_nm = { .fn = lower_nm, .flags = RULE_END };
+static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };
+static const struct lower_rule rule_pushf = { .fn = lower_pushf };
+static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };
+static const struct lower_rule rule_stac_clac = { .fn = lower_stac_clac, .flags = RULE_END };
+static const struct lower_rule rule_mov_from_sreg_to_register = { .fn = lower_mov_from_sreg };
 static const struct lower_rule rule_xchg_r8 = { .fn = lower_xchg_r8 };
 static const struct lower_rule rule_mov_imm = { .fn = lower_mov_imm };
 static const struct lower_rule rule_mov_moffs = { .fn = lower_mov_moffs };
@@ -184,7 +190,8 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 	if (op == 0x8e)
 		return &rule_mov_to_sreg;
 	if (op == 0x8c)
-		return &rule_mov_from_sreg;
+		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].reg.value <= ZYDIS_REGISTER_GS ? &rule_mov_from_sreg_to_register :
+													 &rule_mov_from_sreg;
 	if (op >= 0xa0 && op <= 0xa3)
 		return &rule_mov_moffs;
 	if (op >= 0xb0 && op <= 0xbf)
@@ -216,6 +223,18 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return v->mode & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):
 		return v->mode & (MODE_SLOW_IF | MODE_TF | MODE_BREAK) ? &rule_sti : &rules[N(STI)];
+	case N(SWAPGS):
+		return (v->mode & MODE_CS_MASK) == MODE_CS64 && v->cpl == 0 ? &rule_swapgs : &rules[N(SWAPGS)];
+	case N(PUSHF):
+	case N(PUSHFD):
+	case N(PUSHFQ):
+		return v->mode & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
+	case N(RDTSC):
+	case N(RDTSCP):
+		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & MODE_TSD) ? &rule_rdtsc : &rules[z->mnemonic];
+	case N(STAC):
+	case N(CLAC):
+		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK)) ? &rule_stac_clac : &rules[z->mnemonic];
 	case N(MOVSD): /* the string instruction, or SSE2's */
 		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
 	case N(CMPSD):

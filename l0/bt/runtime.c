@@ -70,6 +70,24 @@ static void check_breakpoints(struct vcpu *v, u64 linear)
 		raise_exception(v, VEC_DB);
 }
 
+/* Where the code at `linear` is: from the context's code pages, or by a walk; raises its fault. */
+static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
+{
+	struct code_page *c = code_page(v->tlb, linear);
+	bool user = v->cpl == 3;
+	u32 error;
+
+	if (c->tag == ((linear & ~4095ull) | 1) && c->user == user) {
+		page->gpa = c->phys | (linear & 4095);
+		page->shift = c->shift;
+		page->global = c->global;
+		return;
+	}
+	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), page, &error))
+		raise_page_fault(v, linear, error);
+	*c = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user, page->global };
+}
+
 /* The block at v->rip: its indirect entry. Raises the fetch's faults. */
 static u8 *find(struct vcpu *v, u64 linear, bool single)
 {
@@ -80,8 +98,7 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	u32 error;
 	u64 phys2 = UINT64_MAX;
 
-	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), &page, &error))
-		raise_page_fault(v, linear, error);
+	find_page(v, linear, &page);
 	bt->stats.lookups++;
 	/* 15 bytes from here could reach the next page: its translation is part of the key of a crossing block. */
 	if ((linear & 4095) > 4096 - 15 && mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
@@ -140,8 +157,8 @@ static u8 *next(struct vcpu *v)
 	single = b->single || v->intr_shadow;
 	b->single = false;
 	v->scratch[3] = linear;
-	if (!single && v->tlb->jc[class].tag[linear & (JC_ENTRIES - 1)] == -linear)
-		code = (u8 *)v->tlb->jc[class].target[linear & (JC_ENTRIES - 1)];
+	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == -linear)
+		code = (u8 *)v->tlb->jc[class].target[jc_index(linear)];
 	else
 		code = find(v, linear, single);
 	b->recent[b->recent_next++ % BT_RECENT] = linear;
@@ -184,7 +201,7 @@ u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 		raise_gp(v, 0);
 	}
 	if (!desc) /* from the entry of a dropped block: the jump cache led there */
-		v->tlb->jc[jc_class_of(v->mode)].tag[linear & (JC_ENTRIES - 1)] = TLB_INVALID;
+		v->tlb->jc[jc_class_of(v->mode)].tag[jc_index(linear)] = TLB_INVALID;
 	v->rip = wrap(v, linear - v->code_base);
 	return next(v);
 }

@@ -6,6 +6,7 @@
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
 #include "fpu.h"
+#include "mode.h"
 #include "tlb.h"
 
 #define APIC_BASE_ENABLE BIT(11)
@@ -96,10 +97,26 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 {
 	struct memory *m = &v->machine->memory;
 	u64 page_linear = linear & ~4095ull;
+	enum tlb_view view = tlb_view(v, access);
 	struct mmu_page page;
 	unsigned int rights;
 	u8 *host;
 
+	/* The kernel's own pages are the same while it reaches for the user's. */
+	if (view == TLB_KERNEL_AC && (v->mode & MODE_SMAP)) {
+		const struct tlb_arrays *k = &v->tlb->view[TLB_KERNEL];
+		struct tlb_arrays *a = &v->tlb->view[TLB_KERNEL_AC];
+		unsigned int i = tlb_index(linear);
+
+		if ((access & ACC_WRITE ? k->write[i] : k->read[i]) == -page_linear) {
+			a->read[i] = k->read[i];
+			a->write[i] = k->write[i];
+			a->addend[i] = k->addend[i];
+			v->tlb->filled[TLB_KERNEL_AC] = true;
+			*gpa = 0;
+			return (u8 *)(a->addend[i] + linear);
+		}
+	}
 	walk(v, linear, access, &page);
 	*gpa = page.gpa;
 	host = memory_host(m, page.gpa);
@@ -112,7 +129,7 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 		return NULL;
 	if (rights & ACC_WRITE)
 		note_writable(m, page.gpa, page_linear);
-	tlb_insert(v->tlb, tlb_view(v, access), page_linear, m->base + (page.gpa & ~4095ull), rights, page.shift, page.global);
+	tlb_insert(v->tlb, view, page_linear, m->base + (page.gpa & ~4095ull), rights, page.shift, page.global);
 	return access & ACC_WRITE && !(rights & ACC_WRITE) ? NULL : host;
 }
 

@@ -71,6 +71,10 @@ void vcpu_update_mode(struct vcpu *v)
 		mode |= MODE_ALIGN;
 	if (v->dr[7] & 0xff)
 		mode |= MODE_BREAK;
+	if (v->cr4 & CR4_SMAP)
+		mode |= MODE_SMAP;
+	if (v->cpl == 3 && (v->cr4 & CR4_TSD))
+		mode |= MODE_TSD;
 	if (pe && ((v->rflags & FLAG_IOPL) >> 12) < v->cpl)
 		mode |= MODE_SLOW_IF;
 

@@ -33,6 +33,8 @@
 #define MODE_BREAK BIT(19) /* an instruction breakpoint is enabled in DR7 */
 #define MODE_SLOW_IF BIT(20) /* CLI, STI need the C helper: IOPL < CPL, VME or PVI */
 #define MODE_L2 BIT(21) /* in VMX non-root operation */
+#define MODE_SMAP BIT(23) /* CR4.SMAP */
+#define MODE_TSD BIT(24) /* CPL 3 and CR4.TSD: RDTSC faults */
 #define MODE_EM BIT(22) /* CR0.EM: MMX raises #UD */
 
 #endif

@@ -29,6 +29,14 @@ static void flush_jc(struct tlb *t, enum jc_class class)
 	t->jc_filled[class] = false;
 }
 
+static void flush_code_pages(struct tlb *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < CODE_PAGES; i++)
+		t->code_page[i].tag = 0;
+}
+
 void tlb_flush_code(struct tlb *t)
 {
 	int class;
@@ -36,6 +44,7 @@ void tlb_flush_code(struct tlb *t)
 	for (class = 0; class < JC_CLASSES; class++)
 		flush_jc(t, class);
 	fill64(t->exec_pages, 0, 64);
+	flush_code_pages(t);
 }
 
 void tlb_flush(struct tlb *t)
@@ -57,6 +66,8 @@ void tlb_init(struct tlb *t)
 	t->index_mask = (u64)(TLB_ENTRIES - 1) << 12;
 	t->page_mask = ~4095ull;
 	t->sign_mask = BIT(63);
+	t->arith_mask = FLAG_ARITH;
+	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);
 	t->jc_mask = JC_ENTRIES - 1;
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;
@@ -69,6 +80,8 @@ void tlb_init(struct tlb *t)
 
 void tlb_flush_user(struct tlb *t)
 {
+	unsigned int i;
+
 	if (t->has_nonglobal_kernel) {
 		tlb_flush(t);
 		return;
@@ -78,6 +91,9 @@ void tlb_flush_user(struct tlb *t)
 	flush_jc(t, JC_USER64);
 	flush_jc(t, JC_KERNEL_AC64);
 	flush_jc(t, JC_OTHER);
+	for (i = 0; i < CODE_PAGES; i++)
+		if (!t->code_page[i].global)
+			t->code_page[i].tag = 0;
 }
 
 static bool test_bit(const u64 *set, unsigned int bit)
@@ -173,7 +189,7 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global)
 {
 	struct jump_cache *jc = &t->jc[class];
-	unsigned int i = linear & (JC_ENTRIES - 1);
+	unsigned int i = jc_index(linear);
 
 	jc->tag[i] = -linear;
 	jc->target[i] = (u64)code;

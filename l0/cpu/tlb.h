@@ -48,17 +48,27 @@ struct jump_cache {
 	u64 target[JC_ENTRIES]; /* host address in the code cache */
 };
 
+#define CODE_PAGES 256
+
 struct tlb {
 	/* constants for translated code, which has no register to hold them */
 	u64 index_mask; /* bits of a linear address that make the index */
 	u64 page_mask; /* ~4095 */
 	u64 sign_mask; /* bit 63 */
 	u64 jc_mask; /* bits of a linear address that index the jump cache */
+	u64 arith_mask, pushf_mask; /* FLAG_ARITH; what PUSHF takes from v->rflags */
 	u64 bit_mask[4]; /* 7, 15, 31, 63: bit offsets within an operand */
 
 	struct tlb_arrays view[TLB_VIEWS];
 	struct jump_cache jc[JC_CLASSES];
 	u32 jc_other_mode; /* mode that jc[JC_OTHER] is filled for */
+
+	/* where code pages are: what a miss of the jump cache would walk for. tag = linear page | 1, 0: empty */
+	struct code_page {
+		u64 tag, phys;
+		u8 shift;
+		bool user, global;
+	} code_page[CODE_PAGES];
 
 	bool filled[TLB_VIEWS], jc_filled[JC_CLASSES]; /* what flushing may leave out */
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
@@ -87,6 +97,17 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 void tlb_forbid_write(struct tlb *t, const u8 *host);
 /* The same where only entry `index` of each view can hold it. */
 void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int index);
+
+/* Index of a jump cache entry; translated code computes the same. The page takes part: code has its favourite offsets. */
+static inline unsigned int jc_index(u64 linear)
+{
+	return (linear + (linear >> 9 | linear << 55)) & (JC_ENTRIES - 1);
+}
+
+static inline struct code_page *code_page(struct tlb *t, u64 linear)
+{
+	return &t->code_page[(linear >> 12 ^ linear >> 20) % CODE_PAGES];
+}
 
 static inline unsigned int tlb_index(u64 linear)
 {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * System instructions that kernels execute all the time, built from host instructions where the mode leaves nothing to
+ * check; otherwise they are callouts. Each rule that can choose does so in rules.c.
+ */
+#include "lower.h"
+
+#include "../machine/machine.h"
+
+static int seg_field(enum sreg seg, size_t field)
+{
+	return (int)(offsetof(struct vcpu, seg) + seg * sizeof(struct segment) + field);
+}
+
+/* CPL 0, 64-bit mode */
+void lower_swapgs(struct lower *l)
+{
+	struct emit *e = &l->e;
+	struct mem base = MEM_VCPU(seg_field(GS, offsetof(struct segment, base)));
+
+	emit_load(e, 8, TC, base);
+	emit_load(e, 8, TI, MEM_VCPU(OFF(kernel_gs_base)));
+	emit_store(e, 8, MEM_VCPU(OFF(kernel_gs_base)), TC);
+	emit_store(e, 8, base, TI);
+}
+
+/* MOV r, Sreg; to memory it is a callout */
+void lower_mov_from_sreg(struct lower *l)
+{
+	const struct insn *i = l->i;
+	unsigned int size = i->z.operand_width / 8;
+	u8 g = lower_gpr(i->op[0].reg.value);
+	struct emit *e = &l->e;
+
+	emit_load(e, 2, TI, MEM_VCPU(seg_field((enum sreg)(i->op[1].reg.value - ZYDIS_REGISTER_ES), offsetof(struct segment, sel))));
+	if (size > 2)
+		lower_set(l, g, size, TI);
+	else if (guest_reg_home[g] != H_NONE)
+		emit_op_rr(e, 0x89, 2, TI, guest_reg_home[g]);
+	else
+		emit_store(e, 2, MEM_VCPU(OFF_GPR(g)), TI);
+}
+
+/* PEXT by a mask and PDEP by the same: AND that leaves the flags alone */
+static void emit_and(struct emit *e, u8 reg, int mask_offset)
+{
+	struct enc pdep = { .vex = true, .rep = 0xf2, .w = true, .map = 2, .op = 0xf5, .reg = reg, .vvvv = reg,
+			    .is_mem = true, .mem = MEM_TLB(mask_offset) };
+
+	emit_pext(e, reg, reg, MEM_TLB(mask_offset));
+	emit_enc(e, &pdep);
+}
+
+/* Not in virtual-8086 mode. The arithmetic flags are the host's, the others are in v->rflags. */
+void lower_pushf(struct lower *l)
+{
+	struct emit *e = &l->e;
+
+	emit8(e, 0x9c); /* pushfq: below struct vcpu there is stack */
+	emit8(e, 0x58 | TI); /* pop rdi */
+	emit_and(e, TI, TLB_OFF(arith_mask));
+	emit_load(e, 8, TC, MEM_VCPU(OFF(rflags)));
+	emit_and(e, TC, TLB_OFF(pushf_mask));
+	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TC, 0));
+	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
+	lower_push_reg(l, l->i->z.operand_width / 8, H_NONE, false, 0);
+}
+
+/* Host clock, and no TSD at CPL 3: the host's TSC, less where it stood at power-on, plus the vCPU's offset. */
+void lower_rdtsc(struct lower *l)
+{
+	struct emit *e = &l->e;
+
+	emit8(e, 0x0f);
+	emit8(e, 0x31);
+	emit_rorx(e, H_RDX, H_RDX, 32);
+	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, H_RDX, 0));
+	emit_load(e, 8, TC, MEM_VCPU(OFF(tsc_offset)));
+	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, TC, 0));
+	emit_mov_imm(e, TC, -l->v->machine->clock.start_tsc);
+	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, TC, 0));
+	emit_rorx(e, H_RDX, H_RAX, 32);
+	emit_mov_rr(e, 4, H_RDX, H_RDX);
+	emit_mov_rr(e, 4, H_RAX, H_RAX);
+	if (l->i->z.mnemonic == ZYDIS_MNEMONIC_RDTSCP)
+		emit_load(e, 4, guest_reg_home[RCX], MEM_VCPU(OFF(tsc_aux)));
+}
+
+/* STAC, CLAC at CPL 0 with SMAP: the following code is translated for another view of memory. */
+void lower_stac_clac(struct lower *l)
+{
+	bool set = l->i->z.mnemonic == ZYDIS_MNEMONIC_STAC;
+	enum tlb_view view = set ? TLB_KERNEL_AC : TLB_KERNEL;
+	struct emit *e = &l->e;
+
+	if (set)
+		lower_set_flag(l, 18);
+	else
+		lower_clear_flag(l, 18);
+	l->mode = (l->mode & ~MODE_VIEW_MASK) | (u32)view << MODE_VIEW_SHIFT;
+	emit_store_imm32(e, 4, MEM_VCPU(OFF(mode)), (s32)l->mode);
+	lower_exit(l, 1, (s64)l->i->offset + l->i->z.length);
+}
