@@ -43,7 +43,8 @@ void tlb_flush_code(struct tlb *t)
 
 	for (class = 0; class < JC_CLASSES; class++)
 		flush_jc(t, class);
-	fill64(t->exec_pages, 0, 64);
+	fill64(t->set[0].exec_pages, 0, 64);
+	fill64(t->set[1].exec_pages, 0, 64);
 	flush_code_pages(t);
 }
 
@@ -54,9 +55,9 @@ void tlb_flush(struct tlb *t)
 	for (view = 0; view < TLB_VIEWS; view++)
 		flush_view(t, view);
 	tlb_flush_code(t);
-	fill64(t->large_2m, 0, 16);
-	fill64(t->large_1g, 0, 4);
+	fill64((u64 *)t->set, 0, sizeof(t->set) / 8);
 	t->has_nonglobal_kernel = false;
+	t->kernel_in_lower = false;
 }
 
 void tlb_init(struct tlb *t)
@@ -91,6 +92,8 @@ void tlb_flush_user(struct tlb *t)
 	flush_jc(t, JC_USER64);
 	flush_jc(t, JC_KERNEL_AC64);
 	flush_jc(t, JC_OTHER);
+	if (!t->kernel_in_lower) /* nothing of the lower half is left */
+		fill64((u64 *)&t->set[0], 0, sizeof(t->set[0]) / 8);
 	for (i = 0; i < CODE_PAGES; i++)
 		if (!t->code_page[i].global)
 			t->code_page[i].tag = 0;
@@ -140,18 +143,36 @@ static void drop_region(struct tlb *t, u64 linear, u64 size)
 	}
 }
 
+static struct tlb_sets *sets(struct tlb *t, u64 linear)
+{
+	return &t->set[linear >> 63];
+}
+
+/* The jump cache, as far as it can hold code of linear's half. */
+static void flush_code_of_half(struct tlb *t, u64 linear)
+{
+	flush_jc(t, JC_USER64);
+	flush_jc(t, JC_KERNEL_AC64);
+	flush_jc(t, JC_OTHER);
+	if (linear >> 63 || t->kernel_in_lower)
+		flush_jc(t, JC_KERNEL64);
+	fill64(sets(t, linear)->exec_pages, 0, 64);
+	flush_code_pages(t);
+}
+
 void tlb_flush_page(struct tlb *t, u64 linear)
 {
 	unsigned int view, i = tlb_index(linear);
+	const struct tlb_sets *held = sets(t, linear);
 	u64 page = linear & ~4095ull;
 
-	if (test_bit(t->large_1g, hash_1g(linear))) {
+	if (test_bit(held->large_1g, hash_1g(linear))) {
 		tlb_flush(t);
 		return;
 	}
-	if (test_bit(t->large_2m, hash_2m(linear))) {
+	if (test_bit(held->large_2m, hash_2m(linear))) {
 		drop_region(t, linear, 1ull << 22); /* 4 MiB pages of 32-bit paging as well */
-		tlb_flush_code(t);
+		flush_code_of_half(t, linear);
 		return;
 	}
 	for (view = 0; view < TLB_VIEWS; view++) {
@@ -160,16 +181,16 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 		if (t->view[view].write[i] == -page)
 			t->view[view].write[i] = TLB_INVALID;
 	}
-	if (test_bit(t->exec_pages, hash_exec(linear)))
-		tlb_flush_code(t);
+	if (test_bit(held->exec_pages, hash_exec(linear)))
+		flush_code_of_half(t, linear);
 }
 
 static void note_large(struct tlb *t, u64 linear, unsigned int shift)
 {
 	if (shift >= 30)
-		set_bit(t->large_1g, hash_1g(linear));
+		set_bit(sets(t, linear)->large_1g, hash_1g(linear));
 	else if (shift > 12)
-		set_bit(t->large_2m, hash_2m(linear));
+		set_bit(sets(t, linear)->large_2m, hash_2m(linear));
 }
 
 void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global)
@@ -182,8 +203,10 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 	a->addend[i] = (u64)host - page;
 	t->filled[view] = true;
 	note_large(t, page, shift);
-	if (view == TLB_KERNEL && !global)
-		t->has_nonglobal_kernel = true;
+	if (view == TLB_KERNEL) {
+		t->has_nonglobal_kernel |= !global;
+		t->kernel_in_lower |= !(page >> 63);
+	}
 }
 
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global)
@@ -194,10 +217,12 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	jc->tag[i] = -linear;
 	jc->target[i] = (u64)code;
 	t->jc_filled[class] = true;
-	set_bit(t->exec_pages, hash_exec(linear));
+	set_bit(sets(t, linear)->exec_pages, hash_exec(linear));
 	note_large(t, linear, shift);
-	if (class == JC_KERNEL64 && !global)
-		t->has_nonglobal_kernel = true;
+	if (class == JC_KERNEL64) {
+		t->has_nonglobal_kernel |= !global;
+		t->kernel_in_lower |= !(linear >> 63);
+	}
 }
 
 void tlb_inherit(struct tlb *t, const struct tlb *from)
@@ -206,9 +231,8 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 		return;
 	copy64(t->view[TLB_KERNEL].read, from->view[TLB_KERNEL].read, sizeof(struct tlb_arrays) / 8);
 	copy64(t->jc[JC_KERNEL64].tag, from->jc[JC_KERNEL64].tag, sizeof(struct jump_cache) / 8);
-	copy64(t->large_2m, from->large_2m, 16);
-	copy64(t->large_1g, from->large_1g, 4);
-	copy64(t->exec_pages, from->exec_pages, 64);
+	copy64((u64 *)t->set, (const u64 *)from->set, sizeof(t->set) / 8);
+	t->kernel_in_lower = from->kernel_in_lower;
 	t->filled[TLB_KERNEL] = t->jc_filled[JC_KERNEL64] = true;
 }
 

@@ -74,9 +74,15 @@ struct tlb {
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
 	u64 key; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
-	/* sets (Bloom filters) of linear addresses, so that INVLPG knows what to search for */
-	u64 large_2m[16], large_1g[4]; /* regions of which fragments of large pages are held */
-	u64 exec_pages[64]; /* pages that the jump cache holds code of */
+	/*
+	 * Sets (Bloom filters) of linear addresses, so that INVLPG knows what to search for. One for each half of the
+	 * address space: processes come and go in the lower, kernels stay in the upper.
+	 */
+	struct tlb_sets {
+		u64 large_2m[16], large_1g[4]; /* regions of which fragments of large pages are held */
+		u64 exec_pages[64]; /* pages that the jump cache holds code of */
+	} set[2];
+	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
 };
 
 #define TLB_CONTEXTS 12
