@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define USER_END 0x7ffffffff000ull /* of Linux with 4-level paging */
+
 /* where the two are looked at: `visit` is told about every difference and says whether to go on */
 struct comparison {
 	const struct fuzz_program *p;
@@ -63,6 +65,9 @@ static const char *incomparable(const struct comparison *x)
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
 	if (x->c->compat && (r->vector == VEC_SS || r->vector == VEC_GP) && s->vector == VEC_PF && s->cr2 >= 0xffffffe0)
 		return "operand across 4 GiB";
+	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
+	if (r->vector == VEC_GP && s->vector == VEC_SS && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
+		return "two faults of one access";
 	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
 	if (mxcsr_of(&r->out) & BIT(17))
 		return "MXCSR.MM";
@@ -231,8 +236,8 @@ static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
 	undefined = undefined_flags(x);
 	look_number(x, "status", r->status, s->status, ~0ull);
 	look_number(x, "vector", r->vector, s->vector, ~0ull);
-	/* Linux says "protection" for each address of the kernel's half, mapped or not */
-	if (r->vector == VEC_PF && r->cr2 >> 63)
+	/* Linux says "protection" for each address above user space, mapped or not */
+	if (r->vector == VEC_PF && r->cr2 >= USER_END)
 		error_mask &= ~1ull;
 	look_number(x, "error code", r->error, s->error, error_mask);
 	if (r->vector == VEC_PF && !reads_pieces(x))

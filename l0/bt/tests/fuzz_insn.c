@@ -421,8 +421,24 @@ static bool touches_system(const ZydisDecodedInstruction *insn, const ZydisDecod
 }
 
 /* What AMD and Intel define differently, or only one of them defines. */
-static bool depends_on_vendor(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
+static bool depends_on_vendor(const struct fuzz_context *c, const ZydisDecodedInstruction *insn,
+			      const ZydisDecodedOperand *operands)
 {
+	const u64 repeated = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+	const u16 string_registers = BIT(1) | BIT(6) | BIT(7);
+
+	/* REP INS, REP OUTS without permission and with a count of 0 */
+	if (insn->meta.category == ZYDIS_CATEGORY_IOSTRINGOP && insn->attributes & repeated)
+		return true;
+	/* ECX is 0, and what becomes of the upper halves of RCX, RSI, RDI: only where they are 0 to begin with */
+	if (!c->compat && insn->meta.category == ZYDIS_CATEGORY_STRINGOP && insn->attributes & repeated &&
+	    insn->address_width == 32 && (usable(c, BIT(32)) & string_registers) != string_registers)
+		return true;
+	/* VEX.W in 32-bit code: Intel: ignored, AMD: #UD */
+	if (c->compat && insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && insn->raw.vex.W &&
+	    (insn->mnemonic == ZYDIS_MNEMONIC_VPINSRD || insn->mnemonic == ZYDIS_MNEMONIC_VPEXTRD ||
+	     insn->mnemonic == ZYDIS_MNEMONIC_VMOVD))
+		return true;
 	/* 0F 0D with a register: Intel: a NOP, AMD: #UD */
 	if (insn->meta.isa_set == ZYDIS_ISA_SET_PREFETCH_NOP)
 		return operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
@@ -476,7 +492,7 @@ static bool acceptable(struct fuzz_context *c, const ZydisDecodedInstruction *in
 		return false;
 	if (insn->meta.isa_set == ZYDIS_ISA_SET_I286PROTECTED && !(insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED))
 		return false;
-	if (result_undefined(insn, operands) || depends_on_vendor(insn, operands))
+	if (result_undefined(insn, operands) || depends_on_vendor(c, insn, operands))
 		return false;
 	if (out->writes & c->keep)
 		return false;
@@ -533,6 +549,17 @@ static bool is_illegal(ZyanStatus status)
 	       status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
 }
 
+/* 0F 1A, 0F 1B: MPX, whose operands Zydis checks; without MPX these are NOPs */
+static bool is_bound(const struct draft *d)
+{
+	unsigned int i;
+
+	for (i = 0; i + 1 < d->size; i++)
+		if (d->bytes[i] == 0x0f && (d->bytes[i + 1] & 0xfe) == 0x1a)
+			return true;
+	return false;
+}
+
 /* map of a draft, share of 100 */
 static const struct {
 	u8 map, share;
@@ -560,7 +587,7 @@ static bool try_random(struct fuzz_context *c, struct fuzz_insn *insn)
 	if (!ZYAN_SUCCESS(status)) {
 		insn->size = 15;
 		insn->illegal = insn->stops = true;
-		return is_illegal(status) && rng_chance(r, 2);
+		return is_illegal(status) && !is_bound(&d) && rng_chance(r, 2);
 	}
 	insn->size = z.length;
 	describe(&z, operands, c->compat, insn);
