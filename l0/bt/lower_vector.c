@@ -100,6 +100,7 @@ void lower_gather(struct lower *l)
 	a.mask = vector_number(&i->op[2]);
 	a.index = ZydisRegisterGetId(base.mem.index);
 	a.scale = base.mem.scale;
+	a.addr32 = i->z.address_width == 32;
 	a.seg = base.mem.segment - ZYDIS_REGISTER_ES;
 	base.mem.index = ZYDIS_REGISTER_NONE;
 	emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), lower_offset(l, &base, 0));

@@ -61,7 +61,7 @@ static void check_breakpoints(struct vcpu *v, u64 linear)
 {
 	int i;
 
-	if (v->rflags & FLAG_RF)
+	if ((v->rflags & FLAG_RF) || (v->intr_shadow & SHADOW_MOV_SS))
 		return;
 	for (i = 0; i < 4; i++)
 		if ((v->dr[7] >> (2 * i) & 3) && (v->dr[7] >> (16 + 4 * i) & 3) == 0 && v->dr[i] == linear)
@@ -131,7 +131,7 @@ static u8 *next(struct vcpu *v)
 	u64 linear;
 	u8 *code;
 
-	if (v->pending_db)
+	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS))
 		raise_exception(v, VEC_DB);
 	if (!v->intr_shadow &&
 	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF)) ||
@@ -189,19 +189,24 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	return code;
 }
 
-u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
+/* A jump to a non-canonical address faults itself, so it hasn't moved the stack pointer either. */
+static void check_target(struct vcpu *v, u64 linear, u32 desc)
 {
-	v->bt->bt->stats.jc_misses++;
-	linear = wrap(v, linear);
 	if (desc && (v->mode & MODE_CS_MASK) == MODE_CS64 && !mmu_canonical(v, linear)) {
-		/* The jump itself faults, so it hasn't moved the stack pointer either. */
 		v->bt->fixup = 1;
 		set_rip(v, DESC_OFFSET(desc));
 		v->gpr[RSP] += (s32)(desc & 4095) - 2048;
 		raise_gp(v, 0);
 	}
+}
+
+u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
+{
+	v->bt->bt->stats.jc_misses++;
+	linear = wrap(v, linear);
+	check_target(v, linear, desc);
 	if (!desc) /* from the entry of a dropped block: the jump cache led there */
-		v->tlb->jc[jc_class_of(v->mode)].tag[jc_index(linear)] = TLB_INVALID;
+		v->tlb->jc[jc_class_of(v->mode)].tag[jc_index(linear)] = jc_invalid(jc_index(linear));
 	v->rip = wrap(v, linear - v->code_base);
 	return next(v);
 }
@@ -209,9 +214,10 @@ u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 /* A single-step block has run its instruction. */
 u8 *rt_step(struct vcpu *v, u64 linear, u32 desc)
 {
-	(void)desc;
-	v->rip = wrap(v, wrap(v, linear) - v->code_base);
-	v->intr_shadow = false;
+	linear = wrap(v, linear);
+	check_target(v, linear, desc);
+	v->rip = wrap(v, linear - v->code_base);
+	v->intr_shadow = 0;
 	v->rflags &= ~FLAG_RF;
 	if (v->mode & MODE_TF)
 		v->pending_db |= DR6_BS;
@@ -228,7 +234,8 @@ u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns)
 u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 {
 	struct bt_vcpu *b = v->bt;
-	bool shadow = v->intr_shadow, tf = v->rflags & FLAG_TF;
+	bool tf = v->rflags & FLAG_TF;
+	u8 shadow = v->intr_shadow;
 	u64 at;
 
 	b->bt->stats.callouts++;
@@ -243,12 +250,12 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 		vcpu_fpu_load(v);
 		return NULL;
 	}
-	if (shadow)
-		v->intr_shadow = false;
+	v->intr_shadow &= ~shadow; /* one that this instruction has cast stays */
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
 	if (fn != (void *)insn_iret && v->rip != at)
 		v->rflags &= ~FLAG_RF;
-	if (tf && (v->rflags & FLAG_TF || fn == (void *)insn_popf || fn == (void *)insn_iret))
+	if (tf && !(v->intr_shadow & SHADOW_MOV_SS) &&
+	    (v->rflags & FLAG_TF || fn == (void *)insn_popf || fn == (void *)insn_iret))
 		v->pending_db |= DR6_BS;
 	return next(v);
 }

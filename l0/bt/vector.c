@@ -3,6 +3,7 @@
 
 #include "../cpu/fpu.h"
 #include "../cpu/mmu.h"
+#include "../cpu/mode.h"
 
 /* byte i of YMM register r in an image */
 static u8 *byte_of(struct fpu_image *f, unsigned int r, unsigned int i)
@@ -33,6 +34,18 @@ static bool masked_in(struct fpu_image *f, union vector_args a, unsigned int i)
 	return *byte_of(f, a.mask, (i + 1) * a.element - 1) >> 7;
 }
 
+/* SDM vol. 2, "VMASKMOV", "VPGATHERDD": these never raise #AC, which segment_linear() does */
+static u64 element_linear(struct vcpu *v, enum sreg seg, u64 offset, unsigned int n, unsigned int access)
+{
+	u32 mode = v->mode;
+	u64 linear;
+
+	v->mode &= ~MODE_ALIGN;
+	linear = segment_linear(v, seg, offset, n, access);
+	v->mode = mode;
+	return linear;
+}
+
 void vector_maskmov(struct vcpu *v, union insn_args args)
 {
 	union vector_args a = { .raw = args.raw };
@@ -45,12 +58,12 @@ void vector_maskmov(struct vcpu *v, union insn_args args)
 		/* every check before the first store */
 		for (i = 0; i < a.count; i++)
 			if (masked_in(&f, a, i)) {
-				at = segment_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_WRITE);
+				at = element_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_WRITE);
 				mmu_check(v, at, a.element, mmu_data(v, ACC_WRITE));
 			}
 		for (i = 0; i < a.count; i++)
 			if (masked_in(&f, a, i)) {
-				at = segment_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_WRITE);
+				at = element_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_WRITE);
 				mmu_write(v, at, get(&f, a.reg, i * a.element, a.element), a.element, mmu_data(v, ACC_WRITE));
 			}
 		return;
@@ -58,7 +71,7 @@ void vector_maskmov(struct vcpu *v, union insn_args args)
 	for (i = 0; i < a.count; i++) {
 		value[i] = 0;
 		if (masked_in(&f, a, i)) {
-			at = segment_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_READ);
+			at = element_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_READ);
 			value[i] = mmu_read(v, at, a.element, mmu_data(v, ACC_READ));
 		}
 	}
@@ -91,10 +104,10 @@ void vector_gather(struct vcpu *v, union insn_args args)
 		if (a.index_size == 4)
 			index = (u64)(s64)(s32)index;
 		offset = v->ea + index * a.scale;
-		if (!vcpu_64bit(v))
+		if (a.addr32)
 			offset = (u32)offset;
 		fpu_set(v, &f); /* what a fault finds */
-		at = segment_linear(v, a.seg, offset, a.element, ACC_READ);
+		at = element_linear(v, a.seg, offset, a.element, ACC_READ);
 		if (!mmu_walk(v, at, mmu_data(v, ACC_READ), &page, &error))
 			raise_page_fault(v, at, error);
 		index = mmu_read(v, at, a.element, mmu_data(v, ACC_READ));

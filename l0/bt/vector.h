@@ -15,7 +15,7 @@ union vector_args {
 		u8 index, scale; /* gather: index register; 1, 2, 4, 8 */
 		u8 element, index_size; /* bytes: 4, 8 */
 		u8 count; /* elements */
-		u8 store : 1, wide : 1, seg : 3; /* wide: YMM; seg: enum sreg, as in insn_args */
+		u8 store : 1, wide : 1, seg : 3, addr32 : 1; /* wide: YMM; seg: enum sreg, as in insn_args */
 	};
 };
 

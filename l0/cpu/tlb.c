@@ -14,10 +14,14 @@ static void copy64(u64 *to, const u64 *from, size_t n)
 
 static void flush_view(struct tlb *t, enum tlb_view view)
 {
+	struct tlb_arrays *a = &t->view[view];
+
 	if (!t->filled[view])
 		return;
-	fill64(t->view[view].read, TLB_INVALID, TLB_ENTRIES);
-	fill64(t->view[view].write, TLB_INVALID, TLB_ENTRIES);
+	fill64(a->read, TLB_INVALID, TLB_ENTRIES);
+	fill64(a->write, TLB_INVALID, TLB_ENTRIES);
+	a->read[0] = a->write[0] = tlb_invalid(0);
+	a->read[TLB_ENTRIES - 1] = a->write[TLB_ENTRIES - 1] = tlb_invalid(TLB_ENTRIES - 1);
 	t->filled[view] = false;
 }
 
@@ -26,6 +30,7 @@ static void flush_jc(struct tlb *t, enum jc_class class)
 	if (!t->jc_filled[class])
 		return;
 	fill64(t->jc[class].tag, TLB_INVALID, JC_ENTRIES);
+	t->jc[class].tag[0] = jc_invalid(0);
 	t->jc_filled[class] = false;
 }
 
@@ -136,9 +141,9 @@ static void drop_region(struct tlb *t, u64 linear, u64 size)
 			continue;
 		for (i = 0; i < TLB_ENTRIES; i++) {
 			if (-a->read[i] - first < size)
-				a->read[i] = TLB_INVALID;
+				a->read[i] = tlb_invalid(i);
 			if (-a->write[i] - first < size)
-				a->write[i] = TLB_INVALID;
+				a->write[i] = tlb_invalid(i);
 		}
 	}
 }
@@ -177,9 +182,9 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 	}
 	for (view = 0; view < TLB_VIEWS; view++) {
 		if (t->view[view].read[i] == -page)
-			t->view[view].read[i] = TLB_INVALID;
+			t->view[view].read[i] = tlb_invalid(i);
 		if (t->view[view].write[i] == -page)
-			t->view[view].write[i] = TLB_INVALID;
+			t->view[view].write[i] = tlb_invalid(i);
 	}
 	if (test_bit(held->exec_pages, hash_exec(linear)))
 		flush_code_of_half(t, linear);
@@ -198,8 +203,8 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 	struct tlb_arrays *a = &t->view[view];
 	unsigned int i = tlb_index(page);
 
-	a->read[i] = rights & ACC_READ ? -page : TLB_INVALID;
-	a->write[i] = rights & ACC_WRITE ? -page : TLB_INVALID;
+	a->read[i] = rights & ACC_READ ? -page : tlb_invalid(i);
+	a->write[i] = rights & ACC_WRITE ? -page : tlb_invalid(i);
 	a->addend[i] = (u64)host - page;
 	t->filled[view] = true;
 	note_large(t, page, shift);
@@ -244,8 +249,8 @@ void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int i)
 		struct tlb_arrays *a = &t->view[view];
 
 		/* stored: write = -P, addend = host - P */
-		if (a->write[i] != TLB_INVALID && a->addend[i] - a->write[i] == (u64)host)
-			a->write[i] = TLB_INVALID;
+		if (a->write[i] != tlb_invalid(i) && a->addend[i] - a->write[i] == (u64)host)
+			a->write[i] = tlb_invalid(i);
 	}
 }
 

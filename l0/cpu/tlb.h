@@ -20,8 +20,16 @@
 
 #define TLB_BITS 11
 #define TLB_ENTRIES (1u << TLB_BITS)
-/* -P of a P that no access has: non-canonical, and not page-aligned sums stay far from zero */
-#define TLB_INVALID 0x4000000000000000ull
+/*
+ * An entry that nothing hits. It is -Q of some page Q, and a guest may well try Q (non-canonical as it is): so Q must have
+ * its index elsewhere, and not in the next entry either, which an access across a page's end reaches.
+ */
+#define TLB_INVALID 0x4000000000000000ull /* Q has index 0 */
+
+static inline u64 tlb_invalid(unsigned int index)
+{
+	return index == 0 || index == TLB_ENTRIES - 1 ? TLB_INVALID - 0x2000 : TLB_INVALID;
+}
 
 /* who is asking */
 enum tlb_view {
@@ -108,6 +116,12 @@ void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int index);
 static inline unsigned int jc_index(u64 linear)
 {
 	return (linear + (linear >> 9 | linear << 55)) & (JC_ENTRIES - 1);
+}
+
+/* The same for the jump cache: -TLB_INVALID has index 0 there, too. */
+static inline u64 jc_invalid(unsigned int index)
+{
+	return index == 0 ? TLB_INVALID - 1 : TLB_INVALID;
 }
 
 static inline struct code_page *code_page(struct tlb *t, u64 linear)
