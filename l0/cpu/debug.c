@@ -3,7 +3,7 @@
 #include "insn.h"
 #include "mmu.h"
 
-#define DR6_WRITABLE (0xfull | DR6_BD | DR6_BS | DR6_BT)
+#define DR6_WRITABLE (DR6_BREAKPOINTS | DR6_BD | DR6_BS | DR6_BT)
 #define DR7_WRITABLE 0xffff23ffull /* not 10 (one), 11 (RTM isn't offered), 12, 14, 15 */
 #define DR7_ENABLED 0xffull /* L0, G0 ... L3, G3 */
 #define DR7_RW_SHIFT 16 /* R/W0; four bits on for each further breakpoint */

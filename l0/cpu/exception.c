@@ -65,6 +65,9 @@ void event_raise(struct vcpu *v, const struct event *e)
 	enum fault_class second = event_class(e), first;
 
 	v->event = *e;
+	/* An instruction that faults has met no data breakpoint. One that MOV SS has held off stays. */
+	if (e->vector != VEC_DB && event_is_fault(v, e) && !(v->intr_shadow & SHADOW_MOV_SS))
+		v->pending_db &= ~DR6_BREAKPOINTS;
 	if (!v->delivering.valid)
 		unwind(v);
 	first = event_class(&v->delivering);
@@ -104,13 +107,16 @@ u64 event_return_rip(const struct vcpu *v, const struct event *e)
 	return vcpu_64bit(v) ? rip : (u32)rip;
 }
 
-/* #DB tells its causes in DR6 and switches off the protection of the debug registers. */
+/*
+ * #DB tells its causes in DR6 and switches off the protection of the debug registers. INT1 has none of its own, but takes
+ * along a data breakpoint that MOV SS has held off.
+ */
 static void enter_debug_handler(struct vcpu *v, const struct event *e)
 {
-	if (!e->icebp) {
-		v->dr[6] = (v->dr[6] & ~0xfull) | DR6_FIXED | v->pending_db;
-		v->pending_db = 0;
-	}
+	if (!e->icebp)
+		v->dr[6] &= ~DR6_BREAKPOINTS;
+	v->dr[6] |= DR6_FIXED | v->pending_db;
+	v->pending_db = 0;
 	v->dr[7] &= ~DR7_GD;
 }
 
@@ -321,7 +327,7 @@ bool event_deliver(struct vcpu *v)
 	else
 		deliver_legacy(v, e, flags);
 	e->valid = false;
-	v->intr_shadow = false;
+	v->intr_shadow = 0;
 	vcpu_update_mode(v);
 	return true;
 }

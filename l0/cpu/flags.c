@@ -96,7 +96,7 @@ void insn_sti(struct vcpu *v, union insn_args a)
 	case USE_IF:
 		/* only one that changes IF delays interrupts */
 		if (!(v->rflags & FLAG_IF))
-			v->intr_shadow = true;
+			v->intr_shadow = SHADOW_STI;
 		v->rflags |= FLAG_IF;
 		break;
 	case USE_VIF:

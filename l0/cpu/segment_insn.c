@@ -56,7 +56,7 @@ void insn_mov_to_sreg(struct vcpu *v, union insn_args a)
 		raise_ud(v);
 	load_sreg(v, a.reg, selector_operand(v, a));
 	if (a.reg == SS)
-		v->intr_shadow = true;
+		v->intr_shadow |= SHADOW_MOV_SS;
 }
 
 void insn_mov_from_sreg(struct vcpu *v, union insn_args a)
@@ -76,7 +76,7 @@ void insn_pop_sreg(struct vcpu *v, union insn_args a)
 	load_sreg(v, a.reg, selector);
 	v->gpr[RSP] = s.sp;
 	if (a.reg == SS)
-		v->intr_shadow = true;
+		v->intr_shadow |= SHADOW_MOV_SS;
 }
 
 void insn_push_sreg(struct vcpu *v, union insn_args a)

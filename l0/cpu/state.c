@@ -100,7 +100,7 @@ void vcpu_reset(struct vcpu *v, bool init)
 		reset_msrs(v);
 	}
 	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_ACTIVE;
-	v->intr_shadow = false;
+	v->intr_shadow = 0;
 	v->nmi_blocked = false;
 	v->pending_db = 0;
 	v->event.valid = false;

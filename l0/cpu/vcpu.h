@@ -67,6 +67,14 @@ struct dtable {
 /* SDM vol. 3, "Guest Non-Register State" */
 enum activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_SIPI };
 
+/*
+ * After STI, and after MOV SS or POP SS, which also hold off data breakpoints and drop single steps and instruction
+ * breakpoints. The bits of a VMCS's interruptibility state: SDM vol. 3, "Masking Exceptions and Interrupts When
+ * Switching Stacks".
+ */
+#define SHADOW_STI BIT(0)
+#define SHADOW_MOV_SS BIT(1)
+
 /* what interrupts a vCPU between two instructions; posted from any thread */
 #define EV_INTR BIT(0) /* the interrupt controllers may have a vector */
 #define EV_NMI BIT(1)
@@ -124,7 +132,7 @@ struct vcpu {
 	u32 mode; /* see cpu/mode.h: what a translation depends on; vcpu_update_mode() computes it */
 
 	u8 activity; /* enum activity */
-	bool intr_shadow; /* after STI, MOV SS, POP SS: no interrupt before the next instruction is done */
+	u8 intr_shadow; /* SHADOW_*: no interrupt before the next instruction is done */
 	bool intr_wait; /* a vector is pending and RFLAGS.IF (or the shadow) keeps it out */
 	bool nmi_wait; /* an NMI came while blocked */
 	bool nmi_blocked; /* between an NMI and the next IRET */

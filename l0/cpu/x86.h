@@ -99,6 +99,7 @@ enum vector {
 #define PFEC_PK BIT(5)
 
 #define DR6_FIXED 0xffff0ff0ull
+#define DR6_BREAKPOINTS 0xfull /* B0..B3 */
 #define DR6_BD BIT(13)
 #define DR6_BS BIT(14)
 #define DR6_BT BIT(15)

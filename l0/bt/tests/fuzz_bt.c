@@ -184,7 +184,7 @@ static void load_case(struct turtles *t, const struct fuzz_case *c)
 	v->cpl = 3;
 	v->cr2 = 0;
 	v->activity = ACTIVITY_ACTIVE;
-	v->intr_shadow = false;
+	v->intr_shadow = 0;
 	v->pending_db = 0;
 	v->event.valid = v->delivering.valid = false;
 	vcpu_update_mode(v);

@@ -409,13 +409,45 @@ static void debug_exception_fills_dr6_and_clears_gd(void **state)
 	assert_int_equal(get(v, v->gpr[RSP] + 8, 4) & FLAG_RF, FLAG_RF);
 }
 
+static void int1_takes_along_a_breakpoint_that_mov_ss_held_off(void **state)
+{
+	struct vcpu *v = fake_protected(0);
+
+	(void)state;
+	v->dr[6] = DR6_FIXED | DR6_BS;
+	v->pending_db = 2;
+	v->intr_shadow = SHADOW_MOV_SS;
+	assert_false(run(v, insn_int1, (union insn_args){ .raw = 0 }));
+	assert_true(deliver(v));
+	assert_int_equal(v->dr[6], DR6_FIXED | DR6_BS | 2);
+	assert_int_equal(v->pending_db, 0);
+}
+
+static void faulting_instruction_has_met_no_breakpoint_but_mov_ss_before_it_has(void **state)
+{
+	struct vcpu *v = fake_protected(0);
+
+	(void)state;
+	v->pending_db = 2;
+	assert_false(run(v, insn_ud, (union insn_args){ .raw = 0 }));
+	assert_int_equal(v->pending_db, 0);
+	v->pending_db = 2;
+	v->intr_shadow = SHADOW_MOV_SS;
+	assert_false(run(v, insn_ud, (union insn_args){ .raw = 0 }));
+	assert_int_equal(v->pending_db, 2);
+	/* INT n is complete when it is delivered */
+	v->intr_shadow = 0;
+	assert_false(run(v, insn_int3, (union insn_args){ .raw = 0 }));
+	assert_int_equal(v->pending_db, 2);
+}
+
 static void interrupt_ends_hlt_and_the_shadow(void **state)
 {
 	struct vcpu *v = fake_protected(0);
 
 	(void)state;
 	v->activity = ACTIVITY_HLT;
-	v->intr_shadow = true;
+	v->intr_shadow = SHADOW_STI;
 	assert_true(event_interrupt(v, 0x30));
 	assert_int_equal(v->activity, ACTIVITY_ACTIVE);
 	assert_false(v->intr_shadow);
@@ -520,6 +552,8 @@ int main(void)
 		cmocka_unit_test(unreachable_double_fault_handler_shuts_down),
 		cmocka_unit_test(failed_delivery_changes_no_register),
 		cmocka_unit_test(debug_exception_fills_dr6_and_clears_gd),
+		cmocka_unit_test(int1_takes_along_a_breakpoint_that_mov_ss_held_off),
+		cmocka_unit_test(faulting_instruction_has_met_no_breakpoint_but_mov_ss_before_it_has),
 		cmocka_unit_test(interrupt_ends_hlt_and_the_shadow),
 		cmocka_unit_test(int_n_returns_behind_itself_and_int1_ignores_dpl),
 		cmocka_unit_test(int_n_in_v8086_depends_on_iopl_vme_and_redirection),
