@@ -38,6 +38,17 @@ static u32 mxcsr_of(const struct fuzz_state *s)
 	return x;
 }
 
+static bool is_limit_fault(const struct fuzz_result *r)
+{
+	return r->vector == VEC_SS || r->vector == VEC_GP;
+}
+
+/* operands have up to 512 bytes */
+static bool is_fault_at_top(const struct fuzz_result *r)
+{
+	return r->vector == VEC_PF && r->cr2 >= 0x100000000 - 512 && r->cr2 < 0x100000000;
+}
+
 /*
  * Ends of the reference that can't be held against the subject. The host may be an AMD CPU, but what the guest sees is
  * an Intel one: where the two manuals disagree, nothing is to be learnt.
@@ -63,7 +74,7 @@ static const char *incomparable(const struct comparison *x)
 	if (r->vector == VEC_AC && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
 		return "alignment check of a wide operand";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
-	if (x->c->compat && (r->vector == VEC_SS || r->vector == VEC_GP) && s->vector == VEC_PF && s->cr2 >= 0xffffffe0)
+	if (x->c->compat && ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
 		return "operand across 4 GiB";
 	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
 	if (r->vector == VEC_GP && s->vector == VEC_SS && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
