@@ -138,7 +138,8 @@ static void write_tables(struct turtles *t)
 	for (i = 0; i < 256; i++) {
 		u64 handler = HANDLERS + i * HANDLER_SIZE, dpl = i == VEC_BP || i == VEC_OF ? 3 : 0;
 
-		idt[2 * i] = (handler & 0xffff) | KERNEL_CS << 16 | (0x8e00 | dpl << 13) << 32 | (handler >> 16 & 0xffff) << 48;
+		idt[2 * i] = (handler & 0xffff) | KERNEL_CS << 16 | (0x8e00 | dpl << 13) << 32 |
+			     (handler >> 16 & 0xffff) << 48;
 		idt[2 * i + 1] = handler >> 32;
 	}
 	memcpy((u8 *)table(t, GPA_TSS) + 4, &stack, 8); /* RSP0 */
@@ -153,7 +154,8 @@ static void init_vcpu(struct turtles *t)
 	vcpu_reset(v, false);
 	v->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
 	v->cr3 = GPA_TABLES;
-	v->cr4 = CR4_DE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE | CR4_UMIP | CR4_SMEP | CR4_SMAP;
+	v->cr4 = CR4_DE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE | CR4_UMIP |
+		 CR4_SMEP | CR4_SMAP;
 	v->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
 	v->xcr0 = XSTATE_HOST;
 	v->gdtr = (struct dtable){ KERNEL + GPA_GDT, TSS + 15 };

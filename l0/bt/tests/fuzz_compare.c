@@ -49,6 +49,14 @@ static bool is_fault_at_top(const struct fuzz_result *r)
 	return r->vector == VEC_PF && r->cr2 >= 0x100000000 - 512 && r->cr2 < 0x100000000;
 }
 
+/* It stopped at an instruction with a memory operand of 16 bytes or more. */
+static bool is_wide_at(const struct comparison *x, const struct fuzz_result *r)
+{
+	int item = fuzz_item_at(x->p, x->c, r->out.rip);
+
+	return item >= 0 && item < x->p->count && x->p->items[item].wide;
+}
+
 /*
  * Ends of the reference that can't be held against the subject. The host may be an AMD CPU, but what the guest sees is
  * an Intel one: where the two manuals disagree, nothing is to be learnt.
@@ -71,13 +79,13 @@ static const char *incomparable(const struct comparison *x)
 	if (r->vector == VEC_DB && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].gather)
 		return "single step within a gather";
 	/* whether operands of 16 bytes and more are checked is the CPU's choice: SDM vol. 2, "MOVUPS" and others */
-	if (r->vector == VEC_AC && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
+	if (is_wide_at(x, r->vector == VEC_AC ? r : s) && (r->vector == VEC_AC || s->vector == VEC_AC))
 		return "alignment check of a wide operand";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
 	if (x->c->compat && ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
 		return "operand across 4 GiB";
 	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
-	if (r->vector == VEC_GP && s->vector == VEC_SS && x->item >= 0 && x->item < x->p->count && x->p->items[x->item].wide)
+	if (r->vector == VEC_GP && s->vector == VEC_SS && is_wide_at(x, r))
 		return "two faults of one access";
 	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
 	if (mxcsr_of(&r->out) & BIT(17))
@@ -307,8 +315,7 @@ struct printing {
 	unsigned int lines;
 };
 
-static bool print_one(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask,
-		      unsigned int n)
+static bool print_one(void *arg, const char *name, const u8 *expected, const u8 *found, const u8 *mask, unsigned int n)
 {
 	struct printing *printing = arg;
 	FILE *to = printing->to;
@@ -341,8 +348,8 @@ void fuzz_print_differences(FILE *to, const struct fuzz_program *p, const struct
 	x.item = fuzz_item_at(p, c, reference->vector == 3 ? reference->out.rip - 1 : reference->out.rip);
 	fprintf(to, "  expected: vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", reference->vector,
 		reference->error, reference->vector == VEC_PF ? reference->cr2 : 0, reference->out.rip);
-	fprintf(to, "  found:    vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", subject->vector, subject->error,
-		subject->vector == VEC_PF ? subject->cr2 : 0, subject->out.rip);
+	fprintf(to, "  found:    vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", subject->vector,
+		subject->error, subject->vector == VEC_PF ? subject->cr2 : 0, subject->out.rip);
 	if (subject->status == FUZZ_BROKEN)
 		fprintf(to, "  found: %s\n", subject->why);
 	else if (subject->status == FUZZ_TIMEOUT)
@@ -365,8 +372,8 @@ static void print_instruction(FILE *to, const struct fuzz_program *p, const stru
 	ZydisDecoderInit(&decoder, p->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
 			 p->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
 	if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size, &z, operands)))
-		ZydisFormatterFormatInstruction(&formatter, &z, operands, z.operand_count_visible, text, sizeof(text), rip,
-						NULL);
+		ZydisFormatterFormatInstruction(&formatter, &z, operands, z.operand_count_visible, text, sizeof(text),
+						rip, NULL);
 	fprintf(to, "  %8" PRIx64 ": ", rip);
 	for (i = 0; i < size; i++)
 		fprintf(to, "%02x ", bytes[i]);
@@ -383,11 +390,15 @@ void fuzz_print_case(FILE *to, const struct fuzz_program *p, const struct fuzz_c
 		print_instruction(to, p, c, i);
 	memcpy(&fcw, c->in.xsave, 2);
 	memcpy(&fsw, c->in.xsave + 2, 2);
-	fprintf(to, "  rflags %#" PRIx64 " fcw %#x fsw %#x ftw %#x mxcsr %#x fs %#" PRIx64 " gs %#" PRIx64 "\n", c->in.rflags, fcw,
-		fsw, c->in.xsave[4], mxcsr_of(&c->in), c->in.fs_base, c->in.gs_base);
+	fprintf(to, "  rflags %#" PRIx64 " fcw %#x fsw %#x ftw %#x mxcsr %#x fs %#" PRIx64 " gs %#" PRIx64 "\n",
+		c->in.rflags, fcw, fsw, c->in.xsave[4], mxcsr_of(&c->in), c->in.fs_base, c->in.gs_base);
 	for (i = 0; i < 16; i++)
 		if (c->in.gpr[i])
-			fprintf(to, "%s%s %#" PRIx64, column++ % 6 ? " " : column > 1 ? "\n  " : "  ", gpr_names[i], c->in.gpr[i]);
+			fprintf(to, "%s%s %#" PRIx64,
+				column++ % 6 ? " "
+				: column > 1 ? "\n  "
+					     : "  ",
+				gpr_names[i], c->in.gpr[i]);
 	if (column)
 		fputc('\n', to);
 	for (i = 0; i < 32; i++) {

@@ -157,8 +157,8 @@ static void report(struct engine *e, u64 number, unsigned int n)
 	if (!still_differs(e, &p, &c)) {
 		/* only with what other cases of the batch left behind: show what was seen */
 		e->totals->distinct++;
-		fprintf(out, "\nmismatch: seed %" PRIu64 " batch %" PRIu64 " case %u, not when run alone\n", e->o->seed, number,
-			n);
+		fprintf(out, "\nmismatch: seed %" PRIu64 " batch %" PRIu64 " case %u, not when run alone\n", e->o->seed,
+			number, n);
 		fuzz_print_case(out, &p, &c);
 		fuzz_print_differences(out, &p, &c, e->batch.memory, &e->first_expected[n], &e->first_found[n]);
 		return;
@@ -204,7 +204,8 @@ static void judge(struct engine *e, u64 number)
 		case FUZZ_SAME:
 			break;
 		}
-		if (r->vector == 3 && fuzz_item_at(&e->programs[i], &e->batch.cases[i], r->out.rip - 1) == e->programs[i].count)
+		if (r->vector == 3 &&
+		    fuzz_item_at(&e->programs[i], &e->batch.cases[i], r->out.rip - 1) == e->programs[i].count)
 			t->ended++;
 		else if (r->vector < FUZZ_VECTORS)
 			t->exceptions[r->vector]++;
@@ -245,11 +246,13 @@ void fuzz_print_totals(const struct fuzz_totals *t, const struct fuzz_options *o
 {
 	unsigned int i;
 
-	fprintf(o->out, "fuzz: %s: seed %" PRIu64 ": %" PRIu64 " cases, %" PRIu64 " instructions, %.0f cases a second; %" PRIu64
+	fprintf(o->out,
+		"fuzz: %s: seed %" PRIu64 ": %" PRIu64 " cases, %" PRIu64 " instructions, %.0f cases a second; %" PRIu64
 		" ended,",
 		subject, o->seed, t->cases, t->instructions, t->cases / t->seconds, t->ended);
 	for (i = 0; i < FUZZ_VECTORS; i++)
 		if (t->exceptions[i])
 			fprintf(o->out, " %" PRIu64 " vector %u,", t->exceptions[i], i);
-	fprintf(o->out, " %" PRIu64 " incomparable\nfuzz: %s: %" PRIu64 " mismatches\n", t->incomparable, subject, t->mismatches);
+	fprintf(o->out, " %" PRIu64 " incomparable\nfuzz: %s: %" PRIu64 " mismatches\n", t->incomparable, subject,
+		t->mismatches);
 }

@@ -337,8 +337,8 @@ void executor_main(u64 *stack)
 
 	shared = map(0, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, FUZZ_EXECUTOR_FD, 0, 10);
 	memset(shared->code, FUZZ_CODE_FILL, sizeof(shared->code));
-	map(FUZZ_CODE, FUZZ_CODE_PAGES * FUZZ_PAGE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE,
-	    FUZZ_EXECUTOR_FD, (u64)shared->code - (u64)shared, 11);
+	map(FUZZ_CODE, FUZZ_CODE_PAGES * FUZZ_PAGE, PROT_READ | PROT_EXEC,
+	    MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, FUZZ_EXECUTOR_FD, (u64)shared->code - (u64)shared, 11);
 	for (i = 0; i < FUZZ_REGION_COUNT; i++) {
 		const struct fuzz_region *r = &regions[i];
 

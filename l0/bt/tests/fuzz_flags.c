@@ -49,8 +49,7 @@ static const struct correction corrections[] = {
  *   rotates change CF and OF only
  * A count in CL is not known here: undefined is what might be, defined what is so with every count.
  */
-static bool shift_flags(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
-			struct fuzz_flags *f)
+static bool shift_flags(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, struct fuzz_flags *f)
 {
 	bool rotate = false, cf_may_be_lost = false;
 	unsigned int count_operand = 1, count;

@@ -35,9 +35,9 @@ void fuzz_context_init(struct fuzz_context *c, struct fuzz_target *a, struct fuz
 	u32 x[4], y[4];
 
 	memset(c, 0, sizeof(*c));
-#define X(name, leaf, subleaf, reg, bit)                                                                                \
-	a->cpuid(a, leaf, subleaf, x);                                                                                  \
-	b->cpuid(b, leaf, subleaf, y);                                                                                  \
+#define X(name, leaf, subleaf, reg, bit) \
+	a->cpuid(a, leaf, subleaf, x); \
+	b->cpuid(b, leaf, subleaf, y); \
 	c->isa[ZYDIS_ISA_SET_##name] = (leaf) == 0 || (x[FUZZ_##reg] & y[FUZZ_##reg] & BIT(bit));
 	FUZZ_ISA_SETS(X)
 #undef X
@@ -458,15 +458,15 @@ static bool result_undefined(const ZydisDecodedInstruction *insn, const ZydisDec
 		       ZydisRegisterGetClass(operands[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
 	case ZYDIS_MNEMONIC_SHLD:
 	case ZYDIS_MNEMONIC_SHRD: /* a count above the operand's size */
-		return insn->operand_width == 16 && (operands[2].type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
-						     (operands[2].imm.value.u & 31) > 16);
+		return insn->operand_width == 16 &&
+		       (operands[2].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || (operands[2].imm.value.u & 31) > 16);
 	default:
 		return false;
 	}
 }
 
-static bool acceptable(struct fuzz_context *c, const ZydisDecodedInstruction *insn,
-		       const ZydisDecodedOperand *operands, const struct fuzz_insn *out)
+static bool acceptable(struct fuzz_context *c, const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
+		       const struct fuzz_insn *out)
 {
 	if (!c->isa[insn->meta.isa_set] || is_left_out(insn->mnemonic) || touches_system(insn, operands))
 		return false;
@@ -520,8 +520,8 @@ static void describe(const ZydisDecodedInstruction *insn, const ZydisDecodedOper
 			out->wide = true;
 		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		full = ZydisRegisterGetLargestEnclosing(compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 :
-								 ZYDIS_MACHINE_MODE_LONG_64,
+		full = ZydisRegisterGetLargestEnclosing(compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
+							       : ZYDIS_MACHINE_MODE_LONG_64,
 							o->reg.value);
 		if (ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ||
 		    ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR32)

@@ -52,9 +52,9 @@ static struct fuzz_target *subject(const char *name, char *error)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", 1, 0, 's' },	 { "cases", 1, 0, 'n' }, { "seconds", 1, 0, 't' }, { "compat", 1, 0, 'c' },
-		{ "reports", 1, 0, 'r' }, { "batch", 1, 0, 'b' }, { "case", 1, 0, 'o' },	 { "subject", 1, 0, 'S' },
-		{ "help", 0, 0, 'h' },	 { 0, 0, 0, 0 },
+		{ "seed", 1, 0, 's' },	  { "cases", 1, 0, 'n' }, { "seconds", 1, 0, 't' }, { "compat", 1, 0, 'c' },
+		{ "reports", 1, 0, 'r' }, { "batch", 1, 0, 'b' }, { "case", 1, 0, 'o' },    { "subject", 1, 0, 'S' },
+		{ "help", 0, 0, 'h' },	  { 0, 0, 0, 0 },
 	};
 	struct fuzz_options o = { .seed = 1, .cases = 200000, .reports = 20, .only = -1, .out = stdout };
 	const char *name = "turtles";

@@ -171,7 +171,8 @@ static void vectors(struct rng *r, u8 *xsave)
 	unsigned int i;
 
 	if (rng_chance(r, 30)) {
-		mxcsr = rng_below(r, 4) << 13 | rng_below(r, 64) | (rng_chance(r, 15) ? BIT(15) : 0) | (rng_chance(r, 15) ? BIT(6) : 0);
+		mxcsr = rng_below(r, 4) << 13 | rng_below(r, 64) | (rng_chance(r, 15) ? BIT(15) : 0) |
+			(rng_chance(r, 15) ? BIT(6) : 0);
 		mxcsr |= rng_chance(r, 70) ? 0x1f80 : rng_below(r, 64) << 7;
 	}
 	memcpy(xsave + 24, &mxcsr, 4);

@@ -37,10 +37,10 @@
 #define FUZZ_CODE_FILL 0xcc
 
 enum {
-#define X(name, address, pages, writable) FUZZ_FIRST_##name, FUZZ_LAST_##name = FUZZ_FIRST_##name + (pages) - 1,
+#define X(name, address, pages, writable) FUZZ_FIRST_##name, FUZZ_LAST_##name = FUZZ_FIRST_##name + (pages)-1,
 	FUZZ_REGIONS(X)
 #undef X
-	FUZZ_PAGES,
+		FUZZ_PAGES,
 };
 
 struct fuzz_region {

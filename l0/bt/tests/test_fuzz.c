@@ -32,8 +32,8 @@ static struct fuzz_target *native(void)
 }
 
 /* Returns what was printed; the caller frees it. Inlined, its `text` is what gcc 12 takes the callers' strchr() to point at. */
-static __attribute__((noinline)) char *run(struct fuzz_target *reference, struct fuzz_target *subject, struct fuzz_options o,
-		 struct fuzz_totals *totals)
+static __attribute__((noinline)) char *run(struct fuzz_target *reference, struct fuzz_target *subject,
+					   struct fuzz_options o, struct fuzz_totals *totals)
 {
 	char *text = NULL;
 	size_t size = 0;
