@@ -83,6 +83,8 @@ const struct lower_rule *lower_rule_too_long(void);
 u32 lower_desc(const struct lower *l);
 /* Effective address of operand o plus `bias` into a register: offset in its segment. */
 u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias);
+/* The same into host register `to` for good: LEA. bytes: 4 or 8. */
+void lower_offset_to(struct lower *l, const ZydisDecodedOperand *o, u8 to, unsigned int bytes);
 /* The same as linear address; size and rw for the checks of segments that aren't flat. */
 u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw);
 /* TA holds an offset in `seg`: make it linear. */

@@ -77,12 +77,8 @@ struct mem lower_host_mem(u8 areg)
 	return MEM_BASE_INDEX(areg, TC, 0);
 }
 
-static unsigned int bytes_of(ZydisRegister r)
-{
-	return ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, r) / 8;
-}
-
-u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias)
+/* Where it is computed, and the loads of registers that live in memory: TA and TI, if `to` isn't another register. */
+static u8 offset_to(struct lower *l, const ZydisDecodedOperand *o, s32 bias, u8 to, unsigned int bytes)
 {
 	struct emit *e = &l->e;
 	unsigned int asize = l->i->z.address_width / 8;
@@ -92,47 +88,56 @@ u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias)
 	if (o->mem.base == ZYDIS_REGISTER_RIP || o->mem.base == ZYDIS_REGISTER_EIP) {
 		s64 delta = l->i->offset + l->i->z.length + disp;
 
+		bytes = o->mem.base == ZYDIS_REGISTER_EIP ? 4 : bytes;
 		emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
 		if (delta == (s32)delta) {
-			emit_lea(e, o->mem.base == ZYDIS_REGISTER_EIP ? 4 : 8, TA, MEM_BASE(TA, delta));
+			emit_lea(e, bytes, to, MEM_BASE(TA, delta));
 		} else {
 			emit_mov_imm(e, TI, delta);
-			emit_lea(e, o->mem.base == ZYDIS_REGISTER_EIP ? 4 : 8, TA, MEM_BASE_INDEX(TA, TI, 0));
+			emit_lea(e, bytes, to, MEM_BASE_INDEX(TA, TI, 0));
 		}
-		return TA;
+		return to;
 	}
 	if (o->mem.base != ZYDIS_REGISTER_NONE)
 		m.base = lower_get(l, lower_gpr(o->mem.base), TA);
 	if (o->mem.index != ZYDIS_REGISTER_NONE) {
 		m.index = lower_get(l, lower_gpr(o->mem.index), TI);
 		m.scale = o->mem.scale == 8 ? 3 : o->mem.scale / 2;
-		(void)bytes_of;
 	}
 	if (m.base == H_NONE && m.index == H_NONE) {
-		emit_mov_imm(e, TA, asize == 8 ? (u64)disp : asize == 4 ? (u32)disp : (u16)disp);
-		return TA;
+		emit_mov_imm(e, to, asize == 8 && bytes == 8 ? (u64)disp : asize == 2 ? (u16)disp : (u32)disp);
+		return to;
 	}
-	if (asize == 8 && m.index == H_NONE && disp == 0)
-		return m.base;
-	if (disp != (s32)disp)
-		disp = (s32)disp; /* bias may carry it over the edge only at 32-bit address sizes, which wrap */
-	m.disp = disp;
+	if (asize == 8 && m.index == H_NONE && disp == 0) {
+		if (to == TA)
+			return m.base;
+		emit_mov_rr(e, bytes, to, m.base);
+		return to;
+	}
+	/* the bias may carry it over the edge only at 32-bit address sizes, which wrap */
+	m.disp = (s32)disp;
 	if (m.index != H_NONE && m.scale == 0 && m.base == H_NONE) {
 		m.base = m.index;
 		m.index = H_NONE;
 	}
-	if (asize == 8) {
-		emit_lea(e, 8, TA, m);
-	} else {
-		if (m.index == H_NONE && disp == 0)
-			emit_mov_rr(e, asize, TA, m.base);
-		else {
-			emit_lea(e, 4, TA, m);
-			if (asize == 2)
-				emit_mov_rr(e, 2, TA, TA);
-		}
+	if (asize != 8 && m.index == H_NONE && disp == 0) {
+		emit_mov_rr(e, asize, to, m.base);
+		return to;
 	}
-	return TA;
+	emit_lea(e, asize == 8 ? bytes : 4, to, m);
+	if (asize == 2)
+		emit_mov_rr(e, 2, to, to);
+	return to;
+}
+
+u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias)
+{
+	return offset_to(l, o, bias, TA, 8);
+}
+
+void lower_offset_to(struct lower *l, const ZydisDecodedOperand *o, u8 to, unsigned int bytes)
+{
+	offset_to(l, o, 0, to, bytes);
 }
 
 static bool seg_flat(const struct lower *l, enum sreg seg)

@@ -111,12 +111,14 @@ static struct enc base_enc(const struct lower *l)
 			if (c.vex && is_gpr(&i->op[k]))
 				c.w = false;
 		}
-		switch (z->mnemonic) { /* the same with the integer in memory */
+		switch (z->mnemonic) { /* the same with the integer in memory, or implied */
 		case ZYDIS_MNEMONIC_VCVTSI2SS:
 		case ZYDIS_MNEMONIC_VCVTSI2SD:
 		case ZYDIS_MNEMONIC_VPEXTRD:
 		case ZYDIS_MNEMONIC_VPINSRD:
 		case ZYDIS_MNEMONIC_VMOVD:
+		case ZYDIS_MNEMONIC_VPCMPESTRI:
+		case ZYDIS_MNEMONIC_VPCMPESTRM:
 			c.w = false;
 			break;
 		default:
@@ -189,11 +191,12 @@ struct slot {
 	const ZydisDecodedOperand *o;
 	u8 g, host;
 	bool temp; /* host is a temporary: load before, store after */
+	bool loaded; /* by another operand */
 };
 
 static void slot_load(struct lower *l, const struct slot *s)
 {
-	if (!s->temp)
+	if (!s->temp || s->loaded)
 		return;
 	if (guest_reg_home[s->g] != H_NONE)
 		emit_mov_rr(&l->e, 8, s->host, guest_reg_home[s->g]);
@@ -274,7 +277,7 @@ static void lower_high(struct lower *l)
 		} else if (guest_reg_home[g] < 8) {
 			field = guest_reg_home[g];
 		} else {
-			wide = (struct slot){ o, g, TI, true };
+			wide = (struct slot){ .o = o, .g = g, .host = TI, .temp = true };
 			field = TI;
 		}
 		if (lower_high_byte(o->reg.value))
@@ -351,13 +354,15 @@ void lower_plain(struct lower *l)
 			if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG && o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM &&
 			    o->encoding != ZYDIS_OPERAND_ENCODING_NDSNDD)
 				continue; /* implied by the opcode: RAX, which is itself */
-			*s = (struct slot){ o, g, guest_reg_home[g], false };
+			*s = (struct slot){ .o = o, .g = g, .host = guest_reg_home[g] };
 			if (s->host == H_NONE) {
 				s->temp = true;
-				/* the same register twice: the same temporary */
+				/* the same register twice: the same temporary, loaded once */
 				for (j = 0; j < slots; j++)
-					if (slot[j].g == g)
+					if (slot[j].g == g) {
 						s->host = slot[j].host;
+						s->loaded = true;
+					}
 				if (s->host == H_NONE)
 					s->host = m ? temps_mem[temps++] : temps_reg[temps++];
 			}
@@ -412,7 +417,7 @@ void lower_plain(struct lower *l)
 			c.mem = MEM_BASE(TA, 0);
 		}
 		for (k = 0; k < slots && n < SEQ_MAX - 1; k++)
-			if (slot[k].temp)
+			if (slot[k].temp && !slot[k].loaded)
 				seq[n++] = slot_load_enc(&slot[k]);
 		seq[n++] = c;
 		lower_access(l, a, size, rw_of(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0) | x87_desc(i, m), seq, n);
@@ -519,22 +524,22 @@ void lower_lea(struct lower *l)
 {
 	const struct insn *i = l->i;
 	unsigned int size = i->op[0].size / 8;
-	u8 g = lower_gpr(i->op[0].reg.value), a;
+	u8 g = lower_gpr(i->op[0].reg.value);
 	struct emit *e = &l->e;
 
-	a = lower_offset(l, &i->op[1], 0);
 	if (size == 2) {
+		u8 a = lower_offset(l, &i->op[1], 0);
+
 		if (guest_reg_home[g] == H_NONE)
 			emit_store(e, 2, MEM_VCPU(OFF_GPR(g)), a);
 		else
 			emit_op_rr(e, 0x89, 2, a, guest_reg_home[g]);
-		return;
+	} else if (guest_reg_home[g] == H_NONE) {
+		lower_offset_to(l, &i->op[1], TI, size);
+		emit_store(e, 8, MEM_VCPU(OFF_GPR(g)), TI);
+	} else {
+		lower_offset_to(l, &i->op[1], guest_reg_home[g], size);
 	}
-	if (guest_reg_home[g] == H_NONE && a != TA) {
-		emit_mov_rr(e, size, TA, a);
-		a = TA;
-	}
-	lower_set(l, g, size, a);
 }
 
 void lower_bswap(struct lower *l)
@@ -633,7 +638,7 @@ void lower_bit(struct lower *l)
 	c.reg = TI;
 	c.is_mem = true;
 	c.mem = lower_host_mem(TA);
-	seq[0] = slot_load_enc(&(struct slot){ r, lower_gpr(r->reg.value), TI, true });
+	seq[0] = slot_load_enc(&(struct slot){ .o = r, .g = lower_gpr(r->reg.value), .host = TI, .temp = true });
 	seq[1] = (struct enc){ .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = TI, .vvvv = TI, .is_mem = true,
 			       .mem = MEM_TLB(TLB_OFF(bit_mask) + 8 * (int)(shift - 3)) };
 	seq[2] = c;
@@ -664,7 +669,7 @@ void lower_shift(struct lower *l)
 		u8 g = lower_gpr(i->op[1].reg.value);
 
 		src = &i->op[1];
-		s = (struct slot){ src, g, guest_reg_home[g] == H_NONE ? TI : guest_reg_home[g], guest_reg_home[g] == H_NONE };
+		s = (struct slot){ .o = src, .g = g, .host = guest_reg_home[g] == H_NONE ? TI : guest_reg_home[g], .temp = guest_reg_home[g] == H_NONE };
 		c.reg = s.host;
 	}
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {

@@ -13,3 +13,5 @@ OBJS += l0/bt/lower_system.o
 GENERAL_OBJS += l0/bt/runtime.o
 GENERAL_OBJS += l0/bt/vector.o
 include l0/bt/fuzz.mk
+TESTS += test_translate
+TEST_OBJS_test_translate := l0/bt/tests/test_translate.o l0/bt/tests/bt_bench.o

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A machine without devices and a vCPU that nobody runs: for tests of what the translator emits and keeps. */
+#ifndef L0_BT_TESTS_BT_BENCH_H
+#define L0_BT_TESTS_BT_BENCH_H
+
+#include "../../cpu/model.h"
+#include "../../machine/machine.h"
+#include "../../run/loop.h"
+#include "../cache.h"
+
+struct bt_bench {
+	struct machine machine;
+	struct cpu_model model;
+	struct vcpu_thread thread;
+	struct vcpu *vcpu[1];
+	struct vcpu *v;
+	struct bt *bt;
+};
+
+/* 64-bit mode at CPL 0 without paging (which no CPU has, and which the translator doesn't mind): linear is physical. */
+void bt_bench_create(struct bt_bench *b, size_t cache_bytes);
+void bt_bench_destroy(struct bt_bench *b);
+/* Put code at guest-physical `at` and translate the block there. */
+struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n);
+/* Host code from cache offset `from` to `to` as text, one instruction a line; addresses of vcpu, TLB and code by name. */
+void bt_bench_disassemble(struct bt_bench *b, u32 from, u32 to, char *text, size_t n);
+
+#endif
