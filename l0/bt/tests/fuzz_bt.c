@@ -68,7 +68,7 @@ static const struct fuzz_region regions[] = { FUZZ_REGIONS(FUZZ_REGION_TABLE_ROW
 
 static u64 *table(struct turtles *t, u64 gpa)
 {
-	return (u64 *)memory_host(&t->machine.memory, gpa);
+	return (u64 *)(t->machine.memory.base + gpa);
 }
 
 /* One 4 KiB page: SDM vol. 3, "4-Level Paging". The upper levels permit everything. */

@@ -89,11 +89,12 @@ static void drop_items(struct engine *e, struct fuzz_program *p, struct fuzz_cas
 /* n bytes of the input state to zero, if it makes no difference */
 static void try_zero(struct engine *e, const struct fuzz_program *p, struct fuzz_case *c, void *field, unsigned int n)
 {
-	struct fuzz_case before = *c;
+	u8 before[16];
 
+	memcpy(before, field, n);
 	memset(field, 0, n);
-	if (memcmp(&before, c, sizeof(before)) && !still_differs(e, p, c))
-		*c = before;
+	if (memcmp(before, field, n) && !still_differs(e, p, c))
+		memcpy(field, before, n);
 }
 
 static void simplify_state(struct engine *e, const struct fuzz_program *p, struct fuzz_case *c)

@@ -156,7 +156,7 @@ static bool based_operand(struct fuzz_context *c, struct draft *d, u8 reg)
 		if (!fits(displacement, 32))
 			return false;
 	} else {
-		displacement = (s8)rng_next(r);
+		displacement = (s64)rng_below(r, 256) - 128;
 		if (rng_chance(r, 60))
 			displacement &= ~15;
 		if (rng_chance(r, 30))
@@ -193,7 +193,7 @@ static void put_modrm(struct fuzz_context *c, struct draft *d, bool vsib)
 		set_register(d, base, REX_B);
 		put(d, 2 << 6 | reg << 3 | 4, 1);
 		put(d, rng_below(r, 32) << 3 | (base & 7), 1);
-		put(d, (s8)rng_next(r), 4);
+		put(d, rng_below(r, 256) - 128, 4);
 		return;
 	}
 	if (n < 45) { /* registers */

@@ -23,13 +23,15 @@ static struct fuzz_target *native(char *error)
 {
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	char *name;
 
-	if (n < 0) {
+	path[n > 0 ? n : 0] = 0;
+	name = strrchr(path, '/');
+	if (!name) {
 		snprintf(error, 200, "/proc/self/exe can't be read");
 		return NULL;
 	}
-	path[n] = 0;
-	strcpy(strrchr(path, '/'), "/fuzz-native");
+	strcpy(name, "/fuzz-native");
 	return fuzz_native_create(path, error);
 }
 
@@ -92,7 +94,7 @@ int main(int argc, char **argv)
 			o.cases = 1;
 			break;
 		case 'S':
-			name = optarg;
+			name = optarg ? optarg : name;
 			break;
 		case 'h':
 			fputs(usage, stdout);
