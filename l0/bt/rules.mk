@@ -15,3 +15,5 @@ GENERAL_OBJS += l0/bt/vector.o
 include l0/bt/fuzz.mk
 TESTS += test_translate
 TEST_OBJS_test_translate := l0/bt/tests/test_translate.o l0/bt/tests/bt_bench.o
+TESTS += test_cache
+TEST_OBJS_test_cache := l0/bt/tests/test_cache.o l0/bt/tests/bt_bench.o

@@ -16,7 +16,7 @@
 static const struct {
 	const char *bytes, *host;
 } vectors[] = {
-#include "vectors.h"
+#include "vectors.inc"
 };
 
 static size_t parse(const char *hex, u8 *code)

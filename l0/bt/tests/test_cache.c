@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Blocks: how they are found, chained, dropped. Nothing is run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../cpu/mode.h"
+#include "bt_bench.h"
+
+#define A 0x10000u
+#define B 0x10100u
+#define OTHER_PAGE 0x20000u
+
+static const u8 jmp_to_b[] = { 0xe9, 0xfb, 0x00, 0x00, 0x00 }; /* at A */
+static const u8 ret[] = { 0xc3 };
+
+static int setup(void **state)
+{
+	static struct bt_bench b; /* the tests run one after the other */
+
+	bt_bench_create(&b, 1 << 20);
+	*state = &b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bt_bench_destroy(*state);
+	return 0;
+}
+
+static u32 aimed_at(struct bt_bench *b, const struct bt_exit *x)
+{
+	s32 rel;
+
+	memcpy(&rel, b->bt->rw + x->patch, 4);
+	return x->patch + 4 + (u32)rel;
+}
+
+static u32 index_of(struct bt_bench *b, const struct bt_block *block)
+{
+	return (u32)(block - b->bt->blocks);
+}
+
+static void a_block_is_found_by_physical_address_and_mode(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *block = bt_bench_translate(b, A, ret, sizeof(ret));
+
+	assert_ptr_equal(cache_find(b->bt, A, UINT64_MAX, b->v->mode), block);
+	assert_null(cache_find(b->bt, A + 1, UINT64_MAX, b->v->mode));
+	assert_null(cache_find(b->bt, A, UINT64_MAX, b->v->mode ^ MODE_CPL3));
+}
+
+static void a_jump_within_the_page_is_chained_and_undone_when_its_target_is_dropped(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *from = bt_bench_translate(b, A, jmp_to_b, sizeof(jmp_to_b));
+	struct bt_block *to = bt_bench_translate(b, B, ret, sizeof(ret));
+	struct bt_exit *x = &from->exit[0];
+
+	assert_int_not_equal(x->patch, 0);
+	assert_int_equal(aimed_at(b, x), x->stub);
+	cache_chain(b->bt, index_of(b, from) * 2, to);
+	assert_int_equal(aimed_at(b, x), to->direct);
+	assert_int_equal(to->incoming, index_of(b, from) * 2);
+	cache_drop(b->bt, to);
+	assert_int_equal(aimed_at(b, x), x->stub);
+	assert_int_equal(x->target, BLOCK_NONE);
+	assert_null(cache_find(b->bt, B, UINT64_MAX, b->v->mode));
+	/* whoever still has its address is sent to the lookup: mov ecx, 0; jmp */
+	assert_int_equal(b->bt->rw[to->code], 0xb9);
+	assert_int_equal(b->bt->rw[to->code + 5], 0xe9);
+	assert_true(from->valid);
+}
+
+static void dropping_the_source_leaves_the_target_without_it(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *from = bt_bench_translate(b, A, jmp_to_b, sizeof(jmp_to_b));
+	struct bt_block *to = bt_bench_translate(b, B, ret, sizeof(ret));
+
+	cache_chain(b->bt, index_of(b, from) * 2, to);
+	cache_drop(b->bt, from);
+	assert_int_equal(to->incoming, BLOCK_NONE);
+	assert_true(to->valid);
+}
+
+static void a_jump_to_another_page_is_not_chained(void **state)
+{
+	static const u8 far_away[] = { 0xe9, 0x00, 0x10, 0x00, 0x00 };
+	struct bt_bench *b = *state;
+	struct bt_block *from = bt_bench_translate(b, A, far_away, sizeof(far_away));
+
+	assert_int_equal(from->exit[0].patch, 0);
+}
+
+static void a_write_drops_what_it_overlaps_and_nothing_else(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *first = bt_bench_translate(b, A, jmp_to_b, sizeof(jmp_to_b));
+	struct bt_block *second = bt_bench_translate(b, B, ret, sizeof(ret));
+	struct bt_block *third = bt_bench_translate(b, OTHER_PAGE, ret, sizeof(ret));
+	u8 *flag = memory_flag(&b->machine.memory, A);
+
+	assert_true(*flag & PAGE_CODE);
+	assert_false(cache_written(b->bt, A + sizeof(jmp_to_b), 8, first));
+	assert_true(first->valid && second->valid);
+	assert_true(cache_written(b->bt, A + sizeof(jmp_to_b) - 1, 1, first));
+	assert_false(first->valid);
+	assert_true(second->valid && third->valid);
+	assert_true(*flag & PAGE_CODE);
+	cache_written(b->bt, B - 4, 5, NULL);
+	assert_false(second->valid);
+	assert_false(*flag & PAGE_CODE);
+	assert_true(third->valid);
+}
+
+static void data_beside_code_that_keeps_being_written_costs_the_page_its_code(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *block = bt_bench_translate(b, A, ret, sizeof(ret));
+	unsigned int writes = 0;
+
+	while (block->valid && writes < 1000) {
+		cache_written(b->bt, A + 0x800, 8, NULL);
+		writes++;
+	}
+	assert_in_range(writes, 2, 100);
+	assert_false(*memory_flag(&b->machine.memory, A) & PAGE_CODE);
+}
+
+static void a_new_block_forbids_direct_stores_to_its_page(void **state)
+{
+	struct bt_bench *b = *state;
+	unsigned int i = tlb_index(A);
+	struct tlb_arrays *a = &b->v->tlb->view[TLB_KERNEL];
+
+	assert_non_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
+	assert_int_equal(a->write[i], (u64)-(s64)A);
+	bt_bench_translate(b, A, ret, sizeof(ret));
+	assert_int_equal(a->write[i], tlb_invalid(i));
+	assert_int_equal(a->read[i], (u64)-(s64)A);
+	assert_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
+	cache_drop(b->bt, cache_find(b->bt, A, UINT64_MAX, b->v->mode));
+	assert_non_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
+}
+
+static void host_addresses_lead_back_to_the_guests_instruction(void **state)
+{
+	static const u8 code[] = { 0x48, 0x01, 0xd8, 0x48, 0x8b, 0x07, 0x90, 0xc3 }; /* add, mov, nop, ret */
+	struct bt_bench *b = *state;
+	struct bt_block *block = bt_bench_translate(b, A, code, sizeof(code));
+	u64 direct = (u64)b->bt->rx + block->direct;
+	u32 left;
+
+	assert_int_equal(block->insns, 4);
+	assert_ptr_equal(cache_by_host(b->bt, direct), block);
+	assert_ptr_equal(cache_by_host(b->bt, (u64)b->bt->rx + block->end - 1), block);
+	assert_null(cache_by_host(b->bt, (u64)b->bt->rx + 1));
+	assert_int_equal(cache_insn_at(b->bt, block, direct + b->bt->maps[block->map + 1].host, &left), 3);
+	assert_int_equal(left, 3);
+}
+
+static void a_full_cache_is_emptied_and_used_again(void **state)
+{
+	struct bt_bench *b = *state;
+	struct bt_block *block;
+	u64 at = A;
+
+	do {
+		assert_true(machine_write(&b->machine, at, jmp_to_b, sizeof(jmp_to_b)));
+		block = translate(b->v, at, false);
+		at += 16;
+		assert_true(at < b->machine.memory.low);
+	} while (block);
+	cache_flush(b->bt);
+	assert_null(cache_find(b->bt, A, UINT64_MAX, b->v->mode));
+	assert_false(*memory_flag(&b->machine.memory, A) & PAGE_CODE);
+	assert_non_null(translate(b->v, A, false));
+}
+
+static void every_bad_target_misses_an_empty_jump_cache(void **state)
+{
+	struct bt_bench *b = *state;
+	const struct jump_cache *jc = &b->v->tlb->jc[JC_KERNEL64];
+	unsigned int i;
+
+	for (i = 0; i < JC_ENTRIES; i++)
+		assert_int_not_equal(jc_index(-jc->tag[i]), i);
+	for (i = 0; i < TLB_ENTRIES; i++) {
+		u64 page = -b->v->tlb->view[TLB_USER].read[i];
+
+		assert_int_not_equal(tlb_index(page), i);
+		assert_int_not_equal(tlb_index(page - PAGE_SIZE), i);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_block_is_found_by_physical_address_and_mode),
+		TEST(a_jump_within_the_page_is_chained_and_undone_when_its_target_is_dropped),
+		TEST(dropping_the_source_leaves_the_target_without_it),
+		TEST(a_jump_to_another_page_is_not_chained),
+		TEST(a_write_drops_what_it_overlaps_and_nothing_else),
+		TEST(data_beside_code_that_keeps_being_written_costs_the_page_its_code),
+		TEST(a_new_block_forbids_direct_stores_to_its_page),
+		TEST(host_addresses_lead_back_to_the_guests_instruction),
+		TEST(a_full_cache_is_emptied_and_used_again),
+		TEST(every_bad_target_misses_an_empty_jump_cache),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
