@@ -34,8 +34,8 @@ void bt_run(struct vcpu *v);
 /* After an unwind: take back what the interrupted block had counted and did not run. */
 void bt_unwound(struct vcpu *v);
 
-/* Guest instructions that the current block has counted but not run yet, the current one included. */
-unsigned int bt_uncounted(const struct vcpu *v);
+/* Guest instructions that the current block has counted but not run yet, the current one included; negative: run but not counted. */
+int bt_uncounted(const struct vcpu *v);
 
 /* A device or loader wrote guest-physical memory: drop what was translated from it. */
 void bt_phys_written(struct machine *m, u64 gpa, u64 n);

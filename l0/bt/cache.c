@@ -382,15 +382,14 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 	return &bt->blocks[lo];
 }
 
-u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc, u32 *left)
+u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc)
 {
 	u64 offset = host_pc - (u64)bt->rx - b->direct;
 	u32 i = 0;
 
 	while (i + 1 < b->insns && bt->maps[b->map + i + 1].host <= offset)
 		i++;
-	*left = b->insns - i;
-	return bt->maps[b->map + i].guest;
+	return i;
 }
 
 /* Translated code uses these beyond x86-64's base. */

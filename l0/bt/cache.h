@@ -48,6 +48,7 @@ struct bt_block {
 	u32 incoming; /* first exit chained to this block */
 	u16 len; /* guest bytes */
 	u8 insns;
+	u8 check_at; /* the budget is taken just before this instruction: see translate.c */
 	bool valid, single;
 	struct bt_exit exit[2];
 };
@@ -78,7 +79,7 @@ struct bt {
 
 struct bt_vcpu {
 	struct bt *bt;
-	u32 fixup; /* see bt_uncounted() */
+	s32 fixup; /* see bt_uncounted() */
 	bool single; /* the next block is one instruction, kept out of the hash (self-modifying code) */
 	bool fsgsbase;
 	struct tlb *gs; /* what the host's GS base points at */
@@ -101,8 +102,17 @@ void cache_flush(struct bt *bt);
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
 bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);
-/* The instruction of b that host_pc belongs to: its offset in the page; *left: instructions from it to the end. */
-u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc, u32 *left);
+/* The instruction of b that host_pc, not in a cold part, belongs to: its index. */
+u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc);
+
+/*
+ * What has to be added to the budget if instruction `index` of b doesn't complete: those that were counted and not run, or, before
+ * the block's budget was taken, less those that were run and not counted.
+ */
+static inline s32 block_uncounted(const struct bt_block *b, u32 index)
+{
+	return index < b->check_at ? -(s32)index : (s32)(b->insns - index);
+}
 
 static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 {
@@ -137,7 +147,7 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
  * What a slow path needs to know of its instruction, in 32 bits:
  *   0..6 operand size in bytes, 7 SS-relative (#SS instead of #GP), 8 write, 9 read,
  *   10 the operand must be aligned to its size (#GP), 11 an x87 instruction that waits: a pending #MF comes first,
- *   12..23 offset of the instruction in its page, 24..31 instructions from it to the block's end, itself included
+ *   12..23 offset of the instruction in its page, 24..31 block_uncounted() of it, signed
  */
 #define DESC_SIZE(d) ((d)&127)
 #define DESC_SS BIT(7)
@@ -146,7 +156,7 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
 #define DESC_ALIGNED BIT(10)
 #define DESC_X87 BIT(11)
 #define DESC_OFFSET(d) (((d) >> 12) & 4095)
-#define DESC_LEFT(d) ((d) >> 24)
+#define DESC_UNCOUNTED(d) ((s32)(d) >> 24)
 /* callouts: bits 0..3 length of the instruction, 4 the block ends here */
 #define DESC_END BIT(4)
 /* jc_miss: bits 0..11 bytes to add to SP to undo the instruction's stack change if the target is bad, biased by 2048 */

@@ -204,6 +204,17 @@ void lower_cold(struct lower *l)
 			emit_mov_imm(e, TI, l->count);
 			emit_jmp(e, l->bt->thunk.budget);
 			break;
+		case COLD_BUDGET_AFTER:
+			/* the flags are gone: run the instruction that makes new ones, then leave behind it */
+			l->at = l->b->check_at;
+			l->i = &l->insn[l->at];
+			l->i->rule->fn(l);
+			emit_mov_imm(e, TA, l->i->offset + l->i->z.length);
+			emit_mov_imm(e, TI, l->count - l->at - 1);
+			emit_jmp(e, l->bt->thunk.budget);
+			l->at = l->count - 1;
+			l->i = &l->insn[l->at];
+			break;
 		case COLD_CHAIN:
 			l->b->exit[c->exit].stub = e->p - l->bt->rw;
 			emit_mov_imm(e, TC, (u32)(l->b - l->bt->blocks) * 2 + c->exit);

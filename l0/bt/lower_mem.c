@@ -17,7 +17,7 @@
 
 u32 lower_desc(const struct lower *l)
 {
-	return (u32)l->i->offset << 12 | (l->count - l->at) << 24;
+	return (u32)l->i->offset << 12 | (u32)block_uncounted(l->b, l->at) << 24;
 }
 
 u8 lower_gpr(ZydisRegister r)

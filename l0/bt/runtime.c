@@ -239,7 +239,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	u64 at;
 
 	b->bt->stats.callouts++;
-	b->fixup = DESC_LEFT(desc);
+	b->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	at = v->rip;
 	v->next_rip = wrap(v, at + (desc & 15));
@@ -265,7 +265,7 @@ u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)
 	unsigned int access = (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0);
 	u64 linear;
 
-	v->bt->fixup = DESC_LEFT(desc);
+	v->bt->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	linear = segment_linear(v, DESC_SEG_OF(desc), offset, DESC_SIZE(desc), access);
 	v->bt->fixup = 0;
@@ -273,9 +273,10 @@ u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)
 }
 
 /* Stores to a page with translated code: drop what they overlap first, so that what runs next is translated anew. */
-static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, const struct bt_block *current)
+static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, const struct bt_block *current, u32 offset)
 {
 	struct bt *bt = v->bt->bt;
+	bool last = !current || bt->maps[current->map + current->insns - 1].guest == offset;
 	struct mmu_page page;
 	u32 error;
 
@@ -285,7 +286,7 @@ static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigne
 		k = k < size ? k : size;
 		if (mmu_walk(v, linear, access, &page, &error) && memory_is_ram(&v->machine->memory, page.gpa) &&
 		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_CODE) &&
-		    cache_written(bt, page.gpa, k, current) && v->bt->fixup > 1) {
+		    cache_written(bt, page.gpa, k, current) && !last) {
 			/* The block has changed behind this instruction: do it again alone, then look at the new bytes. */
 			v->bt->single = true;
 			vcpu_restart(v);
@@ -333,7 +334,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	u8 *host;
 
 	bt->stats.tlb_misses++;
-	b->fixup = DESC_LEFT(desc);
+	b->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	v->bounce = 0;
 	if ((desc & DESC_X87) && x87_pending(v))
@@ -359,7 +360,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 		mmu_check(v, linear, size, access);
 	}
 	if (access & ACC_WRITE) {
-		write_to_code(v, linear, size, access, cache_by_host(bt, return_to));
+		write_to_code(v, linear, size, access, cache_by_host(bt, return_to), DESC_OFFSET(desc));
 		if (!split && (host = mmu_host(v, linear, access))) {
 			b->fixup = 0;
 			return (u64)host - linear;
@@ -394,10 +395,10 @@ u8 *rt_fault(struct vcpu *v)
 {
 	struct bt_vcpu *b = v->bt;
 	struct bt_block *block = cache_by_host(b->bt, b->fault_rip_host);
-	u32 left;
+	u32 index = cache_insn_at(b->bt, block, b->fault_rip_host);
 
-	set_rip(v, cache_insn_at(b->bt, block, b->fault_rip_host, &left));
-	b->fixup = left;
+	set_rip(v, b->bt->maps[block->map + index].guest);
+	b->fixup = block_uncounted(block, index);
 	if (b->fault_vector == VEC_GP)
 		raise_gp(v, 0);
 	if (b->fault_vector == VEC_XM && !(v->cr4 & CR4_OSXMMEXCPT))
@@ -435,7 +436,7 @@ void bt_run(struct vcpu *v)
 		((void (*)(struct vcpu *, u8 *))bt->thunk.enter)(v, code);
 }
 
-unsigned int bt_uncounted(const struct vcpu *v)
+int bt_uncounted(const struct vcpu *v)
 {
 	return v->bt->fixup;
 }

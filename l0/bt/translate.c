@@ -177,6 +177,56 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 	return n;
 }
 
+/*
+ * Every block takes its instructions from the budget and leaves if that is used up. A subtraction and a conditional jump would do,
+ * but for the guest's flags; so they stand where the flags are about to be overwritten anyway, before an instruction that works on
+ * registers alone: if the block is left there, it is left behind that instruction. Where there is none, the prologue does it with
+ * instructions that leave the flags alone.
+ */
+static bool check_here(const struct lower *l, unsigned int k)
+{
+	const struct insn *i = &l->insn[k];
+	unsigned int n;
+
+	if (l->step || (i->rule->flags & RULE_END))
+		return false;
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_CMP:
+	case ZYDIS_MNEMONIC_AND:
+	case ZYDIS_MNEMONIC_OR:
+	case ZYDIS_MNEMONIC_XOR:
+	case ZYDIS_MNEMONIC_TEST:
+	case ZYDIS_MNEMONIC_NEG:
+		break;
+	default:
+		return false;
+	}
+	for (n = 0; n < i->z.operand_count_visible; n++)
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			return false;
+	return true;
+}
+
+static u8 find_check(const struct lower *l)
+{
+	unsigned int k;
+
+	for (k = 0; k < l->count; k++)
+		if (check_here(l, k))
+			return k;
+	return 0;
+}
+
+static void check_before(struct lower *l)
+{
+	struct emit *e = &l->e;
+
+	emit_enc(e, &(struct enc){ .w = true, .op = 0x83, .reg = 5, .is_mem = true, .mem = MEM_VCPU(OFF(budget)), .imm_len = 1, .imm = { (u8)l->count } });
+	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_BUDGET_AFTER, .from = emit_jcc_fwd(e, 8) };
+}
+
 static void prologue(struct lower *l)
 {
 	struct emit *e = &l->e;
@@ -191,6 +241,12 @@ static void prologue(struct lower *l)
 		emit8(e, 0x90);
 
 	l->b->direct = e->p - l->bt->rw;
+	if (l->b->check_at)
+		return;
+	if (check_here(l, 0)) {
+		check_before(l);
+		return;
+	}
 	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
 	emit_lea(e, 8, TI, MEM_BASE(TC, -(s32)l->count));
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(sign_mask)));
@@ -216,6 +272,8 @@ static void lower_all(struct lower *l)
 		l->at = k;
 		l->i = &l->insn[k];
 		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct, .guest = l->i->offset };
+		if (k && k == l->b->check_at)
+			check_before(l);
 		l->i->rule->fn(l);
 	}
 	/* Control transfers have left. A callout that ends the block never returns here. */
@@ -281,6 +339,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	b->mode = v->mode;
 	b->insns = l->count;
 	b->single = single;
+	b->check_at = find_check(l);
 	lower_all(l);
 	if (l->e.full)
 		return NULL;

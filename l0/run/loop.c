@@ -27,7 +27,7 @@ u64 vcpu_insns(const struct vcpu *v)
 
 	if (v->budget_held != BUDGET_NOT_HELD)
 		budget += v->budget_held + 1;
-	return v->insns + (u64)(v->slice - budget) - bt_uncounted(v);
+	return v->insns + (u64)(v->slice - budget - bt_uncounted(v));
 }
 
 /* The slice is over, or was left in its middle: its count goes to the total. */
@@ -75,10 +75,13 @@ static s64 slice(struct vcpu *v)
 
 static void init_or_sipi(struct vcpu *v, u32 events)
 {
-	if (events & EV_INIT) {
-		vcpu_fpu_park(v);
+	vcpu_fpu_park(v);
+	if ((events & EV_INIT) && !v->index) {
+		/* The first vCPU would start at the reset vector, in firmware. */
+		machine_stop(v->machine, STOP_CPU_RESET, 0, NULL);
+	} else if (events & EV_INIT) {
 		vcpu_reset(v, true);
-		v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_ACTIVE;
+		v->activity = ACTIVITY_WAIT_SIPI;
 	}
 	if ((events & EV_SIPI) && v->activity == ACTIVITY_WAIT_SIPI) {
 		segment_load_real(v, CS, (u16)(v->sipi_vector << 8));
@@ -154,7 +157,7 @@ static void triple_fault(struct vcpu *v)
 	if (v->machine->no_reboot)
 		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
 	else
-		machine_stop(v->machine, STOP_RESET, 0, NULL);
+		machine_stop(v->machine, STOP_CPU_RESET, 0, NULL);
 }
 
 void vcpu_loop(struct vcpu_thread *t)

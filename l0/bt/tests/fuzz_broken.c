@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A target that is wrong about one instruction: shows that the fuzzer finds what it is there to find. */
-#include <Zydis/Zydis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "fuzz_target.h"
+#include "fuzz_insn.h"
 
 struct broken {
 	struct fuzz_target target;
@@ -28,8 +27,7 @@ static bool contains(const struct broken *b, const struct fuzz_case *c)
 	ZydisDecoder decoder;
 	unsigned int at = 0;
 
-	ZydisDecoderInit(&decoder, c->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-			 c->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	fuzz_decoder(&decoder, fuzz_mode(c));
 	while (at < c->code_size &&
 	       ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, c->code + at, c->code_size - at, &z))) {
 		if (z.mnemonic == b->mnemonic)

@@ -49,6 +49,13 @@ static bool is_fault_at_top(const struct fuzz_result *r)
 	return r->vector == VEC_PF && r->cr2 >= 0x100000000 - 512 && r->cr2 < 0x100000000;
 }
 
+static bool in_code(const struct fuzz_case *c, u64 rip)
+{
+	u64 linear = fuzz_mode(c)->code_base + rip;
+
+	return linear >= FUZZ_CODE && linear < FUZZ_CODE_END;
+}
+
 /* It stopped at an instruction with a memory operand of 16 bytes or more. */
 static bool is_wide_at(const struct comparison *x, const struct fuzz_result *r)
 {
@@ -72,6 +79,9 @@ static const char *incomparable(const struct comparison *x)
 	/* AMD reports a branch to a non-canonical address at its target, Intel at the branch: SDM vol. 2, "JMP", "RET" */
 	if (!canonical(r->out.rip))
 		return "branch to a non-canonical address";
+	/* the same with a segment's limit */
+	if (is_limit_fault(r) && fuzz_mode(x->c)->code_base && !in_code(x->c, r->out.rip))
+		return "branch beyond the limit of CS";
 	/* INT1: hypervisors with an AMD CPU under them inject its #DB with RIP not advanced */
 	if (r->vector == VEC_DB && !(x->c->in.rflags & BIT(8)) && !(r->out.rflags & BIT(8)))
 		return "INT1";
@@ -82,7 +92,7 @@ static const char *incomparable(const struct comparison *x)
 	if (is_wide_at(x, r->vector == VEC_AC ? r : s) && (r->vector == VEC_AC || s->vector == VEC_AC))
 		return "alignment check of a wide operand";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
-	if (x->c->compat && ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
+	if (fuzz_mode(x->c)->bits != 64 && ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
 		return "operand across 4 GiB";
 	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
 	if (r->vector == VEC_GP && s->vector == VEC_SS && is_wide_at(x, r))
@@ -145,8 +155,7 @@ static u32 gather_registers(const struct comparison *x)
 
 	if (x->item < 0 || x->item >= x->p->count || !x->p->items[x->item].gather)
 		return 0;
-	ZydisDecoderInit(&decoder, x->c->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-			 x->c->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	fuzz_decoder(&decoder, fuzz_mode(x->c));
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, x->p->items[x->item].bytes, 15, &z, operands)))
 		return 0;
 	for (i = 0; i < z.operand_count; i++)
@@ -199,7 +208,7 @@ static void compare_vectors(struct comparison *x, u32 undefined)
 	normalize(&x->subject->out, b);
 	compare_x87(x, a, b, undefined);
 	look(x, "mxcsr", a + 24, b + 24, NULL, 4);
-	for (i = 0; i < (x->c->compat ? 8u : 16u); i++) {
+	for (i = 0; i < (fuzz_mode(x->c)->bits != 64 ? 8u : 16u); i++) {
 		if (skip & BIT(i))
 			continue;
 		snprintf(name, sizeof(name), "xmm%u", i);
@@ -248,7 +257,7 @@ static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
 {
 	const struct fuzz_result *r = x->reference, *s = x->subject;
 	const struct fuzz_state *a = &r->out, *b = &s->out;
-	u64 width = x->c->compat ? 0xffffffff : ~0ull, error_mask = ~0ull;
+	u64 width = fuzz_mode(x->c)->bits != 64 ? 0xffffffff : ~0ull, error_mask = ~0ull;
 	u32 undefined;
 	unsigned int i;
 
@@ -264,11 +273,15 @@ static void compare_all(struct comparison *x, u8 memory[FUZZ_PAGES][4096])
 	look_number(x, "rip", a->rip, b->rip, width);
 	/* AMD: a POPA that faults has loaded what it read before */
 	for (i = stopped_at(x, ZYDIS_MNEMONIC_POPA) || stopped_at(x, ZYDIS_MNEMONIC_POPAD) ? 16 : 0;
-	     i < (x->c->compat ? 8u : 16u); i++)
+	     i < (fuzz_mode(x->c)->bits != 64 ? 8u : 16u); i++)
 		look_number(x, gpr_names[i], a->gpr[i], b->gpr[i], width);
 	/* RF is part of how an exception is delivered, not of what the code did */
 	look_number(x, "rflags", a->rflags, b->rflags, 0x3e7fd5 & ~(u64)(undefined & 0xffffff) & ~BIT(16));
-	if (!x->c->compat) {
+	look_number(x, "cs", a->cs, b->cs, ~0ull);
+	look_number(x, "ss", a->ss, b->ss, ~0ull);
+	look_number(x, "ds", a->ds, b->ds, ~0ull);
+	look_number(x, "es", a->es, b->es, ~0ull);
+	if (fuzz_mode(x->c)->bits == 64) {
 		look_number(x, "fs base", a->fs_base, b->fs_base, ~0ull);
 		look_number(x, "gs base", a->gs_base, b->gs_base, ~0ull);
 	}
@@ -360,7 +373,7 @@ void fuzz_print_differences(FILE *to, const struct fuzz_program *p, const struct
 static void print_instruction(FILE *to, const struct fuzz_program *p, const struct fuzz_case *c, unsigned int n)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-	u64 rip = c->code_address + p->offset[n];
+	u64 rip = c->code_address + p->offset[n] - fuzz_mode(c)->code_base;
 	const u8 *bytes = c->code + p->offset[n];
 	unsigned int size = p->items[n].size, i;
 	ZydisDecodedInstruction z;
@@ -369,8 +382,7 @@ static void print_instruction(FILE *to, const struct fuzz_program *p, const stru
 	char text[128] = "(not an instruction)";
 
 	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
-	ZydisDecoderInit(&decoder, p->compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-			 p->compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	fuzz_decoder(&decoder, fuzz_mode(c));
 	if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size, &z, operands)))
 		ZydisFormatterFormatInstruction(&formatter, &z, operands, z.operand_count_visible, text, sizeof(text),
 						rip, NULL);
@@ -385,7 +397,7 @@ void fuzz_print_case(FILE *to, const struct fuzz_program *p, const struct fuzz_c
 	unsigned int i, column = 0;
 	u16 fcw, fsw;
 
-	fprintf(to, "  %s\n", p->compat ? "32-bit code (compatibility mode)" : "64-bit code");
+	fprintf(to, "  code: %s\n", fuzz_mode(c)->name);
 	for (i = 0; i < p->count; i++)
 		print_instruction(to, p, c, i);
 	memcpy(&fcw, c->in.xsave, 2);

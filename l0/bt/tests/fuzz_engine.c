@@ -29,6 +29,17 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+static unsigned int choose_mode(struct rng *r, unsigned int modes)
+{
+	unsigned int n, others = modes & ~BIT(FUZZ_MODE_flat64);
+
+	if (!others || (modes != others && rng_chance(r, 60)))
+		return FUZZ_MODE_flat64;
+	for (n = rng_below(r, __builtin_popcount(others)); n; n--)
+		others &= others - 1;
+	return __builtin_ctz(others);
+}
+
 static void make_batch(struct engine *e, u64 number)
 {
 	unsigned int i;
@@ -38,7 +49,7 @@ static void make_batch(struct engine *e, u64 number)
 	for (i = 0; i < FUZZ_BATCH; i++) {
 		struct rng r = rng_seed(~e->o->seed, number * FUZZ_BATCH + i);
 
-		fuzz_context_mode(&e->context, rng_chance(&r, e->o->compat));
+		fuzz_context_mode(&e->context, choose_mode(&r, e->o->modes));
 		fuzz_generate(&e->context, e->o->seed, number, i, &e->programs[i], &e->batch.cases[i]);
 	}
 	if (e->o->only >= 0) {

@@ -11,7 +11,7 @@ struct fuzz_options {
 	u64 first; /* batch to begin with */
 	u64 cases; /* stop after so many, 0: no limit; rounded up to a whole batch */
 	unsigned int seconds; /* stop after so long, 0: no limit */
-	unsigned int compat; /* percent of the cases that are 32-bit code */
+	unsigned int modes; /* set of FUZZ_MODE_*; with others, 64-bit code is 60 % of the cases */
 	unsigned int reports; /* different mismatches to print; more are only counted */
 	int only; /* this case of each batch alone, -1: all */
 	FILE *out;

@@ -13,6 +13,7 @@
  * Wild jumps may reach bytes that make a system call: seccomp turns every call that doesn't come from this program's own
  * text into a SIGSYS, and the case is void. A case that doesn't end is stopped by a timer.
  */
+#include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <asm/signal.h>
 #include <asm/sigcontext.h>
@@ -198,6 +199,9 @@ static void collect(int sig, const struct sigcontext_64 *s)
 	out->gpr[15] = s->r15;
 	out->rip = s->ip;
 	out->rflags = s->flags;
+	out->cs = s->cs;
+	out->ss = s->ss;
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1" : "=r"(out->ds), "=r"(out->es));
 	memcpy(out->xsave, (const void *)s->fpstate, FUZZ_XSAVE_SIZE);
 	if (shared->fsgsbase) {
 		__asm__ volatile("rdfsbase %0" : "=r"(out->fs_base));
@@ -236,8 +240,10 @@ static void load(struct sigcontext_64 *s)
 	s->r15 = in->gpr[15];
 	s->ip = in->rip;
 	s->flags = in->rflags;
-	s->cs = c->compat ? FUZZ_CS32 : FUZZ_CS64;
-	s->ss = FUZZ_DS;
+	s->cs = fuzz_mode(c)->cs;
+	s->ss = fuzz_mode(c)->ss;
+	/* the kernel keeps these as they are; 64-bit code doesn't use them */
+	__asm__ volatile("mov %0, %%ds\n\tmov %1, %%es" : : "r"((u32)fuzz_mode(c)->ds), "r"((u32)fuzz_mode(c)->es));
 	/* behind byte 416 the kernel keeps notes of its own */
 	memcpy(fp, in->xsave, 416);
 	memcpy(fp + FUZZ_XSAVE_YMM, in->xsave + FUZZ_XSAVE_YMM, FUZZ_XSAVE_SIZE - FUZZ_XSAVE_YMM);
@@ -304,6 +310,28 @@ static void seccomp(void)
 	must(call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (u64)&program, 0, 0, 0), 21);
 }
 
+static bool set_ldt(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < FUZZ_LDT_ENTRIES; i++) {
+		const struct fuzz_segment *s = &fuzz_ldt[i];
+		struct user_desc d = {
+			.entry_number = s->selector >> 3,
+			.base_addr = s->base,
+			.limit = s->limit,
+			.seg_32bit = s->big,
+			.contents = s->code ? MODIFY_LDT_CONTENTS_CODE :
+				    s->expand_down ? MODIFY_LDT_CONTENTS_STACK : MODIFY_LDT_CONTENTS_DATA,
+			.useable = 1,
+		};
+
+		if (call(__NR_modify_ldt, 0x11 /* write */, (u64)&d, sizeof(d), 0, 0, 0))
+			return false;
+	}
+	return true;
+}
+
 static void handle(int sig)
 {
 	struct {
@@ -350,7 +378,7 @@ void executor_main(u64 *stack)
 			    FUZZ_EXECUTOR_FD, (u64)shared->batch.memory[r->first] - (u64)shared, 13);
 	}
 	shared->fsgsbase = auxiliary(stack, AT_HWCAP2) & HWCAP2_FSGSBASE;
-	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(FUZZ_DS)); /* for 32-bit code */
+	shared->ldt = set_ldt();
 	must(call(__NR_sigaltstack, (u64)&alt, 0, 0, 0, 0, 0), 14);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		handle(signals[i]);

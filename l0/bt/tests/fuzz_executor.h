@@ -13,7 +13,9 @@
 
 struct fuzz_shared {
 	u32 requested, done; /* futexes */
-	u32 fsgsbase; /* set by the executor before its first `done`: RDFSBASE and the like may be used */
+	/* set by the executor before its first `done` */
+	u32 fsgsbase; /* RDFSBASE and the like may be used */
+	u32 ldt; /* the host's kernel lets programs have an LDT: modes with segments */
 	_Alignas(4096) u8 code[FUZZ_CODE_PAGES][4096]; /* the executor's: it writes here what cases may only execute */
 	struct fuzz_batch batch; /* page-aligned */
 	struct fuzz_result results[FUZZ_BATCH];

@@ -11,13 +11,13 @@
 #define FUZZ_ITEMS 16
 
 /*
- * Items in the order of their addresses; an INT3 follows. Behind that, a pool of addresses for indirect branches: 8 bytes (4 in
- * 32-bit code) each, holding the address of an item.
+ * Items in the order of their addresses; an INT3 follows. Behind that, a pool of addresses for indirect branches: each of the
+ * code's size, holding the offset of an item in CS.
  */
 struct fuzz_program {
 	struct fuzz_insn items[FUZZ_ITEMS];
 	u8 count;
-	bool compat;
+	u8 mode; /* FUZZ_MODE_* */
 	bool at_end; /* the last instruction is cut off by the end of the code region */
 	u16 start; /* preferred offset of the first instruction in the code region */
 	s8 pool[4]; /* items that the pool's entries point to */

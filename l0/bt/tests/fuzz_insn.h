@@ -49,7 +49,7 @@ struct fuzz_insn {
 struct fuzz_context {
 	struct rng rng;
 	ZydisDecoder decoder;
-	bool compat;
+	const struct fuzz_mode *mode;
 	bool isa[ZYDIS_ISA_SET_MAX_VALUE + 1];
 	u64 gpr[16]; /* where `known` has their bit: value at this point */
 	u16 known;
@@ -60,8 +60,16 @@ struct fuzz_context {
 
 /* Both sides' CPUID decide what is on offer. */
 void fuzz_context_init(struct fuzz_context *c, struct fuzz_target *a, struct fuzz_target *b);
-/* Choose 64-bit or 32-bit code. */
-void fuzz_context_mode(struct fuzz_context *c, bool compat);
+/* FUZZ_MODE_* */
+void fuzz_context_mode(struct fuzz_context *c, unsigned int mode);
+/* General registers that the mode can name, as a set. */
+static inline u16 fuzz_gprs(const struct fuzz_context *c)
+{
+	return c->mode->bits == 64 ? 0xffff : 0xff;
+}
+
+/* A decoder for the code of a mode. */
+void fuzz_decoder(ZydisDecoder *d, const struct fuzz_mode *mode);
 
 /* Makes up an instruction and notes in the context what it overwrites. */
 void fuzz_insn_random(struct fuzz_context *c, struct fuzz_insn *insn);
@@ -69,8 +77,9 @@ void fuzz_insn_random(struct fuzz_context *c, struct fuzz_insn *insn);
 /* Fill in what Zydis knows of insn->bytes: mnemonic, flags, writes. False: doesn't decode. */
 bool fuzz_insn_describe(struct fuzz_context *c, struct fuzz_insn *insn);
 
-/* An address of a case's data for an operand: mostly accessible, often close to the end of a page. */
-u64 fuzz_address(struct rng *r);
+/* Offset of an operand in a segment that holds `what`: mostly accessible, often close to the end of a page. */
+enum fuzz_what { FUZZ_DATA, FUZZ_STACK, FUZZ_CODE_DATA };
+u64 fuzz_address(struct fuzz_context *c, enum fuzz_what what);
 
 /* fuzz_flags.c: SDM vol. 2, "Flags Affected" of each instruction. See there for what is taken from Zydis. */
 void fuzz_flags_of(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, struct fuzz_flags *flags);

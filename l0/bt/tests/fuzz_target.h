@@ -54,9 +54,74 @@ struct fuzz_region {
 #define FUZZ_REGION_COUNT 5
 #define FUZZ_REGION_TABLE_ROW(name, address, pages, writable) { #name, address, FUZZ_FIRST_##name, pages, writable },
 
-#define FUZZ_CS64 0x33 /* the selectors that Linux gives its processes */
+/* the selectors that Linux gives its processes */
+#define FUZZ_CS64 0x33
 #define FUZZ_CS32 0x23
 #define FUZZ_DS 0x2b
+
+/*
+ * Segments with a base and a limit, in an LDT. Where a limit isn't at a region's end, operands cross it.
+ *
+ *   name      selector  base        limit    code  expand-down  D/B
+ */
+/* clang-format off */
+#define FUZZ_LDT(X) \
+	X(code16,  0x07,     0x10000000, 0xffff,  1,    0,           0) \
+	X(code32,  0x0f,     0x0fffd000, 0x12fff, 1,    0,           1) \
+	X(data,    0x17,     0x20000000, 0x9ff7,  0,    0,           0) \
+	X(down,    0x1f,     0x20000000, 0x17ff,  0,    1,           0) /* 0x1800 to 0xffff */ \
+	X(stack16, 0x27,     0x30000000, 0xffff,  0,    0,           0) \
+	X(stack32, 0x2f,     0x2ffff000, 0x4ff7,  0,    0,           1)
+/* clang-format on */
+
+struct fuzz_segment {
+	u16 selector;
+	u32 base, limit;
+	bool code, expand_down, big;
+};
+
+static const struct fuzz_segment fuzz_ldt[] = {
+#define X(name, selector, base, limit, code, expand_down, big) { selector, base, limit, code, expand_down, big },
+	FUZZ_LDT(X)
+#undef X
+};
+
+#define FUZZ_LDT_ENTRIES (sizeof(fuzz_ldt) / sizeof(fuzz_ldt[0]))
+
+/*
+ * What a case's code runs as. The bases are those of the segments.
+ *
+ *   name      bits  stack  CS          SS       DS       ES        code base    stack base   data base
+ */
+/* clang-format off */
+#define FUZZ_MODES(X) \
+	X(flat64,  64,   64,    FUZZ_CS64,  FUZZ_DS, FUZZ_DS, FUZZ_DS,  0,           0,           0) \
+	X(flat32,  32,   32,    FUZZ_CS32,  FUZZ_DS, FUZZ_DS, FUZZ_DS,  0,           0,           0) \
+	X(seg32,   32,   32,    0x0f,       0x2f,    0x17,    0x1f,     0x0fffd000,  0x2ffff000,  0x20000000) \
+	X(seg32_stack16, 32, 16, 0x0f,      0x27,    0x17,    0x17,     0x0fffd000,  0x30000000,  0x20000000) \
+	X(seg16,   16,   16,    0x07,       0x27,    0x17,    0x1f,     0x10000000,  0x30000000,  0x20000000) \
+	X(seg16_stack32, 16, 32, 0x07,      0x2f,    0x17,    0x17,     0x10000000,  0x2ffff000,  0x20000000)
+/* clang-format on */
+
+struct fuzz_mode {
+	const char *name;
+	u8 bits, stack_bits;
+	u16 cs, ss, ds, es;
+	u32 code_base, stack_base, data_base;
+};
+
+static const struct fuzz_mode fuzz_modes[] = {
+#define X(name, ...) { #name, __VA_ARGS__ },
+	FUZZ_MODES(X)
+#undef X
+};
+
+#define FUZZ_MODE_COUNT (sizeof(fuzz_modes) / sizeof(fuzz_modes[0]))
+enum {
+#define X(name, ...) FUZZ_MODE_##name,
+	FUZZ_MODES(X)
+#undef X
+};
 
 /* RFLAGS bits that a case starts with besides FUZZ_RFLAGS_SET, which are always set */
 #define FUZZ_RFLAGS_FREE (0xcd5ull | BIT(8) | BIT(18)) /* OF DF SF ZF AF PF CF, TF, AC */
@@ -73,17 +138,23 @@ struct fuzz_state {
 	u64 rip;
 	u64 rflags;
 	u64 fs_base, gs_base;
+	u16 cs, ss, ds, es; /* results only; what a case starts with is in its mode */
 };
 
 #define FUZZ_CODE_MAX 320
 
 struct fuzz_case {
-	struct fuzz_state in; /* rip is the first instruction */
-	u64 code_address;
+	struct fuzz_state in; /* rip is the first instruction: an offset in CS, as in results */
+	u64 code_address; /* linear */
 	u16 code_size; /* bytes; what lies behind FUZZ_CODE_END is cut off */
-	bool compat; /* 32-bit code under FUZZ_CS32, otherwise 64-bit mode */
+	u8 mode; /* FUZZ_MODE_* */
 	u8 code[FUZZ_CODE_MAX];
 };
+
+static inline const struct fuzz_mode *fuzz_mode(const struct fuzz_case *c)
+{
+	return &fuzz_modes[c->mode];
+}
 
 #define FUZZ_BATCH 64
 
