@@ -92,7 +92,7 @@ static const struct {
 	X(LLDT, lldt, RULE_END)      X(LTR, ltr, RULE_END)        X(SLDT, sldt, RULE_END)      X(STR, str, RULE_END) \
 	X(LAR, lar, 0)               X(LSL, lsl, 0)               X(VERR, verr, 0)             X(VERW, verw, 0) \
 	X(ARPL, arpl, RULE_END)      X(SWAPGS, swapgs, RULE_END) \
-	X(RDFSBASE, rdfsbase, 0)     X(RDGSBASE, rdgsbase, 0)     X(WRFSBASE, wrfsbase, 0)     X(WRGSBASE, wrgsbase, 0) \
+	X(RDFSBASE, rdfsbase, RULE_WIDE) X(RDGSBASE, rdgsbase, RULE_WIDE) X(WRFSBASE, wrfsbase, RULE_WIDE) X(WRGSBASE, wrgsbase, RULE_WIDE) \
 	X(IRET, iret, RULE_END)      X(IRETD, iret, RULE_END)     X(IRETQ, iret, RULE_END) \
 	X(INT, int_n, RULE_END)      X(INT3, int3, RULE_END)      X(INTO, into, RULE_END)      X(INT1, int1, RULE_END) \
 	X(SYSCALL, syscall, RULE_END | RULE_WIDE) X(SYSRET, sysret, RULE_END | RULE_WIDE) \

@@ -63,7 +63,8 @@ void insn_enter(struct vcpu *v, union insn_args a)
 	stack_move(&s, -(u64)allocate);
 	/* the new top of the stack is touched, but not written */
 	mmu_check(v, segment_linear(v, SS, s.sp & s.mask, a.size, ACC_WRITE), a.size, mmu_data(v, ACC_WRITE));
-	v->gpr[RBP] = stack_merge(v->gpr[RBP], frame, s.mask);
+	/* FrameTemp is SP with a 16-bit operand size, whatever the stack's width: BP alone changes */
+	v->gpr[RBP] = stack_merge(v->gpr[RBP], frame, a.size == 2 ? 0xffff : s.mask);
 	v->gpr[RSP] = s.sp;
 }
 
