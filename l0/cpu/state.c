@@ -101,7 +101,7 @@ void vcpu_reset(struct vcpu *v, bool init)
 	}
 	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_ACTIVE;
 	v->intr_shadow = 0;
-	v->nmi_blocked = false;
+	v->intr_wait = v->nmi_wait = v->nmi_blocked = false;
 	v->pending_db = 0;
 	v->event.valid = false;
 	v->delivering.valid = false;

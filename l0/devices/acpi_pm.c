@@ -5,9 +5,12 @@
 
 #include "../machine/machine.h"
 #include "irqchip.h"
+#include "rtc.h"
 
 /* PM1 status and enable: ACPI specification, "PM1 Event Grouping" */
-#define PM1_TIMER BIT(0) /* the only source of events that this machine has */
+#define PM1_TIMER BIT(0)
+#define PM1_RTC BIT(10) /* the only one that wakes the machine */
+#define PM1_WAKE BIT(15)
 #define PM1_ENABLE_BITS 0x0721u /* timer, global lock, power button, sleep button, RTC */
 
 /* PM1 control */
@@ -20,6 +23,7 @@
 struct acpi_pm {
 	struct machine *machine;
 	u16 status, enable, control;
+	bool alarm; /* level of the clock's interrupt, as far as its alarm asserts it */
 	u16 gpe_enable; /* kept for the guest: nothing raises a general-purpose event */
 	u64 seen; /* the timer's ticks up to which `status` is right */
 	struct timer timer;
@@ -108,6 +112,29 @@ static u64 control_read(void *dev, u64 offset, unsigned int size)
 	return block_read(p->control | PM1_SCI_EN, offset);
 }
 
+void acpi_pm_rtc_alarm(struct acpi_pm *p, bool level)
+{
+	if (level && !p->alarm)
+		p->status |= PM1_RTC;
+	p->alarm = level;
+	pm_update(p);
+}
+
+bool acpi_pm_wakes(const struct acpi_pm *p)
+{
+	return p->status & p->enable & PM1_RTC;
+}
+
+bool acpi_pm_can_wake(const struct acpi_pm *p)
+{
+	return (p->enable & PM1_RTC) && ((p->status & PM1_RTC) || rtc_alarm_is_set(p->machine->rtc));
+}
+
+void acpi_pm_wake(struct acpi_pm *p)
+{
+	p->status |= PM1_WAKE;
+}
+
 /* A sleep type that \_Sx doesn't name is not entered: the guest goes on running. */
 static void control_write(void *dev, u64 offset, unsigned int size, u64 value)
 {
@@ -115,8 +142,16 @@ static void control_write(void *dev, u64 offset, unsigned int size, u64 value)
 	u32 block = block_merge(p->control, offset, size, value);
 
 	p->control = block & (PM1_BM_RLD | PM1_SLP_TYP_BITS);
-	if ((block & PM1_SLP_EN) && PM1_SLP_TYP(block) == ACPI_S5_TYPE)
+	if (!(block & PM1_SLP_EN))
+		return;
+	switch (PM1_SLP_TYP(block)) {
+	case ACPI_S3_TYPE:
+		machine_stop(p->machine, STOP_SLEEP, 0, NULL);
+		break;
+	case ACPI_S5_TYPE:
 		machine_stop(p->machine, STOP_POWER_OFF, 0, NULL);
+		break;
+	}
 }
 
 static u64 timer_read(void *dev, u64 offset, unsigned int size)

@@ -24,11 +24,21 @@ struct acpi_pm;
 #define ACPI_GPE0_PORT 0x620 /* status, enable: 2 bytes each */
 #define ACPI_GPE0_SIZE 4
 #define ACPI_SCI_GSI 9
-#define ACPI_S5_TYPE 0 /* SLP_TYPa of \_S5; no other sleep state exists */
+/* SLP_TYPa of the sleep states that exist: \_S3, \_S5 */
+#define ACPI_S3_TYPE 1
+#define ACPI_S5_TYPE 0
 
 struct acpi_pm *acpi_pm_create(struct machine *m); /* NULL: no memory */
 void acpi_pm_destroy(struct acpi_pm *p);
 void acpi_pm_reset(struct acpi_pm *p);
+
+/* The clock's alarm asserts its interrupt, or no longer does: RTC_STS. */
+void acpi_pm_rtc_alarm(struct acpi_pm *p, bool level);
+/* Sleeping in S3: has an event come that wakes the machine? Could one come? */
+bool acpi_pm_wakes(const struct acpi_pm *p);
+bool acpi_pm_can_wake(const struct acpi_pm *p);
+void acpi_pm_wake(struct acpi_pm *p); /* awake: WAK_STS */
+
 /* dev: the struct acpi_pm */
 extern const struct bus_ops acpi_pm1_event_ops, acpi_pm1_control_ops, acpi_pm_timer_ops, acpi_gpe0_ops;
 

@@ -143,6 +143,8 @@ int devices_create(struct machine *m, const struct devices_config *c)
 
 	if (err)
 		devices_destroy(m);
+	else
+		irqchip_reset(m->irqchip); /* the edges of lines that rose above were no interrupts */
 	return err;
 }
 
@@ -174,11 +176,9 @@ void devices_destroy(struct machine *m)
 }
 
 /* The interrupt controllers last: what a device's line did on its way to its reset level is forgotten. */
-void devices_reset(struct machine *m)
+void devices_sleep(struct machine *m)
 {
 	pit_reset(m->pit);
-	rtc_reset(m->rtc);
-	acpi_pm_reset(m->acpi_pm);
 	reset_port_reset(m->reset_port);
 	pci_host_reset(m->pci_host);
 	fw_cfg_reset(m->fw_cfg);
@@ -190,4 +190,11 @@ void devices_reset(struct machine *m)
 	if (m->debug_exit)
 		debug_exit_reset(m->debug_exit);
 	irqchip_reset(m->irqchip);
+}
+
+void devices_reset(struct machine *m)
+{
+	rtc_reset(m->rtc);
+	acpi_pm_reset(m->acpi_pm);
+	devices_sleep(m);
 }

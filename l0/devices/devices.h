@@ -17,11 +17,12 @@ struct devices_config {
 
 /*
  * Create the devices and put them on m->bus; m's clock and memory are initialized. m->vcpu's local APICs
- * need not exist yet: no device interrupts before a guest has unmasked something. Returns 0, -ENOMEM, or
+ * need not exist yet: no device interrupts before time goes on. Returns 0, -ENOMEM, or
  * -EEXIST if debug-exit's ports are another device's; then nothing is left behind.
  */
 int devices_create(struct machine *m, const struct devices_config *c);
 void devices_destroy(struct machine *m); /* fine after a failed or without a devices_create() */
 void devices_reset(struct machine *m); /* the reset line; vCPUs reset their local APICs */
+void devices_sleep(struct machine *m); /* ACPI S3: the same for those that then have no power */
 
 #endif

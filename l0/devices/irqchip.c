@@ -50,8 +50,10 @@ static void irqchip_pass_intr(struct irqchip *c, bool level)
 	if (c->intr == level)
 		return;
 	__atomic_store_n(&c->intr, level, __ATOMIC_RELEASE);
+	/* while the devices are created there are no vCPUs yet */
 	for (unsigned int i = 0; i < m->vcpu_count; i++)
-		lapic_lint(m->vcpu[i]->apic, 0, level);
+		if (m->vcpu[i] && m->vcpu[i]->apic)
+			lapic_lint(m->vcpu[i]->apic, 0, level);
 	ioapic_set(&c->ioapic, PIC_OUTPUT_PIN, level);
 }
 

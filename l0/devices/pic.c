@@ -319,7 +319,7 @@ void pic_elcr_write(struct pic *p, unsigned int chip, u8 value)
 	pic_cascade(p);
 }
 
-/* All inputs masked, as firmware leaves them; the lines are the devices' and stay. */
+/* As firmware leaves them: the timer ticks, all other inputs are masked. The lines are the devices' and stay. */
 void pic_reset(struct pic *p)
 {
 	for (unsigned int chip = 0; chip < 2; chip++) {
@@ -329,7 +329,7 @@ void pic_reset(struct pic *p)
 		chip_write_icw1(c, 0);
 		c->init = PIC_READY;
 		c->icw2 = chip ? 0x70 : 0x08;
-		c->imr = 0xff;
+		c->imr = chip ? 0xff : (u8)~(BIT(PIC_TIMER) | BIT(PIC_CASCADE));
 	}
 	pic_cascade(p);
 }

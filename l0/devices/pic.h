@@ -13,6 +13,7 @@
 #define PIC_MASTER_PORT 0x20
 #define PIC_SLAVE_PORT 0xa0
 #define PIC_ELCR_PORT 0x4d0
+#define PIC_TIMER 0
 #define PIC_CASCADE 2
 
 enum pic_init { PIC_READY, PIC_WANTS_ICW2, PIC_WANTS_ICW3, PIC_WANTS_ICW4 };

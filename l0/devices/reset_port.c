@@ -27,6 +27,7 @@
 #define PORT_A_RESET BIT(0)
 #define PORT_A_A20 BIT(1)
 
+#define CF9_SYSTEM BIT(1) /* what is reset: everything, or the CPU */
 #define CF9_RESET_CPU BIT(2) /* its rise resets */
 #define CF9_BITS 0x0e
 
@@ -63,10 +64,17 @@ struct reset_port {
 	u8 ram[32]; /* [0]: the command byte */
 	bool a20;
 	u8 port_a, cf9;
+	bool everything; /* the reset under way is one of the whole machine */
 };
+
+static void reset_cpu(struct reset_port *r)
+{
+	machine_stop(r->machine, STOP_CPU_RESET, 0, NULL);
+}
 
 static void reset_machine(struct reset_port *r)
 {
+	r->everything = true;
 	machine_stop(r->machine, STOP_RESET, 0, NULL);
 }
 
@@ -90,7 +98,7 @@ static void controller_write_output(struct reset_port *r, u8 value)
 {
 	r->a20 = value & OUTPUT_A20;
 	if (!(value & OUTPUT_NOT_RESET))
-		reset_machine(r);
+		reset_cpu(r);
 }
 
 static u8 controller_output(const struct reset_port *r)
@@ -147,7 +155,7 @@ static void controller_command(struct reset_port *r, u8 command)
 		break;
 	case COMMAND_PULSE ... 0xff:
 		if (!(command & OUTPUT_NOT_RESET))
-			reset_machine(r);
+			reset_cpu(r);
 		break;
 	default: /* as a controller that doesn't know the command: no answer */
 		break;
@@ -236,7 +244,7 @@ static void port_a_write(void *dev, u64 offset, unsigned int size, u64 value)
 	r->a20 = value & PORT_A_A20;
 	r->port_a = value & PORT_A_RESET;
 	if (rises)
-		reset_machine(r);
+		reset_cpu(r);
 }
 
 u8 reset_port_read_cf9(const struct reset_port *r)
@@ -249,8 +257,10 @@ void reset_port_write_cf9(struct reset_port *r, u8 value)
 	bool rises = value & ~r->cf9 & CF9_RESET_CPU;
 
 	r->cf9 = value & CF9_BITS;
-	if (rises)
+	if (rises && (value & CF9_SYSTEM))
 		reset_machine(r);
+	else if (rises)
+		reset_cpu(r);
 }
 
 const struct bus_ops reset_port_data_ops = { .read = data_read, .write = data_write, .width = 1 };
@@ -266,7 +276,10 @@ void reset_port_reset(struct reset_port *r)
 		r->ram[i] = 0;
 	r->ram[0] = MODE_AFTER_RESET;
 	r->a20 = true; /* firmware has opened it */
-	r->port_a = 0;
+	/* by this firmware tells one reset from the other */
+	if (r->everything)
+		r->port_a = 0;
+	r->everything = false;
 	r->cf9 = 0;
 	controller_interrupt(r);
 }

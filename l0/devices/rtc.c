@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "../machine/machine.h"
+#include "acpi_pm.h"
 #include "calendar.h"
 #include "irqchip.h"
 
@@ -215,6 +216,12 @@ static void rtc_update_line(struct rtc *r)
 	if (level)
 		r->cmos[RTC_C] |= C_IRQF;
 	irqchip_set(r->machine->irqchip, RTC_GSI, level);
+	acpi_pm_rtc_alarm(r->machine->acpi_pm, r->cmos[RTC_C] & r->cmos[RTC_B] & C_AF);
+}
+
+bool rtc_alarm_is_set(const struct rtc *r)
+{
+	return (r->cmos[RTC_B] & (u8)~r->cmos[RTC_C] & B_AIE) && clock_runs(r) && alarm_next(r, seconds_at(r, r->seen)) != INT64_MAX;
 }
 
 /* Set the flags whose events lie in (seen, now]. */

@@ -19,6 +19,8 @@ struct rtc;
 struct rtc *rtc_create(struct machine *m, u64 low, u64 high);
 void rtc_destroy(struct rtc *r);
 void rtc_reset(struct rtc *r); /* time and CMOS memory go on, as with a battery */
+/* Will an alarm interrupt come if nobody touches the clock any more? */
+bool rtc_alarm_is_set(const struct rtc *r);
 extern const struct bus_ops rtc_ops; /* dev: the struct rtc */
 
 #endif

@@ -68,7 +68,6 @@ struct fadt {
 #define FADT_PROC_C1 BIT(2)
 #define FADT_PWR_BUTTON BIT(4) /* set: no fixed power button */
 #define FADT_SLP_BUTTON BIT(5) /* set: no fixed sleep button */
-#define FADT_FIX_RTC BIT(6) /* set: the RTC's alarm has no bit in PM1 */
 #define FADT_TMR_VAL_EXT BIT(8) /* 32-bit timer */
 #define FADT_RESET_REG_SUP BIT(10)
 #define BOOT_ARCH_LEGACY_DEVICES BIT(0)
@@ -220,7 +219,7 @@ static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
 		.century = RTC_CENTURY,
 		/* without the 8042's bit: there is one to reset the machine with, but no keyboard to look for */
 		.iapc_boot_arch = BOOT_ARCH_LEGACY_DEVICES | BOOT_ARCH_VGA_NOT_PRESENT,
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_RESET_REG_SUP |
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
 			 (ACPI_PM_TIMER_BITS == 32 ? FADT_TMR_VAL_EXT : 0),
 		.reset_reg = io(RESET_PORT, 1, GAS_BYTE),
 		.reset_value = RESET_VALUE,
@@ -291,7 +290,8 @@ static u64 put_root(struct writer *w, const char *signature, unsigned int width,
 
 static int write_facs(struct machine *m, u64 address)
 {
-	const struct facs f = { .signature = "FACS", .length = sizeof(f), .version = 2 };
+	/* version 0: x_firmware_waking_vector isn't looked at */
+	const struct facs f = { .signature = "FACS", .length = sizeof(f), .version = 0 };
 
 	return machine_write(m, address, &f, sizeof(f)) ? 0 : -ENOSPC;
 }
@@ -306,6 +306,16 @@ static int write_rsdp(struct machine *m, u64 rsdt, u64 xsdt)
 	r.checksum = checksum(&r, 20);
 	r.extended_checksum = checksum(&r, sizeof(r));
 	return machine_write(m, LAYOUT_RSDP, &r, sizeof(r)) && machine_write(m, LAYOUT_EBDA_POINTER, &ebda, sizeof(ebda)) ? 0 : -ENOSPC;
+}
+
+u32 acpi_waking_vector(struct machine *m)
+{
+	u32 vector;
+
+	if (!machine_read(m, layout_nvs(&m->memory) + offsetof(struct facs, firmware_waking_vector), &vector, sizeof(vector)))
+		return 0;
+	/* a real-mode address: the first megabyte */
+	return vector < LAYOUT_BIOS_END ? vector : 0;
 }
 
 int acpi_build(struct machine *m)

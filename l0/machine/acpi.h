@@ -18,6 +18,9 @@
  */
 int acpi_build(struct machine *m);
 
+/* What the guest has written to the FACS: where to go on in real mode, 0 if nowhere. */
+u32 acpi_waking_vector(struct machine *m);
+
 /* dsdt.c: the DSDT's AML without its header into `to`. Returns its size in bytes, 0 if it doesn't fit. */
 size_t dsdt_build(const struct machine *m, void *to, size_t size);
 

@@ -54,8 +54,8 @@ void boot_gdt(enum boot_mode mode, u8 gdt[BOOT_GDT_SIZE])
 static void apply_real(const struct boot_state *b, struct vcpu *v)
 {
 	for (int i = ES; i <= GS; i++) {
-		v->seg[i].sel = b->segment;
-		v->seg[i].base = (u64)b->segment << 4;
+		v->seg[i].sel = i == CS ? b->segment : 0;
+		v->seg[i].base = (u64)v->seg[i].sel << 4;
 		v->seg[i].limit = 0xffff;
 		v->seg[i].ar = AR_S | AR_P | TYPE_DATA;
 	}

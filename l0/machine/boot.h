@@ -9,14 +9,14 @@
 #include "../cpu/vcpu.h"
 
 enum boot_mode {
-	BOOT_REAL, /* all segments from `segment`; IDT at 0 */
+	BOOT_REAL, /* CS from `segment`, the others 0; IDT at 0 */
 	BOOT_PROTECTED, /* 32-bit flat, no paging */
 	BOOT_LONG, /* 64-bit, paging with cr3 */
 };
 
 struct boot_state {
 	enum boot_mode mode;
-	u16 segment; /* BOOT_REAL: selector of every segment register */
+	u16 segment; /* BOOT_REAL: CS */
 	u64 rip;
 	u64 gpr[16]; /* enum gpr */
 	u64 cr3; /* BOOT_LONG: guest-physical address of the top table */

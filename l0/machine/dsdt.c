@@ -2,7 +2,7 @@
 /*
  * The DSDT: what a guest can't find by probing.
  *
- *   \_S5            what to write to PM1a_CNT to power off
+ *   \_S3, \_S5       what to write to PM1a_CNT to sleep, to power off
  *   \_SB.CPUS.Cnnn  one processor each, by MADT's processor UID
  *   \_SB.PCI0       the host bridge and the addresses that it passes on
  *   \_SB.COMn       serial ports that the machine has
@@ -31,11 +31,11 @@ static void device_id(struct aml *a, const char *hid, u64 uid)
 	aml_integer(a, uid);
 }
 
-static void power_off(struct aml *a)
+static void sleep_state(struct aml *a, const char *name, u64 type)
 {
-	aml_name(a, "\\_S5");
+	aml_name(a, name);
 	aml_package(a, 4);
-	aml_integer(a, ACPI_S5_TYPE); /* PM1a_CNT.SLP_TYP */
+	aml_integer(a, type); /* PM1a_CNT.SLP_TYP */
 	aml_integer(a, 0); /* PM1b: absent */
 	aml_integer(a, 0);
 	aml_integer(a, 0);
@@ -90,7 +90,8 @@ size_t dsdt_build(const struct machine *m, void *to, size_t size)
 	struct aml a;
 
 	aml_init(&a, to, size);
-	power_off(&a);
+	sleep_state(&a, "\\_S3", ACPI_S3_TYPE);
+	sleep_state(&a, "\\_S5", ACPI_S5_TYPE);
 	aml_scope(&a, "\\_SB");
 	processors(m, &a);
 	pci_bridge(&a);

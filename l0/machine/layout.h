@@ -15,6 +15,7 @@
 #define LAYOUT_EBDA_END 0xa0000ull
 #define LAYOUT_BIOS 0xf0000ull /* searched for "RSD PTR " */
 #define LAYOUT_RSDP LAYOUT_BIOS
+#define LAYOUT_FIRMWARE 0xfe000ull /* its code; the reset vector is the segment's end */
 #define LAYOUT_BIOS_END 0x100000ull
 #define LAYOUT_IOAPIC IOAPIC_GPA
 #define LAYOUT_LAPIC APIC_BASE_DEFAULT

@@ -8,8 +8,10 @@
 #include <sys/sysinfo.h>
 #include "../bt/bt.h"
 #include "../cpu/model.h"
+#include "../devices/acpi_pm.h"
 #include "../devices/devices.h"
 #include "acpi.h"
+#include "firmware.h"
 #include "memory_map.h"
 
 static int fail(char *error, size_t n, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -67,8 +69,11 @@ static int publish_memory_map(struct machine *m)
 /* Firmware's work and the boot loader's. */
 static int boot(struct machine *m, char *error, size_t n)
 {
-	int err = acpi_build(m);
+	int err = firmware_build(m);
 
+	if (err)
+		return fail(error, n, err, "%s: can't write the interrupt vectors: %s", m->name, strerror(-err));
+	err = acpi_build(m);
 	if (err)
 		return fail(error, n, err, "%s: can't build the ACPI tables for %u vCPUs: %s", m->name, m->vcpu_count, strerror(-err));
 	return load_kernel(m, &m->load, &m->boot, error, n);
@@ -112,16 +117,49 @@ void machine_destroy(struct machine *m)
 	memory_destroy(&m->memory);
 }
 
-int machine_reset(struct machine *m, char *error, size_t n)
+/* The vCPUs have stopped for a pause: let them run again. Returns the pause, or STOP_NONE if an end has taken its place. */
+static enum stop_reason end_pause(struct machine *m)
 {
-	int reset = STOP_RESET;
+	int reason = atomic_load(&m->stop), claim = reason;
 
+	if (!stop_is_pause(reason))
+		return STOP_NONE;
 	/* In this order: whoever claims in between finds the claim free and publishes after us. */
-	atomic_compare_exchange_strong(&m->stop, &reset, STOP_NONE);
-	reset = STOP_RESET;
-	atomic_compare_exchange_strong(&m->stop_claim, &reset, STOP_NONE);
+	if (!atomic_compare_exchange_strong(&m->stop, &reason, STOP_NONE))
+		return STOP_NONE;
+	atomic_compare_exchange_strong(&m->stop_claim, &claim, STOP_NONE);
+	return reason;
+}
+
+static enum machine_start start_kernel(struct machine *m, char *error, size_t n)
+{
 	devices_reset(m);
-	return boot(m, error, n);
+	return boot(m, error, n) ? START_FAILED : START_KERNEL;
+}
+
+enum machine_start machine_reset(struct machine *m, char *error, size_t n)
+{
+	if (end_pause(m) == STOP_CPU_RESET && firmware_resume(m, &m->boot))
+		return START_RESUMED;
+	return start_kernel(m, error, n);
+}
+
+void machine_sleep(struct machine *m)
+{
+	end_pause(m);
+	devices_sleep(m);
+}
+
+enum machine_start machine_wake(struct machine *m, char *error, size_t n)
+{
+	u32 vector;
+
+	acpi_pm_wake(m->acpi_pm);
+	vector = acpi_waking_vector(m);
+	if (!vector)
+		return start_kernel(m, error, n);
+	m->boot = (struct boot_state){ .mode = BOOT_REAL, .segment = (u16)(vector >> 4), .rip = vector & 0xf };
+	return START_RESUMED;
 }
 
 static bool claim_stop(struct machine *m, int reason)
@@ -129,7 +167,7 @@ static bool claim_stop(struct machine *m, int reason)
 	int held = STOP_NONE;
 
 	while (!atomic_compare_exchange_weak(&m->stop_claim, &held, reason))
-		if (held != STOP_NONE && (held != STOP_RESET || reason == STOP_RESET))
+		if (held != STOP_NONE && (!stop_is_pause(held) || stop_is_pause(reason)))
 			return false;
 	return true;
 }
@@ -138,7 +176,7 @@ void machine_stop(struct machine *m, enum stop_reason reason, int code, const ch
 {
 	if (!claim_stop(m, reason))
 		return;
-	if (reason == STOP_RESET) {
+	if (stop_is_pause(reason)) {
 		/* Whoever took the claim away from us has published, or will. */
 		int none = STOP_NONE;
 

@@ -29,8 +29,12 @@ enum exit_code {
 
 enum stop_reason {
 	STOP_NONE,
+	/* pauses: the machine goes on from somewhere else */
+	STOP_RESET, /* of everything: 0xcf9 */
+	STOP_CPU_RESET, /* 8042, port 0x92, INIT, triple fault without -no-reboot */
+	STOP_SLEEP, /* ACPI S3 */
+	/* ends */
 	STOP_POWER_OFF, /* ACPI S5 or the like */
-	STOP_RESET, /* 0xcf9, 8042, triple fault without -no-reboot */
 	STOP_DEBUG_EXIT, /* stop_code is the process's exit code already */
 	STOP_TRIPLE_FAULT,
 	STOP_HALTED_FOREVER, /* HLT with interrupts off and nothing that could wake it */
@@ -67,7 +71,7 @@ struct machine {
 	struct load_config load; /* what machine_reset() loads again */
 	struct boot_state boot; /* how vCPU 0 starts after the last machine_create() or machine_reset() */
 
-	_Atomic int stop; /* enum stop_reason: first one wins */
+	_Atomic int stop; /* enum stop_reason: machine_stop() says which one wins */
 	_Atomic int stop_claim; /* the reason whose stop_code and stop_text are being written */
 	int stop_code;
 	char stop_text[256];
@@ -98,17 +102,37 @@ struct machine_config {
 int machine_create(struct machine *m, const struct machine_config *c, char *error, size_t n);
 void machine_destroy(struct machine *m); /* the vCPUs' threads are gone */
 
-/*
- * The PC's reset line, after a stop with STOP_RESET and with no vCPU running: devices as at power-on,
- * RAM keeps what it held, firmware tables and kernel are loaded again, `stop` is STOP_NONE. A stop for another
- * reason that came in meanwhile stays. Results and vCPUs as with machine_create(); after an error only
- * machine_destroy() is left.
- */
-int machine_reset(struct machine *m, char *error, size_t n);
+/* What the vCPU finds when it goes on. */
+enum machine_start {
+	START_FAILED,
+	START_KERNEL, /* firmware has started the kernel anew */
+	START_RESUMED, /* the program that the guest had prepared for a reset of its CPU, or for waking up */
+};
 
 /*
- * Ask the machine to stop; any thread, any device, no signal handler. The first reason wins, but a reset gives
- * way to all others: it isn't the end. `format` describes what happened in one line, for STOP_GUEST_FATAL
+ * The PC's reset lines, after a stop with STOP_RESET or STOP_CPU_RESET and with no vCPU running. If only the CPU was reset
+ * and the guest has said where to go on (firmware_resume()), that is all. Otherwise: devices as at power-on, RAM keeps
+ * what it held, firmware tables and kernel are loaded again. `stop` is STOP_NONE; an end that came in meanwhile stays. vCPUs as
+ * with machine_create(). START_FAILED: one line in `error`, only machine_destroy() is left.
+ */
+enum machine_start machine_reset(struct machine *m, char *error, size_t n);
+
+/*
+ * ACPI S3, after a stop with STOP_SLEEP and with no vCPU running. machine_sleep() takes the power off all devices but the
+ * clock and sets `stop` to STOP_NONE. When acpi_pm_wakes() says so, machine_wake() starts what the FACS names; results as
+ * with machine_reset().
+ */
+void machine_sleep(struct machine *m);
+enum machine_start machine_wake(struct machine *m, char *error, size_t n);
+
+static inline bool stop_is_pause(int reason)
+{
+	return reason == STOP_RESET || reason == STOP_CPU_RESET || reason == STOP_SLEEP;
+}
+
+/*
+ * Ask the machine to stop; any thread, any device, no signal handler. The first reason wins, but a pause gives
+ * way to all ends. `format` describes what happened in one line, for STOP_GUEST_FATAL
  * and STOP_INTERNAL; may be NULL for the others. stop_code and stop_text are valid once `stop` isn't STOP_NONE.
  */
 void machine_stop(struct machine *m, enum stop_reason reason, int code, const char *format, ...)

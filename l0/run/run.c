@@ -14,11 +14,13 @@
 #include "../cli/console.h"
 #include "../cpu/insn.h"
 #include "../cpu/model.h"
+#include "../devices/acpi_pm.h"
 #include "../devices/devices.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
 #include "crash.h"
 #include "loop.h"
+#include "sleep.h"
 
 /* A guest that only triple-faults would be reset for ever. */
 #define TRIPLE_FAULTS_MAX 3
@@ -173,6 +175,34 @@ static void power_on(struct run *r)
 	boot_state_apply(&r->machine.boot, v);
 }
 
+/* ACPI S3: only the clock goes on, until it wakes the machine. False: the machine has stopped for good. */
+static bool sleep_until_woken(struct run *r)
+{
+	struct machine *m = &r->machine;
+	struct clock *c = &m->clock;
+
+	machine_sleep(m);
+	while (!acpi_pm_wakes(m->acpi_pm)) {
+		u64 now = clock_ns(c), next = timer_next(c);
+
+		if (atomic_load(&m->stop))
+			return false;
+		if (!acpi_pm_can_wake(m->acpi_pm)) {
+			machine_stop(m, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
+				     "guest sleeps (ACPI S3) and has set no alarm of the clock: nothing can wake it");
+			return false;
+		}
+		atomic_store(&r->thread.v->events, 0); /* whom they were for has lost its power */
+		if (next <= now)
+			timer_run(c);
+		else if (c->kind == CLOCK_INSNS)
+			r->thread.v->skipped_ns += next - now;
+		else
+			sleep_until(&r->thread, next);
+	}
+	return true;
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct run *r = arg;
@@ -185,18 +215,27 @@ static void *vcpu_main(void *arg)
 		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
 	power_on(r);
 	for (;;) {
+		enum machine_start start;
+		int reason;
+
 		vcpu_loop(&r->thread);
-		if (atomic_load(&m->stop) != STOP_RESET || m->no_reboot)
+		reason = atomic_load(&m->stop);
+		if (!stop_is_pause(reason) || (reason != STOP_SLEEP && m->no_reboot))
+			break;
+		if (reason == STOP_SLEEP && !sleep_until_woken(r))
 			break;
 		if (r->thread.v->activity == ACTIVITY_SHUTDOWN && ++faults == TRIPLE_FAULTS_MAX) {
 			machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault, %d times in a row; last at rip %#llx",
 				     TRIPLE_FAULTS_MAX, (unsigned long long)r->thread.v->rip);
 			break;
 		}
-		if (machine_reset(m, error, sizeof(error))) {
+		start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error)) : machine_reset(m, error, sizeof(error));
+		if (start == START_FAILED) {
 			machine_stop(m, STOP_INTERNAL, 0, "reset: %s", error);
 			break;
 		}
+		if (start == START_RESUMED)
+			faults = 0;
 		power_on(r);
 	}
 	if (!err)
@@ -245,6 +284,7 @@ static int exit_code(struct run *r)
 	switch (atomic_load(&m->stop)) {
 	case STOP_POWER_OFF:
 	case STOP_RESET:
+	case STOP_CPU_RESET:
 		code = EXIT_POWER_OFF;
 		break;
 	case STOP_INTERNAL:

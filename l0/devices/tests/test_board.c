@@ -21,7 +21,7 @@ static int teardown(void **state)
 
 static void assert_resets(struct fake *f)
 {
-	assert_int_equal(f->m.stop, STOP_RESET);
+	assert_int_equal(f->m.stop, STOP_CPU_RESET);
 	f->m.stop = STOP_NONE;
 }
 
@@ -54,10 +54,28 @@ static void port_92_and_cf9_reset_with_a_rising_bit(void **state)
 	out8(f, 0xcf9, 0x02);
 	assert_int_equal(in8(f, 0xcf9), 0x02);
 	assert_int_equal(f->m.stop, STOP_NONE);
-	out8(f, 0xcf9, RESET_VALUE);
+	out8(f, 0xcf9, 0);
+	out8(f, 0xcf9, RESET_VALUE & ~2);
 	assert_resets(f);
+	out8(f, 0xcf9, 0);
+	out8(f, 0xcf9, RESET_VALUE);
+	assert_int_equal(f->m.stop, STOP_RESET);
+	f->m.stop = STOP_NONE;
 	out32(f, 0xcf8, 0xffffffff); /* PCI's address register, not ours */
 	assert_int_equal(f->m.stop, STOP_NONE);
+}
+
+static void only_a_reset_of_everything_clears_the_bit_of_port_92(void **state)
+{
+	struct fake *f = *state;
+
+	out8(f, 0x92, 0x03);
+	devices_reset(&f->m);
+	assert_int_equal(in8(f, 0x92), 3);
+	f->m.stop = STOP_NONE;
+	out8(f, 0xcf9, RESET_VALUE);
+	devices_reset(&f->m);
+	assert_int_equal(in8(f, 0x92), 2);
 }
 
 static void the_a20_gate_reads_back(void **state)
@@ -265,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_keyboard_controller_resets),
 		TEST(port_92_and_cf9_reset_with_a_rising_bit),
+		TEST(only_a_reset_of_everything_clears_the_bit_of_port_92),
 		TEST(the_a20_gate_reads_back),
 		TEST(a_driver_finds_a_controller_without_devices),
 		TEST(two_bridges_answer_and_nobody_else),

@@ -151,6 +151,22 @@ static void madt_lists_processors_ioapic_and_overrides(void **state)
 	assert_memory_equal(at(t + 44 + VCPUS * 8), rest, sizeof(rest));
 }
 
+static void facs_says_where_to_wake_up(void **state)
+{
+	u64 facs = number(find_table("FACP", 8) + 36, 4);
+	u32 vector = 0x9a123;
+
+	(void)state;
+	assert_int_equal(number(facs + 4, 4), 64);
+	assert_int_equal(number(facs + 32, 1), 0); /* only that of 32 bits counts */
+	assert_int_equal(acpi_waking_vector(&m), 0);
+	assert_true(machine_write(&m, facs + 12, &vector, 4));
+	assert_int_equal(acpi_waking_vector(&m), vector);
+	vector = 0x100000; /* not for real mode */
+	assert_true(machine_write(&m, facs + 12, &vector, 4));
+	assert_int_equal(acpi_waking_vector(&m), 0);
+}
+
 static bool contains(const u8 *p, size_t n, const void *what, size_t k)
 {
 	for (size_t i = 0; i + k <= n; i++)
@@ -159,7 +175,7 @@ static bool contains(const u8 *p, size_t n, const void *what, size_t k)
 	return false;
 }
 
-static void dsdt_has_power_off_and_only_the_serial_ports_of_the_machine(void **state)
+static void dsdt_has_sleep_states_and_only_the_serial_ports_of_the_machine(void **state)
 {
 	u64 dsdt = number(find_table("FACP", 8) + 40, 4);
 	size_t n = number(dsdt + 4, 4);
@@ -168,6 +184,8 @@ static void dsdt_has_power_off_and_only_the_serial_ports_of_the_machine(void **s
 
 	(void)state;
 	assert_true(contains(at(dsdt), n, s5, sizeof(s5)));
+	/* Name (\_S3, Package (4) {1, 0, 0, 0}) */
+	assert_true(contains(at(dsdt), n, "\x08\\_S3_\x12\x06\x04\x01\x00\x00\x00", 13));
 	assert_true(contains(at(dsdt), n, "COM1", 4));
 	assert_false(contains(at(dsdt), n, "COM2", 4));
 	assert_true(contains(at(dsdt), n, "C002", 4));
@@ -268,7 +286,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_table_has_a_good_checksum_and_both_roots_name_it),
 		cmocka_unit_test(fadt_names_the_devices_ports),
 		cmocka_unit_test(madt_lists_processors_ioapic_and_overrides),
-		cmocka_unit_test(dsdt_has_power_off_and_only_the_serial_ports_of_the_machine),
+		cmocka_unit_test(facs_says_where_to_wake_up),
+		cmocka_unit_test(dsdt_has_sleep_states_and_only_the_serial_ports_of_the_machine),
 		cmocka_unit_test(too_many_vcpus_for_the_area_are_an_error),
 		cmocka_unit_test(package_lengths_grow_with_their_contents),
 		cmocka_unit_test(aml_that_does_not_fit_says_so_and_writes_nothing_outside),

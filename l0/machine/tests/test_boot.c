@@ -117,13 +117,13 @@ static void long_mode_has_paging_and_a_64_bit_code_segment(void **state)
 	assert_int_equal(v.efer, EFER_LME | EFER_LMA);
 }
 
-static void real_mode_has_all_segments_at_the_given_one(void **state)
+static void real_mode_starts_in_the_given_code_segment(void **state)
 {
 	(void)state;
 	apply(&(struct boot_state){ .mode = BOOT_REAL, .rip = 0x7c00 & 0xf, .segment = 0x7c0 });
 	for (int i = ES; i <= GS; i++) {
-		assert_int_equal(v.seg[i].sel, 0x7c0);
-		assert_int_equal(v.seg[i].base, 0x7c00);
+		assert_int_equal(v.seg[i].sel, i == CS ? 0x7c0 : 0);
+		assert_int_equal(v.seg[i].base, i == CS ? 0x7c00 : 0);
 		assert_int_equal(v.seg[i].limit, 0xffff);
 		assert_int_equal(v.seg[i].ar, 0x93);
 	}
@@ -177,7 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(protected_mode_is_flat_32_bit_without_paging),
 		cmocka_unit_test(long_mode_has_paging_and_a_64_bit_code_segment),
-		cmocka_unit_test(real_mode_has_all_segments_at_the_given_one),
+		cmocka_unit_test(real_mode_starts_in_the_given_code_segment),
 		cmocka_unit_test(firmware_made_ram_write_back_and_devices_uncached),
 		cmocka_unit_test(firmware_left_the_local_apic_in_virtual_wire_mode),
 	};

@@ -10,6 +10,7 @@
 #include "../../bt/bt.h"
 #include "../../cpu/mmu.h"
 #include "../../cpu/model.h"
+#include "../../devices/acpi_pm.h"
 #include "../../devices/devices.h"
 #include "../layout.h"
 #include "../machine.h"
@@ -18,7 +19,7 @@
 #define MIB (1ull << 20)
 
 static int create_result;
-static unsigned int created, destroyed, resets, posts, published;
+static unsigned int created, destroyed, resets, sleeps, wakes, posts, published;
 static u64 written_gpa, written_n;
 
 int devices_create(struct machine *m, const struct devices_config *c)
@@ -52,6 +53,18 @@ void devices_reset(struct machine *m)
 {
 	assert_non_null(m->memory.base);
 	resets++;
+}
+
+void devices_sleep(struct machine *m)
+{
+	assert_non_null(m->memory.base);
+	sleeps++;
+}
+
+void acpi_pm_wake(struct acpi_pm *p)
+{
+	(void)p;
+	wakes++;
 }
 
 void bt_phys_written(struct machine *m, u64 gpa, u64 n)
@@ -110,7 +123,7 @@ static int setup(void **state)
 	build_multiboot_elf32(&image);
 	image_publish(&image);
 	create_result = 0;
-	created = destroyed = resets = posts = published = 0;
+	created = destroyed = resets = sleeps = wakes = posts = published = 0;
 	return 0;
 }
 
@@ -210,7 +223,7 @@ static void reset_loads_again_and_keeps_the_rest_of_memory(void **state)
 	memset(m.memory.base + LAYOUT_RSDP, 0, 8);
 	machine_stop(&m, STOP_RESET, 0, NULL);
 	assert_int_equal(m.stop, STOP_RESET);
-	assert_int_equal(machine_reset(&m, error, sizeof(error)), 0);
+	assert_int_equal(machine_reset(&m, error, sizeof(error)), START_KERNEL);
 	assert_int_equal(resets, 1);
 	assert_int_equal(m.stop, STOP_NONE);
 	assert_int_equal(m.memory.base[5 * MIB], 0x77);
@@ -249,7 +262,77 @@ static void reset_gives_way_to_an_end_and_does_not_undo_it(void **state)
 	machine_stop(&m, STOP_QUIT, 7, NULL);
 	assert_int_equal(m.stop, STOP_QUIT);
 	assert_int_equal(m.stop_code, 7);
-	assert_int_equal(machine_reset(&m, error, sizeof(error)), 0);
+	assert_int_equal(machine_reset(&m, error, sizeof(error)), START_KERNEL);
+	assert_int_equal(m.stop, STOP_QUIT);
+	machine_destroy(&m);
+}
+
+static u64 shutdown_code(void *dev, u64 offset, unsigned int size)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	return 0xa;
+}
+
+static void cmos_write(void *dev, u64 offset, unsigned int size, u64 value)
+{
+	(void)dev;
+	(void)offset;
+	(void)size;
+	(void)value;
+}
+
+static void only_a_reset_of_the_cpu_goes_on_where_the_guest_says(void **state)
+{
+	static const struct bus_ops ops = { .read = shutdown_code, .write = cmos_write };
+
+	(void)state;
+	create();
+	assert_int_equal(bus_add_pio(&m.bus, 0x70, 2, &ops, &m, "cmos"), 0);
+	memcpy(m.memory.base + 0x467, "\x34\x12\x00\x10", 4);
+	machine_stop(&m, STOP_CPU_RESET, 0, NULL);
+	machine_stop(&m, STOP_RESET, 0, NULL); /* the first pause stays */
+	assert_int_equal(machine_reset(&m, error, sizeof(error)), START_RESUMED);
+	assert_int_equal(m.boot.mode, BOOT_REAL);
+	assert_int_equal(m.boot.segment, 0x1000);
+	assert_int_equal(m.boot.rip, 0x1234);
+	assert_int_equal(resets, 0);
+	assert_int_equal(m.stop, STOP_NONE);
+	machine_stop(&m, STOP_RESET, 0, NULL);
+	assert_int_equal(machine_reset(&m, error, sizeof(error)), START_KERNEL);
+	assert_int_equal(resets, 1);
+	assert_int_equal(m.boot.mode, BOOT_PROTECTED);
+	machine_destroy(&m);
+}
+
+static void sleeping_machine_wakes_in_real_mode_or_starts_anew(void **state)
+{
+	u32 vector = 0x12345;
+
+	(void)state;
+	create();
+	machine_stop(&m, STOP_SLEEP, 0, NULL);
+	assert_int_equal(m.stop, STOP_SLEEP);
+	machine_sleep(&m);
+	assert_int_equal(m.stop, STOP_NONE);
+	assert_int_equal(sleeps, 1);
+	assert_true(machine_write(&m, layout_nvs(&m.memory) + 12, &vector, 4));
+	assert_int_equal(machine_wake(&m, error, sizeof(error)), START_RESUMED);
+	assert_int_equal(wakes, 1);
+	assert_int_equal(m.boot.mode, BOOT_REAL);
+	assert_int_equal(m.boot.segment, 0x1234);
+	assert_int_equal(m.boot.rip, 5);
+	assert_int_equal(resets, 0);
+	vector = 0;
+	assert_true(machine_write(&m, layout_nvs(&m.memory) + 12, &vector, 4));
+	assert_int_equal(machine_wake(&m, error, sizeof(error)), START_KERNEL);
+	assert_int_equal(resets, 1);
+	assert_int_equal(m.boot.rip, TEST_ENTRY);
+	/* an end while asleep stays */
+	machine_stop(&m, STOP_SLEEP, 0, NULL);
+	machine_stop(&m, STOP_QUIT, 0, NULL);
+	machine_sleep(&m);
 	assert_int_equal(m.stop, STOP_QUIT);
 	machine_destroy(&m);
 }
@@ -320,6 +403,8 @@ int main(void)
 		T(reset_loads_again_and_keeps_the_rest_of_memory),
 		T(first_stop_wins_and_wakes_every_vcpu_that_exists),
 		T(reset_gives_way_to_an_end_and_does_not_undo_it),
+		T(only_a_reset_of_the_cpu_goes_on_where_the_guest_says),
+		T(sleeping_machine_wakes_in_real_mode_or_starts_anew),
 		T(stops_from_many_threads_leave_one_whole_reason),
 		T(dma_reaches_ram_only_and_drops_translations),
 	};
