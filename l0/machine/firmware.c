@@ -78,7 +78,7 @@ enum routine {
 #define X(name, ...) ROUTINE_##name,
 	ROUTINES(X)
 #undef X
-		ROUTINE_COUNT
+	ROUTINE_COUNT
 };
 
 static const struct {
@@ -91,16 +91,22 @@ static const struct {
 };
 
 /* All vectors from `first` to `last` lead to the routine; a later row wins. */
+/* clang-format off */
 static const struct {
 	u8 first, last;
 	u8 routine;
 } vectors[] = {
-	{ 0x00, 0xff, ROUTINE_ignore },	     { 0x08, 0x0f, ROUTINE_irq_master },
-	{ 0x70, 0x77, ROUTINE_irq_slave },   { 0x08, 0x08, ROUTINE_timer },
-	{ 0x11, 0x11, ROUTINE_equipment },   { 0x12, 0x12, ROUTINE_memory },
-	{ 0x13, 0x13, ROUTINE_unsupported }, { 0x15, 0x15, ROUTINE_unsupported },
+	{ 0x00, 0xff, ROUTINE_ignore },
+	{ 0x08, 0x0f, ROUTINE_irq_master },
+	{ 0x70, 0x77, ROUTINE_irq_slave },
+	{ 0x08, 0x08, ROUTINE_timer },
+	{ 0x11, 0x11, ROUTINE_equipment },
+	{ 0x12, 0x12, ROUTINE_memory },
+	{ 0x13, 0x13, ROUTINE_unsupported },
+	{ 0x15, 0x15, ROUTINE_unsupported },
 	{ 0x18, 0x19, ROUTINE_restart }, /* nothing to boot from but the kernel that was given */
 };
+/* clang-format on */
 
 static bool write_code(struct machine *m, u16 offset[ROUTINE_COUNT])
 {
