@@ -21,6 +21,6 @@ $(BUILD)/tests/fuzz-native: $(FUZZ_DIR)/fuzz_executor.c $(FUZZ_DIR)/fuzz_executo
 
 SECONDS ?= 60
 fuzz: $(BUILD)/tests/fuzz
-	$(BUILD)/tests/fuzz --seconds $(SECONDS) --seed $$(date +%s) --compat 25
+	$(BUILD)/tests/fuzz --seconds $(SECONDS) --seed $$(date +%s) --modes all
 
 .PHONY: fuzz

@@ -105,15 +105,17 @@ u8 lower_get(struct lower *l, u8 g, u8 temp);
 void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from);
 
 /* lower_plain.c */
-lower_fn lower_plain, lower_mov_imm, lower_mov_moffs, lower_lea, lower_bswap, lower_xchg, lower_inc_dec, lower_bit, lower_shift,
-	lower_cmpxchg16, lower_nop, lower_flush, lower_cli, lower_sti, lower_cld, lower_std, lower_mov, lower_xlat, lower_string_index, lower_xchg_r8;
+lower_fn lower_plain;
+/* lower_fixed.c */
+lower_fn lower_mov_imm, lower_mov_moffs, lower_lea, lower_bswap, lower_xchg, lower_inc_dec, lower_bit, lower_shift,
+	lower_cmpxchg16, lower_nop, lower_flush, lower_mov, lower_xlat, lower_string_index, lower_xchg_r8;
 /* lower_vector.c */
 lower_fn lower_maskmov_di, lower_vmaskmov, lower_gather;
 /* One bit of v->rflags; EFLAGS and all registers but TC are kept. */
 void lower_clear_flag(struct lower *l, unsigned int bit);
 void lower_set_flag(struct lower *l, unsigned int bit);
 /* lower_system.c: each has conditions on the mode, which rules.c knows */
-lower_fn lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc, lower_stac_clac;
+lower_fn lower_cli, lower_sti, lower_cld, lower_std, lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc, lower_stac_clac;
 /* lower_flow.c */
 lower_fn lower_jmp, lower_jcc, lower_call, lower_ret, lower_loop, lower_jcxz;
 void lower_exit(struct lower *l, int exit, s64 delta);

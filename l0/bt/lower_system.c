@@ -7,6 +7,71 @@
 
 #include "../machine/machine.h"
 
+/*
+ * One bit of v->rflags without touching EFLAGS: rotated to the top, shifted out by an addition, rotated back. The
+ * arithmetic flags' copy in v->rflags is stale here and stays so.
+ */
+static void without_flag(struct lower *l, unsigned int bit)
+{
+	struct emit *e = &l->e;
+
+	emit_load(e, 8, TC, MEM_VCPU(OFF(rflags)));
+	emit_rorx(e, TC, TC, bit + 1); /* the bit is bit 63 */
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TC, 0)); /* gone; the rest is one to the left, bit 0 is clear */
+	emit_rorx(e, TC, TC, 64 - bit); /* back by bit + 1, less the one */
+}
+
+static void put_flags(struct lower *l)
+{
+	emit_store(&l->e, 8, MEM_VCPU(OFF(rflags)), TC);
+}
+
+void lower_clear_flag(struct lower *l, unsigned int bit)
+{
+	without_flag(l, bit);
+	put_flags(l);
+}
+
+void lower_set_flag(struct lower *l, unsigned int bit)
+{
+	without_flag(l, bit);
+	emit_lea(&l->e, 8, TC, MEM_BASE(TC, 1 << bit)); /* the bit is clear: addition sets it */
+	put_flags(l);
+}
+
+void lower_cli(struct lower *l)
+{
+	lower_clear_flag(l, 9);
+}
+
+/*
+ * The next instruction is in the same block, so nothing comes between. If an interrupt is waiting, vcpu_leave_soon(): the
+ * block after that leaves.
+ */
+void lower_sti(struct lower *l)
+{
+	struct emit *e = &l->e;
+	u8 *none;
+
+	lower_set_flag(l, 9);
+	emit_load(e, 1, TC, MEM_VCPU(OFF(intr_wait)));
+	none = emit_jrcxz_fwd(e);
+	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
+	emit_store(e, 8, MEM_VCPU(OFF(budget_held)), TC);
+	emit_store_imm32(e, 8, MEM_VCPU(OFF(budget)), -1);
+	emit_patch8(e, none);
+}
+
+void lower_cld(struct lower *l)
+{
+	lower_clear_flag(l, 10);
+}
+
+void lower_std(struct lower *l)
+{
+	lower_set_flag(l, 10);
+}
+
 static int seg_field(enum sreg seg, size_t field)
 {
 	return (int)(offsetof(struct vcpu, seg) + seg * sizeof(struct segment) + field);

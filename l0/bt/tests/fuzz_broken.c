@@ -83,7 +83,8 @@ struct fuzz_target *fuzz_broken_create(struct fuzz_target *inner, const char *mn
 		return NULL;
 	}
 	memset(b, 0, sizeof(*b));
-	b->target = (struct fuzz_target){ "broken", broken_start, broken_finish, broken_cpuid, broken_destroy, NULL };
+	b->target = (struct fuzz_target){ "broken",	  broken_start, broken_finish, broken_cpuid,
+					  broken_destroy, inner->modes, NULL };
 	b->inner = inner;
 	b->mnemonic = find(mnemonic);
 	if (b->mnemonic == ZYDIS_MNEMONIC_INVALID) {

@@ -34,6 +34,7 @@
 #define GPA_IDT 0x41000ull
 #define GPA_TSS 0x42000ull
 #define GPA_STACK 0x44000ull /* its end */
+#define GPA_LDT 0x44000ull
 #define GPA_KERNEL_END 0x45000ull
 #define GPA_CODE 0x100000ull
 #define GPA_IMAGE 0x200000ull
@@ -50,6 +51,7 @@
 #define KERNEL_CS 0x10
 #define KERNEL_SS 0x18
 #define TSS 0x40
+#define LDT 0x50 /* in the GDT nobody looks for it */
 
 struct turtles {
 	struct fuzz_target target;
@@ -115,10 +117,30 @@ static void map_all(struct turtles *t)
 #define AR_DATA32 (AR_G | AR_DB | AR_P | AR_S | 0x3)
 #define AR_USER (3u << AR_DPL_SHIFT)
 #define AR_BUSY_TSS (AR_P | 0xb)
+#define AR_LDT (AR_P | 0x2)
 
 static u64 flat_descriptor(u32 ar)
 {
 	return 0x000f00000000ffff | (u64)(ar & 0xf0ff) << 40;
+}
+
+static u32 ldt_rights(const struct fuzz_segment *s)
+{
+	return AR_P | AR_S | AR_USER | (s->big ? AR_DB : 0) | (s->code ? 0xb : s->expand_down ? 0x7 : 0x3);
+}
+
+static void write_ldt(struct turtles *t)
+{
+	u64 *ldt = table(t, GPA_LDT);
+	unsigned int i;
+
+	for (i = 0; i < FUZZ_LDT_ENTRIES; i++) {
+		const struct fuzz_segment *s = &fuzz_ldt[i];
+
+		ldt[s->selector / 8] = (s->limit & 0xffff) | (u64)(s->base & 0xffffff) << 16 |
+				       (u64)(ldt_rights(s) & 0xf0ff) << 40 | (u64)(s->limit >> 16) << 48 |
+				       (u64)(s->base >> 24) << 56;
+	}
 }
 
 static void write_tables(struct turtles *t)
@@ -160,14 +182,37 @@ static void init_vcpu(struct turtles *t)
 	v->xcr0 = XSTATE_HOST;
 	v->gdtr = (struct dtable){ KERNEL + GPA_GDT, TSS + 15 };
 	v->idtr = (struct dtable){ KERNEL + GPA_IDT, 4095 };
-	v->seg[LDTR] = (struct segment){ .ar = AR_UNUSABLE };
+	v->seg[LDTR] = (struct segment){
+		.base = KERNEL + GPA_LDT, .limit = FUZZ_LDT_ENTRIES * 8 - 1, .ar = AR_LDT, .sel = LDT
+	};
 	v->seg[TR] = (struct segment){ .base = KERNEL + GPA_TSS, .limit = 0x67, .ar = AR_BUSY_TSS, .sel = TSS };
 	mmu_flush_all(v);
 }
 
-static struct segment user_segment(u16 selector, u32 ar)
+static struct segment user_segment(u16 selector)
 {
-	return (struct segment){ .limit = 0xffffffff, .ar = ar | AR_USER, .sel = selector };
+	struct segment s = { .limit = 0xffffffff, .sel = selector };
+	unsigned int i;
+
+	switch (selector) {
+	case FUZZ_CS64:
+		s.ar = AR_CODE64 | AR_USER;
+		return s;
+	case FUZZ_CS32:
+		s.ar = AR_CODE32 | AR_USER;
+		return s;
+	case FUZZ_DS:
+		s.ar = AR_DATA32 | AR_USER;
+		return s;
+	}
+	for (i = 0; i < FUZZ_LDT_ENTRIES; i++) {
+		if (fuzz_ldt[i].selector == selector) {
+			s.base = fuzz_ldt[i].base;
+			s.limit = fuzz_ldt[i].limit;
+			s.ar = ldt_rights(&fuzz_ldt[i]);
+		}
+	}
+	return s;
 }
 
 static void load_case(struct turtles *t, const struct fuzz_case *c)
@@ -179,8 +224,10 @@ static void load_case(struct turtles *t, const struct fuzz_case *c)
 	memcpy(v->gpr, c->in.gpr, sizeof(v->gpr));
 	v->rip = c->in.rip;
 	v->rflags = c->in.rflags;
-	v->seg[CS] = c->compat ? user_segment(FUZZ_CS32, AR_CODE32) : user_segment(FUZZ_CS64, AR_CODE64);
-	v->seg[DS] = v->seg[ES] = v->seg[SS] = user_segment(FUZZ_DS, AR_DATA32);
+	v->seg[CS] = user_segment(fuzz_mode(c)->cs);
+	v->seg[SS] = user_segment(fuzz_mode(c)->ss);
+	v->seg[DS] = user_segment(fuzz_mode(c)->ds);
+	v->seg[ES] = user_segment(fuzz_mode(c)->es);
 	v->seg[FS] = (struct segment){ .base = c->in.fs_base, .ar = AR_UNUSABLE };
 	v->seg[GS] = (struct segment){ .base = c->in.gs_base, .ar = AR_UNUSABLE };
 	v->cpl = 3;
@@ -219,8 +266,10 @@ static void read_frame(struct turtles *t, struct fuzz_result *r)
 	if (has_error_code(r->vector))
 		r->error = *frame++;
 	r->out.rip = frame[0];
+	r->out.cs = frame[1];
 	r->out.rflags = frame[2];
 	r->out.gpr[RSP] = frame[3];
+	r->out.ss = frame[4];
 }
 
 static void collect(struct turtles *t, enum fuzz_bt_end end, struct fuzz_result *r)
@@ -234,6 +283,10 @@ static void collect(struct turtles *t, enum fuzz_bt_end end, struct fuzz_result 
 	memcpy(r->out.gpr, v->gpr, sizeof(v->gpr));
 	r->out.rip = v->rip;
 	r->out.rflags = v->rflags;
+	r->out.cs = v->seg[CS].sel;
+	r->out.ss = v->seg[SS].sel;
+	r->out.ds = v->seg[DS].sel;
+	r->out.es = v->seg[ES].sel;
 	r->out.fs_base = v->seg[FS].base;
 	r->out.gs_base = v->seg[GS].base;
 	fpu_get(v, &image);
@@ -379,6 +432,7 @@ static int create(struct turtles *t, char *error)
 	memset(memory_host(&m->memory, GPA_CODE), FUZZ_CODE_FILL, FUZZ_CODE_PAGES * FUZZ_PAGE);
 	map_all(t);
 	write_tables(t);
+	write_ldt(t);
 	err = vcpu_thread_create(&t->thread, m, 0);
 	if (err)
 		return err;
@@ -408,7 +462,9 @@ struct fuzz_target *fuzz_bt_create(char *error)
 		return NULL;
 	}
 	memset(t, 0, sizeof(*t));
-	t->target = (struct fuzz_target){ "turtles", turtles_start, turtles_finish, turtles_cpuid, turtles_destroy, NULL };
+	t->target = (struct fuzz_target){ "turtles",	 turtles_start,	  turtles_finish,
+					  turtles_cpuid, turtles_destroy, BIT(FUZZ_MODE_COUNT) - 1,
+					  NULL };
 	sem_init(&t->go, 0, 0);
 	sem_init(&t->done, 0, 0);
 	*error = 0;

@@ -92,7 +92,8 @@ static const char *incomparable(const struct comparison *x)
 	if (is_wide_at(x, r->vector == VEC_AC ? r : s) && (r->vector == VEC_AC || s->vector == VEC_AC))
 		return "alignment check of a wide operand";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
-	if (fuzz_mode(x->c)->bits != 64 && ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
+	if (fuzz_mode(x->c)->bits != 64 &&
+	    ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s))))
 		return "operand across 4 GiB";
 	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
 	if (r->vector == VEC_GP && s->vector == VEC_SS && is_wide_at(x, r))

@@ -49,7 +49,7 @@ static void make_batch(struct engine *e, u64 number)
 	for (i = 0; i < FUZZ_BATCH; i++) {
 		struct rng r = rng_seed(~e->o->seed, number * FUZZ_BATCH + i);
 
-		fuzz_context_mode(&e->context, choose_mode(&r, e->o->modes));
+		fuzz_context_mode(&e->context, choose_mode(&r, e->o->modes & e->reference->modes & e->subject->modes));
 		fuzz_generate(&e->context, e->o->seed, number, i, &e->programs[i], &e->batch.cases[i]);
 	}
 	if (e->o->only >= 0) {

@@ -321,8 +321,9 @@ static bool set_ldt(void)
 			.base_addr = s->base,
 			.limit = s->limit,
 			.seg_32bit = s->big,
-			.contents = s->code ? MODIFY_LDT_CONTENTS_CODE :
-				    s->expand_down ? MODIFY_LDT_CONTENTS_STACK : MODIFY_LDT_CONTENTS_DATA,
+			.contents = s->code	     ? MODIFY_LDT_CONTENTS_CODE
+				    : s->expand_down ? MODIFY_LDT_CONTENTS_STACK
+						     : MODIFY_LDT_CONTENTS_DATA,
 			.useable = 1,
 		};
 

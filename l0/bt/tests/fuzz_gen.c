@@ -48,11 +48,17 @@ static void append_branch(struct fuzz_context *c, struct fuzz_program *p, const 
 	i->stops = i->mnemonic == ZYDIS_MNEMONIC_JMP || i->mnemonic == ZYDIS_MNEMONIC_CALL;
 }
 
+/* of the long forms of JMP, CALL, Jcc */
+static unsigned int relative_bytes(const struct fuzz_context *c)
+{
+	return c->mode->bits == 16 ? 2 : 4;
+}
+
 /* Conditional or not, never backwards; the target is set when all items stand. */
 static void append_forward(struct fuzz_context *c, struct fuzz_program *p)
 {
 	struct rng *r = &c->rng;
-	u8 b[8], n = 0, cc = rng_below(r, 16);
+	u8 b[8], n = 0, cc = rng_below(r, 16), wide = relative_bytes(c);
 
 	unsigned int kind = rng_below(r, 10);
 
@@ -78,15 +84,17 @@ static void append_forward(struct fuzz_context *c, struct fuzz_program *p)
 	case 2:
 		b[n++] = rng_chance(r, 50) ? 0xeb : 0xe9;
 		memset(b + n, 0, 4);
-		append_branch(c, p, b, b[n - 1] == 0xeb ? n + 1 : n + 4, b[n - 1] == 0xeb ? 1 : 4, -1);
+		if (b[n - 1] == 0xeb)
+			wide = 1;
+		append_branch(c, p, b, n + wide, wide, -1);
 		break;
 	case 3:
 	case 4:
-	case 5: /* Jcc with 32 bits */
+	case 5: /* the long form */
 		b[n++] = 0x0f;
 		b[n++] = 0x80 + cc;
 		memset(b + n, 0, 4);
-		append_branch(c, p, b, n + 4, 4, -1);
+		append_branch(c, p, b, n + wide, wide, -1);
 		break;
 	default:
 		b[n++] = 0x70 + cc;
@@ -99,8 +107,10 @@ static void append_forward(struct fuzz_context *c, struct fuzz_program *p)
 /* MOV r32, imm32 */
 static struct fuzz_insn *append_mov(struct fuzz_context *c, struct fuzz_program *p, u8 reg, u32 value)
 {
-	u8 b[6], n = 0;
+	u8 b[7], n = 0;
 
+	if (c->mode->bits == 16)
+		b[n++] = 0x66;
 	if (reg & 8)
 		b[n++] = 0x41;
 	b[n++] = 0xb8 + (reg & 7);
@@ -112,7 +122,7 @@ static struct fuzz_insn *append_mov(struct fuzz_context *c, struct fuzz_program 
 static void shape_loop(struct fuzz_context *c, struct fuzz_program *p, unsigned int n)
 {
 	struct rng *r = &c->rng;
-	u8 reg = rng_below(r, c->compat ? 8 : 16), b[6], size = 0;
+	u8 reg = rng_below(r, c->mode->bits == 64 ? 16 : 8), b[6], size = 0;
 	bool by_loop = rng_chance(r, 50) || reg == 4;
 	u32 times = rng_chance(r, 90) ? 1 + rng_below(r, 5) : 20 + rng_below(r, 60);
 
@@ -145,15 +155,15 @@ static void shape_call(struct fuzz_context *c, struct fuzz_program *p, unsigned 
 {
 	static const u8 call[] = { 0xe8, 0, 0, 0, 0 }, jmp[] = { 0xe9, 0, 0, 0, 0 }, ret[] = { 0xc3 };
 	struct rng *r = &c->rng;
-	unsigned int jump, first = n / 2;
+	unsigned int jump, first = n / 2, wide = relative_bytes(c);
 	u8 release[] = { 0xc2, 0, 0 };
 	struct fuzz_insn *i;
 
-	append_branch(c, p, call, sizeof(call), 4, 0);
+	append_branch(c, p, call, 1 + wide, wide, 0);
 	c->near |= BIT(4);
 	append_random(c, p, first);
 	jump = p->count;
-	append_branch(c, p, jmp, sizeof(jmp), 4, 0);
+	append_branch(c, p, jmp, 1 + wide, wide, 0);
 	p->items[0].target = p->count;
 	c->keep |= BIT(4);
 	append_random(c, p, n - first);
@@ -173,19 +183,20 @@ static void shape_indirect(struct fuzz_context *c, struct fuzz_program *p, unsig
 {
 	struct rng *r = &c->rng;
 	u8 operation = rng_chance(r, 50) ? 4 : 2, b[8], size = 0;
-	u8 reg = rng_below(r, c->compat ? 8 : 16);
+	u8 reg = rng_below(r, c->mode->bits == 64 ? 16 : 8);
 	struct fuzz_insn *i;
 	unsigned int at;
 
 	append_random(c, p, n / 2);
 	if (rng_chance(r, 50)) {
 		at = p->count;
-		b[0] = 0xff;
-		b[1] = operation << 3 | 5;
-		memset(b + 2, 0, 4);
-		i = append_bytes(c, p, b, 6);
+		b[0] = 0x2e; /* the pool is in CS */
+		b[1] = 0xff;
+		b[2] = operation << 3 | (c->mode->bits == 16 ? 6 : 5);
+		memset(b + 3, 0, 4);
+		i = append_bytes(c, p, b, 3 + relative_bytes(c));
 		i->kind = FUZZ_POOL;
-		i->pointer_at = 2;
+		i->pointer_at = 3;
 		i->target = 0;
 		p->pool_count = 1;
 	} else {
@@ -250,9 +261,9 @@ static void append_last(struct fuzz_context *c, struct fuzz_program *p)
 		break;
 	default:
 		b[0] = not_in_64[rng_below(r, sizeof(not_in_64))];
-		if (c->compat)
+		if (c->mode->bits != 64)
 			b[0] = 0xf4; /* HLT */
-		append_bytes(c, p, b, c->compat ? 1 : 8);
+		append_bytes(c, p, b, c->mode->bits != 64 ? 1 : 8);
 		p->items[p->count - 1].stops = true;
 		break;
 	}
@@ -304,7 +315,7 @@ static void compose(struct fuzz_context *c, struct fuzz_program *p)
 
 static u64 pool_address(const struct fuzz_program *p, const struct fuzz_case *c, unsigned int entry)
 {
-	unsigned int size = p->compat ? 4 : 8;
+	unsigned int size = fuzz_mode(c)->bits / 8;
 
 	return c->code_address + (p->offset[p->count] + 1u + size - 1) / size * size + entry * size;
 }
@@ -317,8 +328,8 @@ static void store(u8 *to, u64 value, unsigned int n)
 
 static void encode(const struct fuzz_program *p, struct fuzz_case *c)
 {
-	unsigned int i, n, size = p->compat ? 4 : 8;
-	u64 pool_end = pool_address(p, c, p->pool_count);
+	unsigned int i, n, size = fuzz_mode(c)->bits / 8;
+	u64 base = fuzz_mode(c)->code_base, pool_end = pool_address(p, c, p->pool_count);
 
 	memset(c->code, FUZZ_CODE_FILL, sizeof(c->code));
 	for (i = 0; i < p->count; i++) {
@@ -338,16 +349,17 @@ static void encode(const struct fuzz_program *p, struct fuzz_case *c)
 			store(to + insn->size - n, target - next, n);
 			break;
 		case FUZZ_ITEM:
-			store(to + insn->pointer_at, c->code_address + p->offset[insn->target], 4);
+			store(to + insn->pointer_at, c->code_address + p->offset[insn->target] - base, 4);
 			break;
 		case FUZZ_POOL:
 			target = pool_address(p, c, insn->target);
-			store(to + insn->pointer_at, p->compat ? target : target - next, 4);
+			store(to + insn->pointer_at, target - (size == 8 ? next : base), size == 2 ? 2 : 4);
 			break;
 		}
 	}
 	for (i = 0; i < p->pool_count; i++)
-		store(c->code + (pool_address(p, c, i) - c->code_address), c->code_address + p->offset[p->pool[i]], size);
+		store(c->code + (pool_address(p, c, i) - c->code_address),
+		      c->code_address + p->offset[p->pool[i]] - base, size);
 	c->code_size = (p->pool_count ? pool_end : c->code_address + p->offset[p->count] + 1) - c->code_address;
 }
 
@@ -399,8 +411,8 @@ bool fuzz_layout(struct fuzz_program *p, struct fuzz_case *c, unsigned int *bad)
 		start = FUZZ_CODE_PAGES * FUZZ_PAGE - FUZZ_CODE_MAX;
 	}
 	c->code_address = FUZZ_CODE + start;
-	c->compat = p->compat;
-	c->in.rip = c->code_address;
+	c->mode = p->mode;
+	c->in.rip = c->code_address - fuzz_mode(c)->code_base;
 	encode(p, c);
 	return flow(p, bad);
 }
@@ -424,7 +436,7 @@ int fuzz_item_at(const struct fuzz_program *p, const struct fuzz_case *c, u64 ri
 	unsigned int i;
 
 	for (i = 0; i <= p->count; i++)
-		if (rip == c->code_address + p->offset[i])
+		if (rip + fuzz_mode(c)->code_base == c->code_address + p->offset[i])
 			return i;
 	return -1;
 }
@@ -437,14 +449,18 @@ void fuzz_generate(struct fuzz_context *context, u64 seed, u64 batch, u32 number
 
 	*r = rng_seed(seed, batch * FUZZ_BATCH + number);
 	memset(program, 0, sizeof(*program));
-	program->compat = context->compat;
+	program->mode = context->mode_number;
 	fuzz_registers(context, &c->in);
 	compose(context, program);
 	program->start = rng_below(r, FUZZ_CODE_PAGES * FUZZ_PAGE - FUZZ_CODE_MAX);
 	if (rng_chance(r, 25)) /* across a page boundary */
 		program->start = (program->start | 4095) - rng_below(r, 48);
-	/* where an opcode that doesn't exist ends, so how much of it is fetched, is the CPU's business */
-	program->at_end = rng_chance(r, 1) && program->count && !program->items[program->count - 1].illegal;
+	/*
+	 * Where an opcode that doesn't exist ends, so how much of it is fetched, is the CPU's business. So is an instruction
+	 * across the end of a 64 KiB segment in 16-bit code: the same CPU was seen to wrap around and not to.
+	 */
+	program->at_end = rng_chance(r, 1) && program->count && !program->items[program->count - 1].illegal &&
+			  context->mode->bits != 16;
 	while (!fuzz_layout(program, c, &bad))
 		fuzz_remove(program, bad);
 }

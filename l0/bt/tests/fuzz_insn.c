@@ -20,7 +20,9 @@ struct draft {
 	u8 rex; /* 0: none. W R X B of VEX, too */
 	u8 vvvv;
 	unsigned int modrm_at;
-	u64 segment_base;
+	u8 segment; /* its prefix, 0: none */
+	u64 segment_base; /* of FS and GS */
+	u8 address_bits;
 	bool relative; /* ModRM says RIP-relative */
 	u64 data;
 };
@@ -43,35 +45,68 @@ void fuzz_context_init(struct fuzz_context *c, struct fuzz_target *a, struct fuz
 #undef X
 }
 
-void fuzz_context_mode(struct fuzz_context *c, bool compat)
+void fuzz_decoder(ZydisDecoder *d, const struct fuzz_mode *mode)
 {
-	c->compat = compat;
-	ZydisDecoderInit(&c->decoder, compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-			 compat ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+	static const struct {
+		ZydisMachineMode mode;
+		ZydisStackWidth stack;
+	} widths[] = {
+		{ ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16 },
+		{ ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32 },
+		{ ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
+	};
+
+	ZydisDecoderInit(d, widths[mode->bits / 32].mode, widths[mode->stack_bits / 32].stack);
+}
+
+void fuzz_context_mode(struct fuzz_context *c, unsigned int mode)
+{
+	c->mode_number = mode;
+	c->mode = &fuzz_modes[mode];
+	fuzz_decoder(&c->decoder, c->mode);
+}
+
+static bool is_segmented(const struct fuzz_context *c)
+{
+	return c->mode->cs & 4; /* in the LDT */
+}
+
+static const struct fuzz_region *choose_region(struct fuzz_context *c, enum fuzz_what what)
+{
+	/* index of the region, share of 100; the rest isn't mapped */
+	static const struct {
+		u8 region, share;
+	} flat[] = { { 0, 64 }, { 4, 12 }, { 1, 9 }, { 2, 12 } }, data[] = { { 0, 68 }, { 1, 10 }, { 2, 14 }, { 3, 5 } };
+	bool segmented = is_segmented(c);
+	u32 n = rng_below(&c->rng, 100), i;
+
+	if (segmented && what == FUZZ_STACK)
+		return &regions[4];
+	for (i = 0; i < ARRAY_SIZE(flat); i++) {
+		u8 share = segmented ? data[i].share : flat[i].share;
+
+		if (n < share)
+			return &regions[segmented ? data[i].region : flat[i].region];
+		n -= share;
+	}
+	return NULL;
 }
 
 /*
  * Where in a region: mostly aligned somewhere inside, sometimes around a page's end, so that operands of up to 32
  * bytes cross it.
  */
-u64 fuzz_address(struct rng *r)
+u64 fuzz_address(struct fuzz_context *c, enum fuzz_what what)
 {
-	/* name, share of 100 */
-	static const struct {
-		u8 region, share;
-	} where[] = { { 0, 64 }, { 4, 12 }, { 1, 9 }, { 2, 12 } };
-	u32 n = rng_below(r, 100), i;
-	const struct fuzz_region *region;
-	u64 offset, size;
+	const struct fuzz_region *region = choose_region(c, what);
+	u64 base = is_segmented(c) && what == FUZZ_STACK ? c->mode->stack_base : c->mode->data_base, offset, size;
+	struct rng *r = &c->rng;
+	u32 n;
 
-	for (i = 0; i < ARRAY_SIZE(where); i++) {
-		if (n < where[i].share)
-			break;
-		n -= where[i].share;
-	}
-	if (i == ARRAY_SIZE(where)) /* not mapped */
-		return regions[0].address - rng_below(r, 4096);
-	region = &regions[where[i].region];
+	if (is_segmented(c) && what == FUZZ_CODE_DATA)
+		return FUZZ_CODE - c->mode->code_base + rng_below(r, FUZZ_CODE_PAGES * FUZZ_PAGE);
+	if (!region) /* not mapped */
+		return regions[0].address - rng_below(r, 4096) - base;
 	size = region->pages * FUZZ_PAGE;
 	n = rng_below(r, 100);
 	if (n < 18) {
@@ -79,14 +114,14 @@ u64 fuzz_address(struct rng *r)
 		offset = (rng_below(r, region->pages) + 1) * FUZZ_PAGE - 1 - rng_below(r, 31);
 		if (offset > size - 32 && rng_chance(r, 60))
 			offset -= 32;
-		return region->address + offset;
+		return region->address + offset - base;
 	}
 	offset = rng_below(r, size - 64);
 	if (n < 60)
 		offset &= ~31ull;
 	else if (n < 70)
 		offset &= ~7ull;
-	return region->address + offset;
+	return region->address + offset - base;
 }
 
 static void put(struct draft *d, u64 value, unsigned int size)
@@ -116,8 +151,8 @@ static u32 usable(const struct fuzz_context *c, u64 limit)
 	u32 set = 0;
 	unsigned int i;
 
-	for (i = 0; i < (c->compat ? 8u : 16u); i++)
-		if (c->known & BIT(i) && c->gpr[i] < limit)
+	for (i = 0; i < 16; i++)
+		if (c->known & fuzz_gprs(c) & BIT(i) && c->gpr[i] < limit)
 			set |= BIT(i);
 	return set;
 }
@@ -132,6 +167,21 @@ static void set_register(struct draft *d, int reg, u8 rex_bit)
 	d->rex = reg & 8 ? d->rex | rex_bit : d->rex & ~rex_bit;
 }
 
+/* What the operand's segment holds: the one of the prefix, or SS or DS as the base register says. */
+static enum fuzz_what what_of(const struct draft *d, int base)
+{
+	switch (d->segment) {
+	case 0:
+		return base == 4 || base == 5 ? FUZZ_STACK : FUZZ_DATA;
+	case 0x36:
+		return FUZZ_STACK;
+	case 0x2e:
+		return FUZZ_CODE_DATA;
+	default:
+		return FUZZ_DATA;
+	}
+}
+
 /* [base + index * scale + displacement] with a base that points into the data */
 static bool based_operand(struct fuzz_context *c, struct draft *d, u8 reg)
 {
@@ -143,14 +193,14 @@ static bool based_operand(struct fuzz_context *c, struct draft *d, u8 reg)
 	s64 displacement;
 
 	if (close)
-		bases = c->near & (c->compat ? 0xff : 0xffff);
+		bases = c->near & fuzz_gprs(c);
 	base = choose(r, bases);
 	if (base < 0)
 		return false;
 	if (rng_chance(r, 40))
 		index = choose(r, indexes);
 	if (!close) {
-		displacement = fuzz_address(r) - c->gpr[base] - d->segment_base;
+		displacement = fuzz_address(c, what_of(d, base)) - c->gpr[base] - d->segment_base;
 		if (index >= 0)
 			displacement -= (s64)(c->gpr[index] << scale);
 		if (!fits(displacement, 32))
@@ -177,6 +227,36 @@ static bool based_operand(struct fuzz_context *c, struct draft *d, u8 reg)
 	return true;
 }
 
+/* A memory operand with 16-bit addressing: SDM vol. 2, "16-Bit Addressing Forms with the ModR/M Byte". */
+static void put_memory16(struct fuzz_context *c, struct draft *d, u8 reg)
+{
+	/* the two registers of each form, 8: none */
+	static const u8 forms[8][2] = { { 3, 6 }, { 3, 7 }, { 5, 6 }, { 5, 7 }, { 6, 8 }, { 7, 8 }, { 5, 8 }, { 3, 8 } };
+	struct rng *r = &c->rng;
+	u8 rm = rng_below(r, 8), mod = rng_below(r, 3), i;
+	bool known = true;
+	u16 sum = 0;
+
+	if (rm == 6 && mod == 0) { /* an address alone */
+		put(d, reg << 3 | 6, 1);
+		put(d, fuzz_address(c, what_of(d, 0)), 2);
+		return;
+	}
+	for (i = 0; i < 2; i++) {
+		if (forms[rm][i] == 8)
+			continue;
+		known = known && c->known & BIT(forms[rm][i]);
+		sum += c->gpr[forms[rm][i]];
+	}
+	if (known && (forms[rm][1] != 8 || !(c->near & BIT(forms[rm][0])) || rng_chance(r, 50))) {
+		put(d, 2 << 6 | reg << 3 | rm, 1);
+		put(d, fuzz_address(c, what_of(d, forms[rm][0])) - sum, 2);
+		return;
+	}
+	put(d, mod << 6 | reg << 3 | rm, 1);
+	put(d, rng_next(r) & (mod == 1 ? 0xff : 0xf0), mod);
+}
+
 /* ModRM and what belongs to it. What follows is immediate, or unused. */
 static void put_modrm(struct fuzz_context *c, struct draft *d, bool vsib)
 {
@@ -186,7 +266,7 @@ static void put_modrm(struct fuzz_context *c, struct draft *d, bool vsib)
 
 	d->modrm_at = d->size;
 	if (vsib) {
-		int base = choose(r, c->near & (c->compat ? 0xff : 0xffff));
+		int base = choose(r, c->near & fuzz_gprs(c));
 
 		if (base < 0)
 			base = 0;
@@ -200,27 +280,31 @@ static void put_modrm(struct fuzz_context *c, struct draft *d, bool vsib)
 		put(d, 3 << 6 | reg << 3 | rng_below(r, 8), 1);
 		return;
 	}
-	if (n < 50 && !c->compat) {
+	if (n >= 98) { /* anything */
+		put(d, rng_next(r), 6);
+		return;
+	}
+	if (d->address_bits == 16) {
+		put_memory16(c, d, reg);
+		return;
+	}
+	if (n < 50 && c->mode->bits == 64) {
 		put(d, reg << 3 | 5, 1);
 		put(d, 0, 4);
 		d->relative = true;
-		d->data = fuzz_address(r) - d->segment_base;
+		d->data = fuzz_address(c, FUZZ_DATA) - d->segment_base;
 		return;
 	}
-	if (n < 55 || !based_operand(c, d, reg)) {
-		if (n >= 98) { /* anything */
-			put(d, rng_next(r), 6);
-			return;
-		}
-		if (c->compat) {
-			put(d, reg << 3 | 5, 1);
-		} else {
-			put(d, reg << 3 | 4, 1);
-			put(d, 4 << 3 | 5, 1);
-			d->rex &= ~REX_X;
-		}
-		put(d, fuzz_address(r) - d->segment_base, 4);
+	if (n >= 55 && based_operand(c, d, reg))
+		return;
+	if (c->mode->bits != 64) {
+		put(d, reg << 3 | 5, 1);
+	} else {
+		put(d, reg << 3 | 4, 1);
+		put(d, 4 << 3 | 5, 1);
+		d->rex &= ~REX_X;
 	}
+	put(d, fuzz_address(c, what_of(d, 0)) - d->segment_base, 4);
 }
 
 static void put_immediate(struct fuzz_context *c, struct draft *d)
@@ -236,10 +320,15 @@ static void put_immediate(struct fuzz_context *c, struct draft *d)
 		x = rng_below(r, 70); /* shift counts, bit numbers */
 		break;
 	case 2:
-		x = fuzz_address(r);
+		x = fuzz_address(c, FUZZ_DATA);
 		break;
 	}
 	put(d, x, 8);
+}
+
+static void toggle_address_size(struct draft *d)
+{
+	d->address_bits = d->address_bits == 32 ? 16 : 32;
 }
 
 /* legacy prefixes in a random order; F2, F3, 66 as asked for */
@@ -255,15 +344,19 @@ static void put_prefixes(struct fuzz_context *c, struct draft *d, u8 mandatory, 
 		list[n++] = 0xf0;
 	if (rng_chance(r, 7)) {
 		/* in 32-bit code FS and GS are null selectors: CPUs differ in what of them is left */
-		t = segments[rng_below(r, c->compat ? 4 : ARRAY_SIZE(segments))];
+		t = segments[rng_below(r, c->mode->bits == 64 ? ARRAY_SIZE(segments) : 4)];
+		/* 64-bit mode ignores the others */
+		d->segment = c->mode->bits == 64 ? 0 : t;
 		if (t == 0x64)
 			d->segment_base = c->fs_base;
 		if (t == 0x65)
 			d->segment_base = c->gs_base;
 		list[n++] = t;
 	}
-	if (rng_chance(r, 4))
+	if (rng_chance(r, c->mode->bits == 16 ? 12 : 4)) {
 		list[n++] = 0x67;
+		toggle_address_size(d);
+	}
 	if (rng_chance(r, 3))
 		list[n++] = 0x66; /* perhaps twice */
 	for (i = n; i > 1; i--) {
@@ -278,7 +371,7 @@ static void put_prefixes(struct fuzz_context *c, struct draft *d, u8 mandatory, 
 
 static bool is_prefix_or_escape(const struct fuzz_context *c, u8 opcode)
 {
-	if (!c->compat && ((opcode >= 0x40 && opcode <= 0x4f) || opcode == 0x62))
+	if (c->mode->bits == 64 && ((opcode >= 0x40 && opcode <= 0x4f) || opcode == 0x62))
 		return true;
 	switch (opcode) {
 	case 0x0f:
@@ -322,7 +415,7 @@ static void draft_legacy(struct fuzz_context *c, struct draft *d, unsigned int m
 		mandatory = rng_chance(r, 75) ? 0x66 : rng_chance(r, 50) ? 0xf3 : 0xf2;
 	put_prefixes(c, d, mandatory, lock);
 	/* REX has to be known before ModRM and is changed by it: leave room, close the gap afterwards */
-	if (!c->compat && rng_chance(r, 60))
+	if (c->mode->bits == 64 && rng_chance(r, 60))
 		d->rex = 0x40 | (rng_chance(r, 50) ? REX_W : 0) | rng_below(r, 8);
 	rex_at = d->size++;
 	switch (map) {
@@ -337,14 +430,15 @@ static void draft_legacy(struct fuzz_context *c, struct draft *d, unsigned int m
 	}
 	put(d, opcode, 1);
 	if (map == 0 && opcode >= 0xa0 && opcode <= 0xa3) { /* MOV with an address of full size */
-		put(d, fuzz_address(r) - d->segment_base, 8);
+		put(d, fuzz_address(c, what_of(d, 0)) - d->segment_base, d->address_bits / 8);
+		put_immediate(c, d);
 	} else {
 		put_modrm(c, d, false);
 		put_immediate(c, d);
 	}
 	if (d->rex & 0xf)
 		d->rex |= 0x40;
-	if (d->rex && !c->compat) {
+	if (d->rex && c->mode->bits == 64) {
 		d->bytes[rex_at] = d->rex;
 		return;
 	}
@@ -358,16 +452,18 @@ static void draft_vex(struct fuzz_context *c, struct draft *d)
 {
 	struct rng *r = &c->rng;
 	u8 map = 1 + rng_below(r, 3), pp = rng_below(r, 4), opcode = rng_below(r, 256), l = rng_chance(r, 50), at;
-	u8 vvvv = rng_below(r, c->compat ? 8 : 16);
+	u8 vvvv = rng_below(r, c->mode->bits == 64 ? 16 : 8);
 	bool short_form = map == 1 && rng_chance(r, 40);
 
-	if (rng_chance(r, 4)) /* not allowed before VEX unless it is a segment or address size */
+	if (rng_chance(r, 4)) { /* not allowed before VEX unless it is a segment or address size */
 		put_prefixes(c, d, rng_chance(r, 10) ? 0x66 : 0, false);
-	else if (rng_chance(r, 5))
+	} else if (rng_chance(r, 5)) {
 		put(d, 0x67, 1);
+		toggle_address_size(d);
+	}
 	if (rng_chance(r, 35))
 		vvvv = 0; /* "no register", inverted below */
-	if (!c->compat)
+	if (c->mode->bits == 64)
 		d->rex = rng_below(r, 16);
 	else if (rng_chance(r, 50))
 		d->rex = REX_W;
@@ -431,11 +527,11 @@ static bool depends_on_vendor(const struct fuzz_context *c, const ZydisDecodedIn
 	if (insn->meta.category == ZYDIS_CATEGORY_IOSTRINGOP && insn->attributes & repeated)
 		return true;
 	/* ECX is 0, and what becomes of the upper halves of RCX, RSI, RDI: only where they are 0 to begin with */
-	if (!c->compat && insn->meta.category == ZYDIS_CATEGORY_STRINGOP && insn->attributes & repeated &&
+	if (c->mode->bits == 64 && insn->meta.category == ZYDIS_CATEGORY_STRINGOP && insn->attributes & repeated &&
 	    insn->address_width == 32 && (usable(c, BIT(32)) & string_registers) != string_registers)
 		return true;
 	/* VEX.W in 32-bit code: Intel: ignored, AMD: #UD */
-	if (c->compat && insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && insn->raw.vex.W &&
+	if (c->mode->bits != 64 && insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && insn->raw.vex.W &&
 	    (insn->mnemonic == ZYDIS_MNEMONIC_VPINSRD || insn->mnemonic == ZYDIS_MNEMONIC_VPEXTRD ||
 	     insn->mnemonic == ZYDIS_MNEMONIC_VMOVD))
 		return true;
@@ -503,8 +599,7 @@ static bool acceptable(struct fuzz_context *c, const ZydisDecodedInstruction *in
 	return true;
 }
 
-static void describe(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, bool compat,
-		     struct fuzz_insn *out)
+static void describe(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands, struct fuzz_insn *out)
 {
 	unsigned int i;
 
@@ -520,9 +615,7 @@ static void describe(const ZydisDecodedInstruction *insn, const ZydisDecodedOper
 			out->wide = true;
 		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		full = ZydisRegisterGetLargestEnclosing(compat ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
-							       : ZYDIS_MACHINE_MODE_LONG_64,
-							o->reg.value);
+		full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value);
 		if (ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ||
 		    ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR32)
 			out->writes |= BIT(ZydisRegisterGetId(full));
@@ -537,7 +630,7 @@ bool fuzz_insn_describe(struct fuzz_context *c, struct fuzz_insn *insn)
 
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&c->decoder, insn->bytes, insn->size, &z, operands)))
 		return false;
-	describe(&z, operands, c->compat, insn);
+	describe(&z, operands, insn);
 	return true;
 }
 
@@ -578,6 +671,7 @@ static bool try_random(struct fuzz_context *c, struct fuzz_insn *insn)
 	u32 n = rng_below(r, 100), i;
 
 	memset(&d, 0, sizeof(d));
+	d.address_bits = c->mode->bits;
 	for (i = 0; n >= maps[i].share; i++)
 		n -= maps[i].share;
 	if (maps[i].map == 0xc4)
@@ -593,7 +687,7 @@ static bool try_random(struct fuzz_context *c, struct fuzz_insn *insn)
 		return is_illegal(status) && !is_legal_somewhere(&d) && rng_chance(r, 2);
 	}
 	insn->size = z.length;
-	describe(&z, operands, c->compat, insn);
+	describe(&z, operands, insn);
 	if (!acceptable(c, &z, operands, insn))
 		return false;
 	if (d.relative && z.raw.modrm.offset == d.modrm_at && z.raw.disp.size == 32) {

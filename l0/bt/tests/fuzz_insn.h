@@ -23,8 +23,8 @@ struct fuzz_flags {
 enum fuzz_kind {
 	FUZZ_PLAIN, /* at pointer_at, unless it's 0: a RIP-relative displacement that refers to `data` */
 	FUZZ_BRANCH, /* the last relative_size bytes are relative to the next instruction and lead to item `target` */
-	FUZZ_ITEM, /* at pointer_at: 4 bytes, the address of item `target` */
-	FUZZ_POOL, /* at pointer_at: 4 bytes, where entry `target` of the pool stands: RIP-relative; absolute in 32-bit code */
+	FUZZ_ITEM, /* at pointer_at: 4 bytes, the offset of item `target` in CS */
+	FUZZ_POOL, /* at pointer_at: where entry `target` of the pool stands: RIP-relative in 64-bit code, else its offset */
 };
 
 struct fuzz_insn {
@@ -49,6 +49,7 @@ struct fuzz_insn {
 struct fuzz_context {
 	struct rng rng;
 	ZydisDecoder decoder;
+	unsigned int mode_number; /* FUZZ_MODE_* */
 	const struct fuzz_mode *mode;
 	bool isa[ZYDIS_ISA_SET_MAX_VALUE + 1];
 	u64 gpr[16]; /* where `known` has their bit: value at this point */

@@ -13,7 +13,8 @@ static const char usage[] =
 	"  --seed N        which cases (default 1)\n"
 	"  --cases N       how many (default 200000; 0: until --seconds)\n"
 	"  --seconds N     stop after N seconds\n"
-	"  --compat N      percent of 32-bit code (default 0)\n"
+	"  --modes LIST    of code: names of fuzz_target.h's FUZZ_MODES, separated by commas, or all (default: "
+	"flat64)\n"
 	"  --reports N     different mismatches to print (default 20)\n"
 	"  --batch N       begin with batch N; with --case N: only this case of it\n"
 	"  --subject WHAT  turtles (default), native (the host's CPU again), broken=MNEMONIC (wrong on purpose)\n"
@@ -51,14 +52,39 @@ static struct fuzz_target *subject(const char *name, char *error)
 	return NULL;
 }
 
+static unsigned int modes(const char *list, char *error)
+{
+	unsigned int set = 0, i;
+	size_t n;
+
+	if (!strcmp(list, "all"))
+		return BIT(FUZZ_MODE_COUNT) - 1;
+	for (; *list; list += n + (list[n] == ',')) {
+		n = strcspn(list, ",");
+		for (i = 0; i < FUZZ_MODE_COUNT; i++)
+			if (strlen(fuzz_modes[i].name) == n && !memcmp(fuzz_modes[i].name, list, n))
+				break;
+		if (i == FUZZ_MODE_COUNT) {
+			snprintf(error, 200, "no mode is called %.*s", (int)n, list);
+			return 0;
+		}
+		set |= BIT(i);
+	}
+	if (!set)
+		snprintf(error, 200, "--modes names none");
+	return set;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", 1, 0, 's' },	  { "cases", 1, 0, 'n' }, { "seconds", 1, 0, 't' }, { "compat", 1, 0, 'c' },
+		{ "seed", 1, 0, 's' },	  { "cases", 1, 0, 'n' }, { "seconds", 1, 0, 't' }, { "modes", 1, 0, 'm' },
 		{ "reports", 1, 0, 'r' }, { "batch", 1, 0, 'b' }, { "case", 1, 0, 'o' },    { "subject", 1, 0, 'S' },
 		{ "help", 0, 0, 'h' },	  { 0, 0, 0, 0 },
 	};
-	struct fuzz_options o = { .seed = 1, .cases = 200000, .reports = 20, .only = -1, .out = stdout };
+	struct fuzz_options o = {
+		.seed = 1, .cases = 200000, .modes = BIT(FUZZ_MODE_flat64), .reports = 20, .only = -1, .out = stdout
+	};
 	const char *name = "turtles";
 	struct fuzz_target *a, *b;
 	struct fuzz_totals totals;
@@ -80,8 +106,12 @@ int main(int argc, char **argv)
 			o.seconds = n;
 			o.cases = 0;
 			break;
-		case 'c':
-			o.compat = n;
+		case 'm':
+			o.modes = modes(optarg ? optarg : "", error);
+			if (!o.modes) {
+				fprintf(stderr, "fuzz: %s\n", error);
+				return 2;
+			}
 			break;
 		case 'r':
 			o.reports = n;

@@ -114,7 +114,9 @@ struct fuzz_target *fuzz_native_create(const char *executor, char *error)
 		snprintf(error, ERROR_SIZE, "no memory");
 		return NULL;
 	}
-	n->target = (struct fuzz_target){ "native", native_start, native_finish, native_cpuid, native_destroy, NULL };
+	n->target = (struct fuzz_target){ "native",	native_start,	native_finish,
+					  native_cpuid, native_destroy, BIT(FUZZ_MODE_COUNT) - 1,
+					  NULL };
 	/* no MFD_CLOEXEC: where the descriptor happens to be FUZZ_EXECUTOR_FD already, nothing duplicates it */
 	fd = memfd_create("fuzz", 0);
 	if (fd < 0 || ftruncate(fd, sizeof(*n->shared)) < 0)
@@ -143,6 +145,8 @@ struct fuzz_target *fuzz_native_create(const char *executor, char *error)
 		}
 		nanosleep(&pause, NULL);
 	}
+	if (!n->shared->ldt)
+		n->target.modes = BIT(FUZZ_MODE_flat64) | BIT(FUZZ_MODE_flat32);
 	return &n->target;
 fail:
 	snprintf(error, ERROR_SIZE, "native executor: %s", strerror(errno));

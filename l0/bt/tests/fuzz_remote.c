@@ -245,7 +245,9 @@ struct fuzz_target *fuzz_remote_create(struct fuzz_target *(*create)(char *error
 		snprintf(error, ERROR_SIZE, "no memory");
 		return NULL;
 	}
-	r->target = (struct fuzz_target){ "turtles", remote_start, remote_finish, remote_cpuid, remote_destroy, NULL };
+	r->target = (struct fuzz_target){ "turtles",	remote_start,	remote_finish,
+					  remote_cpuid, remote_destroy, BIT(FUZZ_MODE_COUNT) - 1,
+					  NULL };
 	r->create = create;
 	r->log = memfd_create("fuzz-log", MFD_CLOEXEC);
 	r->c = mmap(NULL, sizeof(*r->c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -184,17 +184,18 @@ static void vectors(struct rng *r, u8 *xsave)
 	memcpy(xsave + FUZZ_XSAVE_HEADER, &components, 8);
 }
 
-static u64 stack_address(struct rng *r)
+static u64 stack_address(struct fuzz_context *c)
 {
 	static const struct fuzz_region regions[] = { FUZZ_REGIONS(FUZZ_REGION_TABLE_ROW) };
 	const struct fuzz_region *stack = &regions[FUZZ_REGION_COUNT - 1];
+	struct rng *r = &c->rng;
 	u64 offset = 256 + rng_below(r, stack->pages * FUZZ_PAGE - 512);
 
 	if (rng_chance(r, 5)) /* the first page's beginning, the last one's end */
 		offset = rng_chance(r, 50) ? rng_below(r, 16) : stack->pages * FUZZ_PAGE - rng_below(r, 16);
 	else if (rng_chance(r, 10)) /* a page boundary */
 		offset = FUZZ_PAGE + rng_below(r, 16) - 8;
-	return stack->address + (rng_chance(r, 92) ? offset & ~7ull : offset);
+	return stack->address - c->mode->stack_base + (rng_chance(r, 92) ? offset & ~7ull : offset);
 }
 
 void fuzz_registers(struct fuzz_context *c, struct fuzz_state *s)
@@ -212,18 +213,21 @@ void fuzz_registers(struct fuzz_context *c, struct fuzz_state *s)
 		if (i == 1 && rng_chance(r, 60)) /* RCX: counts */
 			n = 50;
 		if (i == 4) {
-			s->gpr[i] = n < 97 ? stack_address(r) : fuzz_integer(r);
+			s->gpr[i] = n < 97 ? stack_address(c) : fuzz_integer(r);
 			c->near |= n < 97 ? BIT(i) : 0;
 		} else if (n < 45) {
-			s->gpr[i] = i == 5 && rng_chance(r, 50) ? stack_address(r) : fuzz_address(r);
+			s->gpr[i] = i == 5 && rng_chance(r, 50) ? stack_address(c) : fuzz_address(c, FUZZ_DATA);
 			c->near |= BIT(i);
 		} else if (n < 65) {
 			s->gpr[i] = rng_below(r, rng_chance(r, 80) ? 40 : 300);
 		} else {
 			s->gpr[i] = fuzz_integer(r);
 		}
-		if (c->compat)
+		if (c->mode->bits != 64)
 			s->gpr[i] = (u32)s->gpr[i];
+		/* 16-bit code and stacks ignore the upper half, mostly */
+		if ((c->mode->bits == 16 || (i == 4 && c->mode->stack_bits == 16)) && rng_chance(r, 30))
+			s->gpr[i] |= (u64)rng_below(r, 0x10000) << 16;
 		c->gpr[i] = s->gpr[i];
 	}
 	c->known = 0xffff;
@@ -235,9 +239,9 @@ void fuzz_registers(struct fuzz_context *c, struct fuzz_state *s)
 		s->rflags |= BIT(8); /* TF */
 	if (rng_chance(r, 1))
 		s->rflags |= BIT(18); /* AC */
-	/* 32-bit code: FS and GS are null there, and so is their base */
-	s->fs_base = c->compat ? 0 : rng_below(r, 4) * 64;
-	s->gs_base = c->compat ? 0 : rng_below(r, 3) * 4096;
+	/* other code: FS and GS are null there, and so is their base */
+	s->fs_base = c->mode->bits != 64 ? 0 : rng_below(r, 4) * 64;
+	s->gs_base = c->mode->bits != 64 ? 0 : rng_below(r, 3) * 4096;
 	c->fs_base = s->fs_base;
 	c->gs_base = s->gs_base;
 	x87(r, s->xsave);

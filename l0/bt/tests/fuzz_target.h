@@ -193,6 +193,7 @@ struct fuzz_target {
 	/* CPUID as a program sees it there. out: EAX EBX ECX EDX */
 	void (*cpuid)(struct fuzz_target *t, u32 leaf, u32 subleaf, u32 out[4]);
 	void (*destroy)(struct fuzz_target *t);
+	unsigned int modes; /* set of FUZZ_MODE_* that it can run */
 	/* where to note the number of the case before it is run, or NULL; for targets that may crash */
 	volatile u32 *progress;
 };
