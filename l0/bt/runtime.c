@@ -73,7 +73,7 @@ static void check_breakpoints(struct vcpu *v, u64 linear)
 /* Where the code at `linear` is: from the context's code pages, or by a walk; raises its fault. */
 static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 {
-	struct code_page *c = code_page(v->tlb, linear);
+	const struct code_page *c = code_page(v->tlb, linear);
 	bool user = v->cpl == 3;
 	u32 error;
 
@@ -85,7 +85,7 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 	}
 	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), page, &error))
 		raise_page_fault(v, linear, error);
-	*c = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user, page->global };
+	tlb_insert_code_page(v->tlb, linear, page, user);
 }
 
 /* The block at v->rip: its indirect entry. Raises the fetch's faults. */
@@ -93,7 +93,7 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 {
 	struct bt *bt = v->bt->bt;
 	enum jc_class class = jc_class_of(v->mode);
-	struct mmu_page page, second;
+	struct mmu_page page, second = { .shift = 12 };
 	struct bt_block *b;
 	u32 error;
 	u64 phys2 = UINT64_MAX;
@@ -119,6 +119,8 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	}
 	if (!b->single)
 		tlb_insert_code(v->tlb, class, linear, cache_rx(bt, b->code), page.shift, page.global);
+	if (!b->single && b->phys2 != UINT64_MAX)
+		tlb_insert_code_end(v->tlb, class, linear, wrap(v, (linear | 4095) + 1), second.shift);
 	return cache_rx(bt, b->code);
 }
 

@@ -54,3 +54,5 @@ TESTS += test_io
 TEST_OBJS_test_io := l0/cpu/tests/test_io.o l0/cpu/tests/vcpu_bench.o
 TESTS += test_dump
 TEST_OBJS_test_dump := l0/cpu/tests/test_dump.o l0/cpu/tests/vcpu_bench.o
+TESTS += test_tlb
+TEST_OBJS_test_tlb := l0/cpu/tests/test_tlb.o

@@ -48,9 +48,16 @@ void tlb_flush_code(struct tlb *t)
 
 	for (class = 0; class < JC_CLASSES; class++)
 		flush_jc(t, class);
-	fill64(t->set[0].exec_pages, 0, 64);
-	fill64(t->set[1].exec_pages, 0, 64);
+	t->held[0].exec_age++;
+	t->held[1].exec_age++;
 	flush_code_pages(t);
+}
+
+static void forget_large(struct tlb_held *h)
+{
+	fill64(h->large_1g, 0, 4);
+	h->has_4m = false;
+	h->large_age++;
 }
 
 void tlb_flush(struct tlb *t)
@@ -60,7 +67,8 @@ void tlb_flush(struct tlb *t)
 	for (view = 0; view < TLB_VIEWS; view++)
 		flush_view(t, view);
 	tlb_flush_code(t);
-	fill64((u64 *)t->set, 0, sizeof(t->set) / 8);
+	forget_large(&t->held[0]);
+	forget_large(&t->held[1]);
 	t->has_nonglobal_kernel = false;
 	t->kernel_in_lower = false;
 }
@@ -97,8 +105,10 @@ void tlb_flush_user(struct tlb *t)
 	flush_jc(t, JC_USER64);
 	flush_jc(t, JC_KERNEL_AC64);
 	flush_jc(t, JC_OTHER);
-	if (!t->kernel_in_lower) /* nothing of the lower half is left */
-		fill64((u64 *)&t->set[0], 0, sizeof(t->set[0]) / 8);
+	if (!t->kernel_in_lower) { /* nothing of the lower half is left */
+		forget_large(&t->held[0]);
+		t->held[0].exec_age++;
+	}
 	for (i = 0; i < CODE_PAGES; i++)
 		if (!t->code_page[i].global)
 			t->code_page[i].tag = 0;
@@ -114,43 +124,69 @@ static void set_bit(u64 *set, unsigned int bit)
 	set[bit / 64] |= 1ull << (bit % 64);
 }
 
-static unsigned int hash_2m(u64 linear)
-{
-	return (linear >> 21 ^ linear >> 31) & 1023;
-}
-
 static unsigned int hash_1g(u64 linear)
 {
 	return (linear >> 30 ^ linear >> 38) & 255;
 }
 
-static unsigned int hash_exec(u64 linear)
+static struct tlb_held *held(struct tlb *t, u64 linear)
 {
-	return (linear >> 12 ^ linear >> 24) & 4095;
+	return &t->held[linear >> 63];
 }
 
-static void drop_region(struct tlb *t, u64 linear, u64 size)
+static struct tlb_large *large_of(struct tlb_held *h, u64 linear)
 {
-	u64 first = linear & ~(size - 1);
-	unsigned int i, view;
-
-	for (view = 0; view < TLB_VIEWS; view++) {
-		struct tlb_arrays *a = &t->view[view];
-
-		if (!t->filled[view])
-			continue;
-		for (i = 0; i < TLB_ENTRIES; i++) {
-			if (-a->read[i] - first < size)
-				a->read[i] = tlb_invalid(i);
-			if (-a->write[i] - first < size)
-				a->write[i] = tlb_invalid(i);
-		}
-	}
+	return &h->large[(linear >> 21 ^ linear >> 30) % LARGE_REGIONS];
 }
 
-static struct tlb_sets *sets(struct tlb *t, u64 linear)
+static struct tlb_exec *exec_of(struct tlb_held *h, u64 linear)
 {
-	return &t->set[linear >> 63];
+	return &h->exec[(linear >> 12 ^ linear >> 21) % EXEC_PAGES];
+}
+
+#define REGION_SIZE (1ull << 21)
+
+static void note_large(struct tlb *t, u64 linear, unsigned int shift)
+{
+	struct tlb_held *h = held(t, linear);
+	u64 region = linear & ~(REGION_SIZE - 1);
+	unsigned int page = (linear - region) >> 12;
+	struct tlb_large *l = large_of(h, linear);
+
+	if (shift >= 30)
+		set_bit(h->large_1g, hash_1g(linear));
+	if (shift <= 12 || shift >= 30)
+		return;
+	h->has_4m |= shift == 22;
+	if (l->age != h->large_age)
+		*l = (struct tlb_large){ region, h->large_age, page, page };
+	if (l->region != region)
+		l->region = HELD_MANY;
+	if (page < l->first)
+		l->first = page;
+	if (page > l->last)
+		l->last = page;
+}
+
+/* The page at `linear` has code in this slot. */
+static void note_exec(struct tlb *t, u64 linear, unsigned int slot)
+{
+	struct tlb_held *h = held(t, linear);
+	struct tlb_exec *e = exec_of(h, linear);
+	u64 page = linear & ~4095ull;
+	unsigned int i;
+
+	if (e->age != h->exec_age)
+		*e = (struct tlb_exec){ .page = page, .age = h->exec_age };
+	if (e->page != page)
+		e->page = HELD_MANY;
+	for (i = 0; i < e->count && i < EXEC_SLOTS; i++)
+		if (e->slot[i] == slot)
+			return;
+	if (i < EXEC_SLOTS)
+		e->slot[i] = slot;
+	if (e->count <= EXEC_SLOTS)
+		e->count++;
 }
 
 /* The jump cache, as far as it can hold code of linear's half. */
@@ -161,41 +197,73 @@ static void flush_code_of_half(struct tlb *t, u64 linear)
 	flush_jc(t, JC_OTHER);
 	if (linear >> 63 || t->kernel_in_lower)
 		flush_jc(t, JC_KERNEL64);
-	fill64(sets(t, linear)->exec_pages, 0, 64);
+	held(t, linear)->exec_age++;
 	flush_code_pages(t);
+}
+
+static void drop_code(struct tlb *t, u64 page)
+{
+	struct tlb_held *h = held(t, page);
+	struct tlb_exec *e = exec_of(h, page);
+	struct code_page *c = code_page(t, page);
+	unsigned int i;
+
+	if ((c->tag & ~4095ull) == page)
+		c->tag = 0;
+	if (e->age != h->exec_age || (e->page != page && e->page != HELD_MANY))
+		return;
+	if (e->count > EXEC_SLOTS) {
+		flush_code_of_half(t, page);
+		return;
+	}
+	for (i = 0; i < e->count; i++)
+		t->jc[e->slot[i] / JC_ENTRIES].tag[e->slot[i] % JC_ENTRIES] = jc_invalid(e->slot[i] % JC_ENTRIES);
+	e->age--;
+}
+
+static void drop_page(struct tlb *t, u64 page)
+{
+	unsigned int view, i = tlb_index(page);
+
+	for (view = 0; view < TLB_VIEWS; view++) {
+		struct tlb_arrays *a = &t->view[view];
+
+		if (a->read[i] == -page)
+			a->read[i] = tlb_invalid(i);
+		if (a->write[i] == -page)
+			a->write[i] = tlb_invalid(i);
+	}
+	drop_code(t, page);
+}
+
+/* What is held of a large page that `linear` may be in. */
+static void drop_region(struct tlb *t, u64 linear)
+{
+	struct tlb_held *h = held(t, linear);
+	struct tlb_large *l = large_of(h, linear);
+	u64 region = linear & ~(REGION_SIZE - 1);
+	unsigned int page;
+
+	if (l->age != h->large_age || (l->region != region && l->region != HELD_MANY))
+		return;
+	for (page = l->first; page <= l->last; page++)
+		drop_page(t, region + page * 4096);
+	if (l->region == region)
+		l->age--;
 }
 
 void tlb_flush_page(struct tlb *t, u64 linear)
 {
-	unsigned int view, i = tlb_index(linear);
-	const struct tlb_sets *held = sets(t, linear);
-	u64 page = linear & ~4095ull;
+	const struct tlb_held *h = held(t, linear);
 
-	if (test_bit(held->large_1g, hash_1g(linear))) {
+	if (test_bit(h->large_1g, hash_1g(linear))) {
 		tlb_flush(t);
 		return;
 	}
-	if (test_bit(held->large_2m, hash_2m(linear))) {
-		drop_region(t, linear, 1ull << 22); /* 4 MiB pages of 32-bit paging as well */
-		flush_code_of_half(t, linear);
-		return;
-	}
-	for (view = 0; view < TLB_VIEWS; view++) {
-		if (t->view[view].read[i] == -page)
-			t->view[view].read[i] = tlb_invalid(i);
-		if (t->view[view].write[i] == -page)
-			t->view[view].write[i] = tlb_invalid(i);
-	}
-	if (test_bit(held->exec_pages, hash_exec(linear)))
-		flush_code_of_half(t, linear);
-}
-
-static void note_large(struct tlb *t, u64 linear, unsigned int shift)
-{
-	if (shift >= 30)
-		set_bit(sets(t, linear)->large_1g, hash_1g(linear));
-	else if (shift > 12)
-		set_bit(sets(t, linear)->large_2m, hash_2m(linear));
+	drop_page(t, linear & ~4095ull);
+	drop_region(t, linear);
+	if (h->has_4m)
+		drop_region(t, linear ^ REGION_SIZE);
 }
 
 void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global)
@@ -222,12 +290,24 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	jc->tag[i] = -linear;
 	jc->target[i] = (u64)code;
 	t->jc_filled[class] = true;
-	set_bit(sets(t, linear)->exec_pages, hash_exec(linear));
+	note_exec(t, linear, class * JC_ENTRIES + i);
 	note_large(t, linear, shift);
 	if (class == JC_KERNEL64) {
 		t->has_nonglobal_kernel |= !global;
 		t->kernel_in_lower |= !(linear >> 63);
 	}
+}
+
+void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 second, unsigned int shift)
+{
+	note_exec(t, second, class * JC_ENTRIES + jc_index(linear));
+	note_large(t, second, shift);
+}
+
+void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page, bool user)
+{
+	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user, page->global };
+	note_large(t, linear, page->shift);
 }
 
 void tlb_inherit(struct tlb *t, const struct tlb *from)
@@ -236,7 +316,7 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 		return;
 	copy64(t->view[TLB_KERNEL].read, from->view[TLB_KERNEL].read, sizeof(struct tlb_arrays) / 8);
 	copy64(t->jc[JC_KERNEL64].tag, from->jc[JC_KERNEL64].tag, sizeof(struct jump_cache) / 8);
-	copy64((u64 *)t->set, (const u64 *)from->set, sizeof(t->set) / 8);
+	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
 	t->filled[TLB_KERNEL] = t->jc_filled[JC_KERNEL64] = true;
 }

@@ -58,6 +58,36 @@ struct jump_cache {
 
 #define CODE_PAGES 256
 
+/*
+ * So that INVLPG finds what it has to drop without searching for it. Direct-mapped tables; a place that two things want
+ * stands for both, and then dropping one drops more. All may name what isn't held any more, never less than what is.
+ * An entry counts if its age is the table's: a new age empties a table.
+ */
+#define LARGE_REGIONS 256
+#define EXEC_PAGES 512
+#define EXEC_SLOTS 5
+
+struct tlb_held {
+	u64 large_1g[4]; /* Bloom filter: 1 GiB pages of which fragments are held */
+	bool has_4m; /* some are of 4 MiB pages: INVLPG must look at both halves */
+	u32 large_age, exec_age;
+	/* fragments of larger pages, by 2 MiB of linear address */
+	struct tlb_large {
+		u64 region; /* its first byte; HELD_MANY: several */
+		u32 age;
+		u16 first, last; /* pages of the region: 0..511 */
+	} large[LARGE_REGIONS];
+	/* pages that the jump caches hold code of */
+	struct tlb_exec {
+		u64 page; /* HELD_MANY: several */
+		u32 age;
+		u16 count; /* EXEC_SLOTS + 1: more than there is room for */
+		u16 slot[EXEC_SLOTS]; /* class * JC_ENTRIES + index */
+	} exec[EXEC_PAGES];
+};
+
+#define HELD_MANY 1ull
+
 struct tlb {
 	/* constants for translated code, which has no register to hold them */
 	u64 index_mask; /* bits of a linear address that make the index */
@@ -82,14 +112,8 @@ struct tlb {
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
 	u64 key; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
-	/*
-	 * Sets (Bloom filters) of linear addresses, so that INVLPG knows what to search for. One for each half of the
-	 * address space: processes come and go in the lower, kernels stay in the upper.
-	 */
-	struct tlb_sets {
-		u64 large_2m[16], large_1g[4]; /* regions of which fragments of large pages are held */
-		u64 exec_pages[64]; /* pages that the jump cache holds code of */
-	} set[2];
+	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
+	struct tlb_held held[2];
 	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
 };
 
@@ -107,6 +131,10 @@ void tlb_inherit(struct tlb *t, const struct tlb *from);
 void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global);
 /* Enter a translation into the jump cache of `class`. */
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global);
+/* It reaches into the page at `second`, too. */
+void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 second, unsigned int shift);
+/* Remember where the code page of `linear` is, for code_page(). */
+void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page, bool user);
 /* No direct stores to the RAM page at `host` any more. */
 void tlb_forbid_write(struct tlb *t, const u8 *host);
 /* The same where only entry `index` of each view can hold it. */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What INVLPG drops: all that it must, against a list of what was entered, and little else. */
+#include "cmocka_headers.h"
+#include <stdlib.h>
+#include "../tlb.h"
+
+#define MIB (1ull << 20)
+#define KERNEL 0xffff800000000000ull
+
+static struct tlb *t;
+static u8 page_bytes[1];
+
+static int setup(void **state)
+{
+	(void)state;
+	t = calloc(1, sizeof(*t));
+	assert_non_null(t);
+	tlb_init(t);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(t);
+	return 0;
+}
+
+static bool holds(enum tlb_view view, u64 page)
+{
+	return t->view[view].read[tlb_index(page)] == -page;
+}
+
+static bool holds_code(enum jc_class class, u64 linear)
+{
+	return t->jc[class].tag[jc_index(linear)] == -linear;
+}
+
+static void data(enum tlb_view view, u64 page, unsigned int shift)
+{
+	tlb_insert(t, view, page, page_bytes, ACC_READ | ACC_WRITE, shift, view == TLB_KERNEL);
+}
+
+static void code(enum jc_class class, u64 linear, unsigned int shift)
+{
+	tlb_insert_code(t, class, linear, page_bytes, shift, class == JC_KERNEL64);
+}
+
+static void one_page_goes_and_its_neighbours_stay(void **state)
+{
+	u64 page;
+
+	(void)state;
+	for (page = 0x400000; page < 0x410000; page += 4096) {
+		data(TLB_USER, page, 12);
+		data(TLB_KERNEL_AC, page, 12);
+		code(JC_USER64, page + 0x10, 12);
+	}
+	tlb_flush_page(t, 0x405123);
+	for (page = 0x400000; page < 0x410000; page += 4096) {
+		assert_int_equal(holds(TLB_USER, page), page != 0x405000);
+		assert_int_equal(holds(TLB_KERNEL_AC, page), page != 0x405000);
+		assert_int_equal(holds_code(JC_USER64, page + 0x10), page != 0x405000);
+	}
+}
+
+static void all_code_of_a_page_goes_however_much_there_is(void **state)
+{
+	(void)state;
+	for (unsigned int n = 1; n < 40; n++) {
+		tlb_flush(t);
+		for (unsigned int i = 0; i < n; i++)
+			code(i % 2 ? JC_USER64 : JC_OTHER, 0x400000 + i * 8, 12);
+		tlb_flush_page(t, 0x400000);
+		for (unsigned int i = 0; i < n; i++)
+			assert_false(holds_code(i % 2 ? JC_USER64 : JC_OTHER, 0x400000 + i * 8));
+	}
+}
+
+static void code_that_reaches_into_a_page_goes_with_it(void **state)
+{
+	(void)state;
+	code(JC_USER64, 0x400ffe, 12);
+	tlb_insert_code_end(t, JC_USER64, 0x400ffe, 0x401000, 12);
+	tlb_flush_page(t, 0x401000);
+	assert_false(holds_code(JC_USER64, 0x400ffe));
+	/* from the top of 4 GiB to the bottom */
+	code(JC_OTHER, 0xffffffff, 12);
+	tlb_insert_code_end(t, JC_OTHER, 0xffffffff, 0, 12);
+	tlb_flush_page(t, 0);
+	assert_false(holds_code(JC_OTHER, 0xffffffff));
+}
+
+static void large_pages_go_as_a_whole(void **state)
+{
+	struct mmu_page page = { .gpa = 0x5000, .shift = 21 };
+
+	(void)state;
+	data(TLB_USER, 0x600000, 21);
+	data(TLB_USER, 0x7ff000, 21);
+	data(TLB_USER, 0x800000, 21);
+	code(JC_USER64, 0x6ab123, 21);
+	tlb_insert_code_page(t, 0x6cd000, &page, true);
+	tlb_flush_page(t, 0x612345);
+	assert_false(holds(TLB_USER, 0x600000));
+	assert_false(holds(TLB_USER, 0x7ff000));
+	assert_true(holds(TLB_USER, 0x800000));
+	assert_false(holds_code(JC_USER64, 0x6ab123));
+	assert_int_equal(code_page(t, 0x6cd000)->tag, 0);
+
+	/* 4 MiB */
+	data(TLB_KERNEL_AC, 0xc0001000, 22);
+	tlb_flush_page(t, 0xc0300000);
+	assert_false(holds(TLB_KERNEL_AC, 0xc0001000));
+
+	/* 1 GiB */
+	data(TLB_KERNEL, KERNEL + 5 * MIB, 30);
+	tlb_flush_page(t, KERNEL + 900 * MIB);
+	assert_false(holds(TLB_KERNEL, KERNEL + 5 * MIB));
+}
+
+static void the_other_half_keeps_its_code(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 20; i++) {
+		code(JC_KERNEL64, KERNEL + i, 12);
+		code(JC_USER64, 0x400000 + i, 12);
+	}
+	tlb_flush_page(t, 0x400000);
+	assert_true(holds_code(JC_KERNEL64, KERNEL + 3));
+	assert_false(holds_code(JC_USER64, 0x400003));
+}
+
+/* ---- at random, against a plain list ---- */
+
+#define ENTRIES 600
+
+static struct {
+	u64 linear, second;
+	u8 shift, kind; /* view, or TLB_VIEWS + class */
+} list[ENTRIES];
+
+static u64 random_state = 1;
+
+static u64 draw(u64 n)
+{
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (random_state >> 33) % n;
+}
+
+static u64 large_page(u64 linear, unsigned int shift)
+{
+	return linear >> shift << shift;
+}
+
+static void nothing_that_invlpg_must_drop_is_ever_hit(void **state)
+{
+	static const u64 bases[] = { 0,		 0x400000, 0xc0000000, 0x7f0000000000, KERNEL, KERNEL + (64ull << 30),
+				     ~0ull << 31 };
+	/* never two sizes in one place: each 1 GiB has its own */
+	static const u8 shifts[] = { 12, 12, 22, 21, 21, 12, 21 };
+	unsigned int round, i, count = 0, survived = 0;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		unsigned int b = draw(7);
+		u64 linear = bases[b] + draw(64) * (draw(2) ? 0x1000 : 0x101000) + draw(3);
+		bool upper = linear >> 63;
+
+		if (draw(8) && count < ENTRIES) {
+			unsigned int kind = draw(TLB_VIEWS + JC_CLASSES);
+
+			if (kind == TLB_USER || kind == TLB_VIEWS + JC_USER64)
+				linear &= ~(1ull << 63), b = upper ? 3 : b;
+			list[count].shift = shifts[b];
+			list[count].kind = kind;
+			list[count].linear = kind < TLB_VIEWS ? linear & ~4095ull : linear;
+			list[count].second = 0;
+			if (kind < TLB_VIEWS) {
+				data(kind, linear & ~4095ull, shifts[b]);
+			} else {
+				code(kind - TLB_VIEWS, linear, shifts[b]);
+				if (!draw(4)) {
+					list[count].second = linear + 4096;
+					tlb_insert_code_end(t, kind - TLB_VIEWS, linear, linear + 4096, shifts[b]);
+				}
+			}
+			count++;
+			continue;
+		}
+		if (!draw(20))
+			tlb_flush_user(t);
+		if (!draw(40)) {
+			tlb_flush(t);
+			count = 0;
+		}
+		tlb_flush_page(t, linear);
+		for (i = 0; i < count; i++) {
+			bool must = large_page(list[i].linear, list[i].shift) == large_page(linear, list[i].shift) ||
+				    (list[i].second &&
+				     large_page(list[i].second, list[i].shift) == large_page(linear, list[i].shift));
+			bool there = list[i].kind < TLB_VIEWS ? holds(list[i].kind, list[i].linear)
+							      : holds_code(list[i].kind - TLB_VIEWS, list[i].linear);
+
+			assert_false(must && there);
+			survived += there;
+			if (!there || must)
+				list[i--] = list[--count];
+		}
+	}
+	assert_true(survived > 100000);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(one_page_goes_and_its_neighbours_stay),
+		T(all_code_of_a_page_goes_however_much_there_is),
+		T(code_that_reaches_into_a_page_goes_with_it),
+		T(large_pages_go_as_a_whole),
+		T(the_other_half_keeps_its_code),
+		T(nothing_that_invlpg_must_drop_is_ever_hit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
