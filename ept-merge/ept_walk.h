@@ -90,6 +90,16 @@ struct ept_walk {
  */
 enum ept_walk_result ept_walk(const struct ept_space *s, u64 from, u32 access, struct ept_walk *w);
 
+/* `offered` (callbacks, and the format that the processor offers), pointed at the table of `eptp`. */
+static inline struct ept_space ept_space_at(const struct ept_space *offered, u64 eptp, bool mbec)
+{
+	struct ept_space s = *offered;
+
+	s.format = ept_format_of(offered->format, eptp, mbec);
+	s.root = eptp & EPT_ADDRESS;
+	return s;
+}
+
 /* The rights (EPT_RIGHT_*) that an access needs in a table of this format. */
 u32 ept_needed(const struct ept_format *format, u32 access);
 
