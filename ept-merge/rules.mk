@@ -5,3 +5,7 @@ GENERAL_OBJS += ept-merge/ept_merge.o
 GENERAL_OBJS += ept-merge/ept_through.o
 GENERAL_OBJS += ept-merge/ept_cache.o
 GENERAL_OBJS += ept-merge/ept_check.o
+TESTS += test_ept_format
+TEST_OBJS_test_ept_format := ept-merge/tests/test_ept_format.o ept-merge/tests/ept_bench.o ept-merge/tests/naive.o
+TESTS += test_ept_walk
+TEST_OBJS_test_ept_walk := ept-merge/tests/test_ept_walk.o ept-merge/tests/ept_bench.o ept-merge/tests/naive.o
