@@ -4,7 +4,7 @@
  *
  * The soft TLB holds rights, not table entries. So it must be emptied not only where the SDM's "Operations
  * that Invalidate TLBs and Paging-Structure Caches" says, but whenever a bit changes that the walk asked:
- * WP, SMEP, SMAP, PKE, NXE, PKRU.
+ * WP, SMEP, SMAP, PKE, PKS, NXE, PKRU, PKRS.
  */
 #include "../devices/irqchip.h"
 #include "control.h"
@@ -133,6 +133,7 @@ static u64 cr4_offered(const struct cpu_model *m)
 		{ CR4_SMEP,          FEATURE_SMEP },
 		{ CR4_SMAP,          FEATURE_SMAP },
 		{ CR4_PKE,           FEATURE_PKU },
+		{ CR4_PKS,           FEATURE_PKS },
 	};
 	/* clang-format on */
 	u64 offered = CR4_PCE; /* no feature bit: every CPU with MMX has RDPMC */
@@ -160,7 +161,7 @@ void control_set_cr4(struct vcpu *v, u64 value)
 
 	v->cr4 = value;
 	vcpu_update_mode(v);
-	if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_LA57))
+	if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS | CR4_LA57))
 		mmu_flush_all(v);
 	if (changed & (CR4_PAE | CR4_PCIDE | CR4_LA57))
 		mmu_switch(v, true);
@@ -172,6 +173,15 @@ void control_set_pkru(struct vcpu *v, u32 value)
 		return;
 	v->pkru = value;
 	if (v->cr4 & CR4_PKE)
+		mmu_flush_all(v);
+}
+
+void control_set_pkrs(struct vcpu *v, u32 value)
+{
+	if (v->pkrs == value)
+		return;
+	v->pkrs = value;
+	if (v->cr4 & CR4_PKS)
 		mmu_flush_all(v);
 }
 

@@ -14,6 +14,8 @@
 
 /* WRPKRU, XRSTOR: PKRU and what it means for the TLB */
 void control_set_pkru(struct vcpu *v, u32 value);
+/* The same for IA32_PKRS, which is for supervisor pages. */
+void control_set_pkrs(struct vcpu *v, u32 value);
 
 /* The bits of XCR0 that the model supports: SDM vol. 1, "Enabling the XSAVE Feature Set" */
 struct cpu_model;

@@ -102,6 +102,7 @@
 	F(VPCLMULQDQ,       "vpclmulqdq",         0x7,        0,  ECX, 10,  HOST_AVX, MODEL_X) \
 	F(LA57,             "la57",               0x7,        0,  ECX, 16,  L0,       0) \
 	F(RDPID,            "rdpid",              0x7,        0,  ECX, 22,  L0,       MODEL_X) \
+	F(PKS,              "pks",                0x7,        0,  ECX, 31,  L0,       MODEL_X) \
 	F(FSRM,             "fsrm",               0x7,        0,  EDX,  4,  L0,       MODELS_SX) \
 	F(SPEC_CTRL,        "spec-ctrl",          0x7,        0,  EDX, 26,  L0,       MODELS_SX) \
 	F(ARCH_CAPABILITIES,"arch-capabilities",  0x7,        0,  EDX, 29,  L0,       MODELS_SX) \
@@ -128,7 +129,7 @@
 	D(X2APIC, APIC) D(TSC_DEADLINE, APIC) D(ARAT, APIC) \
 	D(XSAVEOPT, XSAVE) D(XSAVEC, XSAVE) D(XGETBV1, XSAVE) D(XSAVES, XSAVEC) \
 	D(AVX, XSAVE) D(FMA, AVX) D(F16C, AVX) D(AVX2, AVX) D(VAES, AVX) D(VPCLMULQDQ, AVX) D(AVX_VNNI, AVX2) \
-	D(SSE2, SSE) D(PDPE1GB, LM) D(PCID, LM) D(LA57, LM) D(SYSCALL, LM) D(FSGSBASE, LM) \
+	D(SSE2, SSE) D(PDPE1GB, LM) D(PCID, LM) D(LA57, LM) D(PKS, LM) D(SYSCALL, LM) D(FSGSBASE, LM) \
 	D(RDPID, RDTSCP)
 /* clang-format on */
 

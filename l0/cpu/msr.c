@@ -133,6 +133,22 @@ static bool write_pred_cmd(struct vcpu *v, u32 msr, u64 value)
 	return !(value & ~1ull);
 }
 
+static bool read_pkrs(struct vcpu *v, u32 msr, u64 *value)
+{
+	(void)msr;
+	*value = v->pkrs;
+	return true;
+}
+
+static bool write_pkrs(struct vcpu *v, u32 msr, u64 value)
+{
+	(void)msr;
+	if (value >> 32)
+		return false;
+	control_set_pkrs(v, (u32)value);
+	return true;
+}
+
 /* Software writes 0, executes CPUID and reads the revision: SDM vol. 3, "Determining the Signature". */
 static bool read_bios_sign_id(struct vcpu *v, u32 msr, u64 *value)
 {

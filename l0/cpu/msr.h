@@ -76,6 +76,7 @@
 	M(PAT,               MSR_PAT,              MSR_PAT,              PAT,               CODE(pat)) \
 	M(MTRR_DEF_TYPE,     MSR_MTRR_DEF_TYPE,    MSR_MTRR_DEF_TYPE,    MTRR,              CODE(mtrr_def_type)) \
 	M(TSC_DEADLINE,      MSR_TSC_DEADLINE,     MSR_TSC_DEADLINE,     TSC_DEADLINE,      CODE(lapic)) \
+	M(PKRS,              MSR_PKRS,             MSR_PKRS,             PKS,               CODE(pkrs)) \
 	M(X2APIC,            MSR_X2APIC_FIRST,     MSR_X2APIC_LAST,      X2APIC,            CODE(lapic)) \
 	M(XSS,               MSR_XSS,              MSR_XSS,              XSAVES,            FIELD(xss, 0)) \
 	M(EFER,              MSR_EFER,             MSR_EFER,             ALWAYS,            CODE(efer)) \

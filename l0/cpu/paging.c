@@ -215,17 +215,18 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, u32 *error)
 	return true;
 }
 
-/* SDM vol. 3, "Protection Keys": does the key of a user page forbid this data access? */
+/* SDM vol. 3, "Protection Keys": does the page's key forbid this data access? */
 static bool key_forbids(const struct vcpu *v, const struct walk *w, unsigned int access)
 {
+	bool user_page = w->allows & PTE_U;
 	unsigned int rights;
 
-	if (w->mode < PAGING_4LEVEL || !(v->cr4 & CR4_PKE) || !(w->allows & PTE_U) || (access & ACC_EXEC))
+	if (w->mode < PAGING_4LEVEL || !(v->cr4 & (user_page ? CR4_PKE : CR4_PKS)) || (access & ACC_EXEC))
 		return false;
-	rights = v->pkru >> (w->entry[w->depth - 1].value >> PTE_KEY_SHIFT & 15) * 2;
+	rights = (user_page ? v->pkru : v->pkrs) >> (w->entry[w->depth - 1].value >> PTE_KEY_SHIFT & 15) * 2;
 	if (rights & 1)
 		return true;
-	return (rights & 2) && (access & ACC_WRITE) && ((access & ACC_USER) || (v->cr0 & CR0_WP));
+	return (rights & 2) && (access & ACC_WRITE) && ((user_page && (access & ACC_USER)) || (v->cr0 & CR0_WP));
 }
 
 /* SDM vol. 3, "Determination of Access Rights" */

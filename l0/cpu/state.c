@@ -78,7 +78,7 @@ static void reset_msrs(struct vcpu *v)
 	v->misc_enable = MISC_ENABLE_RESET;
 	v->xss = v->spec_ctrl = 0;
 	v->xcr0 = XSTATE_X87;
-	v->pkru = 0;
+	v->pkru = v->pkrs = 0;
 	v->mtrr_def_type = 0;
 	for (i = 0; i < 11; i++)
 		v->mtrr_fixed[i] = 0;

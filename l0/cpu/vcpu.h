@@ -126,7 +126,7 @@ struct vcpu {
 	u64 pat, tsc_aux, tsc_adjust, misc_enable, debugctl, xss, spec_ctrl;
 	u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 	u64 tsc_offset; /* guest TSC = clock_tsc() + tsc_offset, modulo 2^64 */
-	u32 pkru;
+	u32 pkru, pkrs;
 	u8 cpl; /* SS.DPL; kept here because everybody asks */
 
 	u32 mode; /* see cpu/mode.h: what a translation depends on; vcpu_update_mode() computes it */

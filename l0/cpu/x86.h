@@ -41,6 +41,7 @@
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
 #define CR4_PKE BIT(22)
+#define CR4_PKS BIT(24)
 
 #define EFER_SCE BIT(0)
 #define EFER_LME BIT(8)
@@ -126,6 +127,7 @@ enum vector {
 #define MSR_PAT 0x277
 #define MSR_MTRR_DEF_TYPE 0x2ff
 #define MSR_TSC_DEADLINE 0x6e0
+#define MSR_PKRS 0x6e1
 #define MSR_X2APIC_FIRST 0x800
 #define MSR_X2APIC_LAST 0x8ff
 #define MSR_XSS 0xda0

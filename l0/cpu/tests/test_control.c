@@ -172,6 +172,7 @@ static void cr4_offers_what_the_model_has(void **state)
 		u64 bit;
 	} row[] = {
 		{ FEATURE_SMEP, CR4_SMEP },	    { FEATURE_SMAP, CR4_SMAP }, { FEATURE_PKU, CR4_PKE },
+		{ FEATURE_PKS, CR4_PKS },
 		{ FEATURE_UMIP, CR4_UMIP },	    { FEATURE_XSAVE, CR4_OSXSAVE }, { FEATURE_PGE, CR4_PGE },
 		{ FEATURE_FSGSBASE, CR4_FSGSBASE }, { FEATURE_PCID, CR4_PCIDE }, { FEATURE_DE, CR4_DE },
 	};
@@ -408,7 +409,7 @@ static void paging_with_a_global_page(void)
 
 static void writes_that_change_translations_empty_the_tlb(void **state)
 {
-	static const u64 cr4_bits[] = { CR4_PGE, CR4_PSE, CR4_SMEP, CR4_SMAP, CR4_PKE, CR4_PCIDE };
+	static const u64 cr4_bits[] = { CR4_PGE, CR4_PSE, CR4_SMEP, CR4_SMAP, CR4_PKE, CR4_PKS, CR4_PCIDE };
 
 	(void)state;
 	paging_with_a_global_page();
@@ -434,6 +435,10 @@ static void writes_that_change_translations_empty_the_tlb(void **state)
 	f.v->gpr[RCX] = f.v->gpr[RDX] = 0;
 	assert_int_equal(bench_run(&f, insn_wrpkru, (union insn_args){ 0 }, NULL), RUNS_OK);
 	expect_flushed(true, true, "PKRU");
+	f.v->cr4 |= CR4_PKS;
+	fill_tlb();
+	assert_true(msr_write(f.v, MSR_PKRS, 4));
+	expect_flushed(true, true, "PKRS");
 }
 
 static void a_cr3_write_with_the_noflush_bit_keeps_both_contexts(void **state)

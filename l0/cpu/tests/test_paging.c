@@ -188,7 +188,7 @@ static void every_permission_bit_is_obeyed(void **state)
 	const u64 nx = long_mode | EFER_NX;
 	const struct {
 		u64 upper, leaf, cr0, cr4, efer, rflags;
-		u32 pkru;
+		u32 keys; /* PKRU or PKRS */
 		unsigned int access;
 		int error; /* -1: none */
 	} row[] = {
@@ -236,6 +236,13 @@ static void every_permission_bit_is_obeyed(void **state)
 		  PFEC_P | PFEC_W | PFEC_U | PFEC_PK },
 		{ P | W | U, P | W | U | KEY(3), CR0_WP, CR4_PKE, nx, 0, 2 << 6, ACC_READ | ACC_USER, -1 },
 		{ P | W | U, P | W | U | KEY(2), CR0_WP, CR4_PKE, nx, 0, 3 << 6, ACC_WRITE | ACC_USER, -1 },
+		/* those of supervisor pages have a register and an enable bit of their own */
+		{ P | W | U, P | KEY(3), 0, CR4_PKS, nx, 0, 1 << 6, ACC_READ, PFEC_P | PFEC_PK },
+		{ P | W | U, P | KEY(3), 0, CR4_PKS, nx, 0, 1 << 6, ACC_EXEC, -1 },
+		{ P | W | U, P | KEY(3), 0, CR4_PKE, nx, 0, 1 << 6, ACC_READ, -1 },
+		{ P | W | U, P | U | KEY(3), 0, CR4_PKS, nx, 0, 1 << 6, ACC_READ, -1 },
+		{ P | W | U, P | W | KEY(3), 0, CR4_PKS, nx, 0, 2 << 6, ACC_WRITE, -1 },
+		{ P | W | U, P | W | KEY(3), CR0_WP, CR4_PKS, nx, 0, 2 << 6, ACC_WRITE, PFEC_P | PFEC_W | PFEC_PK },
 	};
 
 	(void)state;
@@ -246,7 +253,8 @@ static void every_permission_bit_is_obeyed(void **state)
 
 		paging(row[i].cr0, CR4_PAE | row[i].cr4, row[i].efer);
 		f.v->rflags = FLAG_1 | row[i].rflags;
-		f.v->pkru = row[i].pkru;
+		f.v->pkru = row[i].cr4 & CR4_PKS ? 0 : row[i].keys;
+		f.v->pkrs = row[i].cr4 & CR4_PKS ? row[i].keys : 0;
 		map4(LINEAR4, row[i].upper, FRAME | row[i].leaf);
 		got = mmu_walk(f.v, LINEAR4, row[i].access, &page, &error) ? -1 : (int)error;
 		if (got != row[i].error)
@@ -410,7 +418,7 @@ static void randomize_cpu(u64 *seed, unsigned int mode)
 	u64 r = bench_random(seed);
 
 	v->cr0 = CR0_PE | CR0_ET | CR0_PG | (r & CR0_WP);
-	v->cr4 = r >> 8 & (CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PSE);
+	v->cr4 = r >> 8 & (CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS | CR4_PSE);
 	v->efer = r >> 24 & EFER_NX;
 	if (mode >= PAGING_PAE)
 		v->cr4 |= CR4_PAE;
@@ -420,6 +428,7 @@ static void randomize_cpu(u64 *seed, unsigned int mode)
 		v->cr4 |= CR4_LA57;
 	v->rflags = FLAG_1 | (r >> 32 & FLAG_AC);
 	v->pkru = (u32)bench_random(seed);
+	v->pkrs = (u32)bench_random(seed);
 	v->cr3 = bench_random(seed) % POOL_PAGES << 12;
 	for (unsigned int i = 0; i < 4; i++)
 		v->pdpte[i] = bench_random(seed) % POOL_PAGES << 12 | (bench_random(seed) % 8 != 0);

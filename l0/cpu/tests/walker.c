@@ -61,10 +61,12 @@ static bool access_allowed(const struct state *s, bool *key_violation)
 {
 	const struct vcpu *v = s->v;
 	bool wp = v->cr0 & CR0_WP, smap = v->cr4 & CR4_SMAP, smep = v->cr4 & CR4_SMEP, ok;
-	bool keys = (v->cr4 & CR4_PKE) && (v->efer & EFER_LMA) && s->user && !is_fetch(s);
-	bool ad = v->pkru >> (2 * s->key) & 1, wd = v->pkru >> (2 * s->key + 1) & 1;
+	bool on = s->user ? v->cr4 & CR4_PKE : v->cr4 & CR4_PKS;
+	bool keys = on && (v->efer & EFER_LMA) && !is_fetch(s);
+	u32 rights = s->user ? v->pkru : v->pkrs;
+	bool ad = rights >> (2 * s->key) & 1, wd = rights >> (2 * s->key + 1) & 1;
 
-	*key_violation = keys && (ad || (wd && is_write(s) && (is_user(s) || wp)));
+	*key_violation = keys && (ad || (wd && is_write(s) && ((s->user && is_user(s)) || wp)));
 	if (is_fetch(s)) {
 		if (is_user(s))
 			ok = s->user && s->executable;
