@@ -56,6 +56,20 @@ static bool in_code(const struct fuzz_case *c, u64 rip)
 	return linear >= FUZZ_CODE && linear < FUZZ_CODE_END;
 }
 
+static bool is_masked_move(const struct comparison *x)
+{
+	if (x->item < 0 || x->item >= x->p->count)
+		return false;
+	switch (x->p->items[x->item].mnemonic) {
+	case ZYDIS_MNEMONIC_MASKMOVQ:
+	case ZYDIS_MNEMONIC_MASKMOVDQU:
+	case ZYDIS_MNEMONIC_VMASKMOVDQU:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* It stopped at an instruction with a memory operand of 16 bytes or more. */
 static bool is_wide_at(const struct comparison *x, const struct fuzz_result *r)
 {
@@ -98,6 +112,9 @@ static const char *incomparable(const struct comparison *x)
 	/* misaligned and not canonical, relative to RSP or RBP: no manual says which comes first */
 	if (r->vector == VEC_GP && s->vector == VEC_SS && is_wide_at(x, r))
 		return "two faults of one access";
+	/* whether bytes that are masked out count: SDM vol. 2, "MASKMOVDQU" */
+	if (is_masked_move(x) && is_limit_fault(s) && r->vector != s->vector)
+		return "limit and MASKMOV";
 	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
 	if (mxcsr_of(&r->out) & BIT(17))
 		return "MXCSR.MM";
