@@ -12,8 +12,8 @@
 		       #name ": shadowed for reading only <=> read-only type"); \
 	_Static_assert((VMCS_GROUP_##group == VMCS_GROUP_HOST) == (VMCS_TYPE(enc) == VMCS_HOST), \
 		       #name ": group HOST <=> host-state type"); \
-	_Static_assert((VMCS_GROUP_##group == VMCS_GROUP_EXIT_INFO) == (VMCS_TYPE(enc) == VMCS_READ_ONLY), \
-		       #name ": group EXIT_INFO <=> read-only type"); \
+	_Static_assert((VMCS_GROUP_##group >= VMCS_GROUP_EXIT_INFO) == (VMCS_TYPE(enc) == VMCS_READ_ONLY), \
+		       #name ": group EXIT_INFO or OTHER_INFO <=> read-only type"); \
 	_Static_assert(VMCS_OFFSET(name) % VMCS_BYTES(enc) == 0, #name ": not aligned");
 VMCS_FIELDS(F)
 #undef F

@@ -36,29 +36,37 @@
 /* Groups: what changes together is tracked and copied together.
  *   group        made anew also when these change   text */
 #define VMCS_GROUPS(G, F) \
-	G(F, CONTROLS,    0,                                    "execution, entry and exit controls") \
-	G(F, SETUP,       0,                                    "addresses and parameters that are set once") \
-	G(F, EXCEPTIONS,  0,                                    "exception bitmap and page-fault filter") \
-	G(F, TSC,         VMCS_IN(CONTROLS),                    "TSC offset and multiplier") \
-	G(F, CR_MASKS,    VMCS_IN(GUEST_CR) | VMCS_IN(CONTROLS),"CR0 and CR4 masks and shadows, CR3 targets") \
-	G(F, APIC,        0,                                    "APIC virtualization and posted interrupts") \
-	G(F, EVENT,       0,                                    "the event that the entry injects") \
-	G(F, MSR_LISTS,   0,                                    "MSR lists") \
-	G(F, GUEST_REGS,  0,                                    "guest RIP, RSP, RFLAGS") \
-	G(F, GUEST_CR,    0,                                    "guest control registers and PDPTEs") \
-	G(F, GUEST_SEG,   0,                                    "guest segment and descriptor-table registers") \
-	G(F, GUEST_MSR,   VMCS_IN(CONTROLS) | VMCS_IN(GUEST_CR),"guest MSRs and DR7") \
-	G(F, GUEST_STATE, 0,                                    "guest non-register state") \
-	G(F, HOST,        0,                                    "host state") \
-	G(F, EXIT_INFO,   0,                                    "exit information")
+	G(F, CONTROLS,    0,                                         "VM-execution controls") \
+	G(F, TRANSITION,  0,                                         "VM-exit and VM-entry controls") \
+	G(F, SETUP,       0,                                         "addresses and parameters that are set once") \
+	G(F, EXCEPTIONS,  0,                                         "exception bitmap and page-fault filter") \
+	G(F, TSC,         VMCS_IN(CONTROLS),                         "TSC offset and multiplier") \
+	G(F, CR_MASKS,    VMCS_IN(GUEST_CR),                         "CR0 and CR4 masks and shadows, CR3 targets") \
+	G(F, APIC,        0,                                         "APIC virtualization and posted interrupts") \
+	G(F, EVENT,       0,                                         "the event that the entry injects") \
+	G(F, MSR_LISTS,   0,                                         "MSR lists") \
+	G(F, GUEST_REGS,  0,                                         "guest RIP, RSP, RFLAGS") \
+	G(F, GUEST_CR,    0,                                         "guest control registers and PDPTEs") \
+	G(F, GUEST_SEG,   0,                                         "guest segment and descriptor-table registers") \
+	G(F, GUEST_MSR,   VMCS_IN(TRANSITION) | VMCS_IN(GUEST_CR),   "guest MSRs and DR7") \
+	G(F, GUEST_STATE, 0,                                         "guest non-register state") \
+	G(F, HOST,        0,                                         "host state") \
+	G(F, EXIT_INFO,   0,                                         "exit information") \
+	G(F, OTHER_INFO,  0,                                         "read-only fields that an ordinary exit leaves alone")
 
 #define VMCS_FIELDS_CONTROLS(F, g) /* name  encoding  need  shadow  rule */ \
 	F(pin_based_vm_exec_control,      0x4000, ALWAYS, SH_NO, MERGE, g) \
 	F(cpu_based_vm_exec_control,      0x4002, ALWAYS, SH_RW, MERGE, g) \
 	F(secondary_vm_exec_control,      0x401e, secondary_controls, SH_NO, MERGE, g) \
+	F(vm_function_control,            0x2018, vm_functions, SH_NO, FROM_12, g) \
+	F(ple_gap,                        0x4020, pause_loop_exiting, SH_NO, MERGE, g) \
+	F(ple_window,                     0x4022, pause_loop_exiting, SH_NO, MERGE, g) \
+	F(encls_exiting_bitmap,           0x202e, encls_exiting, SH_NO, MERGE, g) \
+	F(cr3_target_count,               0x400a, ALWAYS, SH_NO, MERGE, g)
+
+#define VMCS_FIELDS_TRANSITION(F, g) \
 	F(vm_exit_controls,               0x400c, ALWAYS, SH_NO, OURS, g) \
-	F(vm_entry_controls,              0x4012, ALWAYS, SH_RW, FROM_12, g) \
-	F(vm_function_control,            0x2018, vm_functions, SH_NO, FROM_12, g)
+	F(vm_entry_controls,              0x4012, ALWAYS, SH_RW, FROM_12, g)
 
 #define VMCS_FIELDS_SETUP(F, g) \
 	F(virtual_processor_id,           0x0000, vpid, SH_NO, OURS, g) \
@@ -73,10 +81,7 @@
 	F(vmread_bitmap,                  0x2026, vmcs_shadowing, SH_NO, FROM_12, g) \
 	F(vmwrite_bitmap,                 0x2028, vmcs_shadowing, SH_NO, FROM_12, g) \
 	F(ve_information_address,         0x202a, ept_violation_ve, SH_NO, FROM_12, g) \
-	F(xss_exit_bitmap,                0x202c, enable_xsaves, SH_NO, MERGE, g) \
-	F(encls_exiting_bitmap,           0x202e, encls_exiting, SH_NO, MERGE, g) \
-	F(ple_gap,                        0x4020, pause_loop_exiting, SH_NO, MERGE, g) \
-	F(ple_window,                     0x4022, pause_loop_exiting, SH_NO, MERGE, g)
+	F(xss_exit_bitmap,                0x202c, enable_xsaves, SH_NO, MERGE, g)
 
 #define VMCS_FIELDS_EXCEPTIONS(F, g) \
 	F(exception_bitmap,               0x4004, ALWAYS, SH_RW, MERGE, g) \
@@ -95,8 +100,7 @@
 	F(cr3_target_value0,              0x6008, ALWAYS, SH_NO, FROM_12, g) \
 	F(cr3_target_value1,              0x600a, ALWAYS, SH_NO, FROM_12, g) \
 	F(cr3_target_value2,              0x600c, ALWAYS, SH_NO, FROM_12, g) \
-	F(cr3_target_value3,              0x600e, ALWAYS, SH_NO, FROM_12, g) \
-	F(cr3_target_count,               0x400a, ALWAYS, SH_NO, MERGE, g)
+	F(cr3_target_value3,              0x600e, ALWAYS, SH_NO, FROM_12, g)
 
 #define VMCS_FIELDS_APIC(F, g) \
 	F(posted_intr_nv,                 0x0002, posted_interrupts, SH_NO, FROM_12, g) \
@@ -224,14 +228,16 @@
 	F(exit_qualification,             0x6400, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(guest_linear_address,           0x640a, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(guest_physical_address,         0x2400, ept, SH_RO, EXIT_INFO, g) \
-	F(vm_instruction_error,           0x4400, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(vm_exit_reason,                 0x4402, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(vm_exit_intr_info,              0x4404, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(vm_exit_intr_error_code,        0x4406, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(idt_vectoring_info_field,       0x4408, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(idt_vectoring_error_code,       0x440a, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(vm_exit_instruction_len,        0x440c, ALWAYS, SH_RO, EXIT_INFO, g) \
-	F(vmx_instruction_info,           0x440e, ALWAYS, SH_RO, EXIT_INFO, g) \
+	F(vmx_instruction_info,           0x440e, ALWAYS, SH_RO, EXIT_INFO, g)
+
+#define VMCS_FIELDS_OTHER_INFO(F, g) \
+	F(vm_instruction_error,           0x4400, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(io_rcx,                         0x6402, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(io_rsi,                         0x6404, ALWAYS, SH_RO, EXIT_INFO, g) \
 	F(io_rdi,                         0x6406, ALWAYS, SH_RO, EXIT_INFO, g) \
