@@ -52,6 +52,7 @@ struct run_config {
 	bool summary; /* print stats_summary() on stderr at the end */
 	bool no_reboot; /* a guest's reset ends the run */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
+	bool no_pit; /* -machine pit=off: no 8254 */
 	bool testdev; /* -device pc-testdev */
 	bool debug_exit; /* -device isa-debug-exit */
 	u16 debug_exit_iobase, debug_exit_iosize; /* first port; ports: 1, 2 or 4 */

@@ -239,7 +239,7 @@ static const struct {
 } MACHINE_PROPERTIES[] = {
 	/* clang-format off */
 	{ "kernel-irqchip",  "off" },
-	{ "pit",             "on" },
+	{ "pit",             "on off" },
 	{ "pic",             "on auto" },
 	{ "acpi",            "on auto" },
 	{ "hpet",            "off" },
@@ -267,6 +267,8 @@ static int set_machine_property(struct option_parse *p, struct value_pair *pair)
 		if (MACHINE_PROPERTIES[i].values && !value_is_one_of(pair->value, MACHINE_PROPERTIES[i].values))
 			return option_error(p, "%s=%s is not available, only: %s", pair->key, pair->value,
 					    MACHINE_PROPERTIES[i].values);
+		if (!strcmp(pair->key, "pit"))
+			p->config->no_pit = !strcmp(pair->value, "off");
 		return 0;
 	}
 	return option_error(p, "property '%s' is not available", pair->key);

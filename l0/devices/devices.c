@@ -109,13 +109,13 @@ static bool devices_allocate(struct machine *m, const struct devices_config *c)
 	m->irqchip = irqchip_create(m);
 	if (!m->irqchip)
 		return false;
-	m->pit = pit_create(m);
+	m->pit = c->no_pit ? NULL : pit_create(m);
 	m->rtc = rtc_create(m, m->memory.low, m->memory.high);
 	m->acpi_pm = acpi_pm_create(m);
 	m->reset_port = reset_port_create(m);
 	m->pci_host = pci_host_create(m);
 	m->fw_cfg = fw_cfg_create(m, &c->fw_cfg);
-	if (!m->pit || !m->rtc || !m->acpi_pm || !m->reset_port || !m->pci_host || !m->fw_cfg)
+	if ((!m->pit && !c->no_pit) || !m->rtc || !m->acpi_pm || !m->reset_port || !m->pci_host || !m->fw_cfg)
 		return false;
 	for (unsigned int i = 0; i < SERIAL_COUNT; i++) {
 		if (!c->serial[i].write)
@@ -178,7 +178,8 @@ void devices_destroy(struct machine *m)
 /* The interrupt controllers last: what a device's line did on its way to its reset level is forgotten. */
 void devices_sleep(struct machine *m)
 {
-	pit_reset(m->pit);
+	if (m->pit)
+		pit_reset(m->pit);
 	reset_port_reset(m->reset_port);
 	pci_host_reset(m->pci_host);
 	fw_cfg_reset(m->fw_cfg);

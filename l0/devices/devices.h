@@ -11,6 +11,7 @@ struct machine;
 struct devices_config {
 	struct serial_backend serial[SERIAL_COUNT]; /* write NULL: no such port */
 	u16 debug_exit_iobase, debug_exit_iosize; /* iosize: ports, 0: no such device */
+	bool no_pit;
 	bool testdev;
 	struct fw_cfg_config fw_cfg;
 };

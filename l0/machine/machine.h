@@ -56,7 +56,7 @@ struct machine {
 
 	/* devices: created by machine_create(), owned by the machine */
 	struct irqchip *irqchip; /* two 8259s and the I/O APIC */
-	struct pit *pit;
+	struct pit *pit; /* NULL: none */
 	struct rtc *rtc;
 	struct acpi_pm *acpi_pm;
 	struct serial *serial[4]; /* COM1..COM4, NULL where absent */

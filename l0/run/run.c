@@ -301,7 +301,7 @@ static int exit_code(struct run *r)
 static int start(struct run *r, char *error, size_t n)
 {
 	const struct run_config *c = r->config;
-	struct devices_config devices = { .testdev = c->testdev };
+	struct devices_config devices = { .no_pit = c->no_pit, .testdev = c->testdev };
 	struct machine_config mc = {
 		.name = c->name,
 		.memory = c->memory,

@@ -111,6 +111,11 @@ static void what_makes_no_difference_is_accepted(void **state)
 	accepted("-kernel K -M pc-i440fx-7.2,accel=kvm:tcg,usb=off,vmport=off,dump-guest-core=on,kernel_irqchip=off");
 	accepted("-kernel K -overcommit cpu-pm=on -mem-prealloc -name guest=vm,debug-threads=on");
 	assert_string_equal(config.name, "vm");
+	assert_false(config.no_pit);
+	accepted("-kernel K -machine accel=tcg -machine pit=off");
+	assert_true(config.no_pit);
+	accepted("-kernel K -machine pit=off -machine pit=on");
+	assert_false(config.no_pit);
 }
 
 static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
@@ -122,7 +127,7 @@ static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
 	refused("-kernel K -machine pc,kernel_irqchip=split", "kernel-irqchip=split");
 	refused("-kernel K -machine pc,vmport=on", "vmport=on");
 	refused("-kernel K -machine pc,frobnicate=on", "frobnicate");
-	refused("-kernel K -machine pit=off", "pit=off");
+	refused("-kernel K -machine pit=maybe", "pit=maybe");
 	refused("-kernel K -accel hvf", "'hvf'");
 	refused("-kernel K -accel tcg,one-insn-per-tb=on", "one-insn-per-tb");
 	refused("-kernel K -display gtk", "'gtk'");

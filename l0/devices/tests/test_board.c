@@ -237,7 +237,14 @@ static void a_conflict_leaves_nothing_behind(void **state)
 	assert_null(m.serial[0]);
 	assert_int_equal(bus_pio_read(&m.bus, 0x3fd, 1), 0xff);
 	assert_int_equal(bus_pio_read(&m.bus, 0xe0, 1), 0xff);
+	assert_non_null(m.pit);
 	devices_destroy(&m);
+	devices_destroy(&m);
+	c.no_pit = true;
+	assert_int_equal(devices_create(&m, &c), 0);
+	devices_reset(&m);
+	assert_null(m.pit);
+	assert_int_equal(bus_pio_read(&m.bus, 0x40, 1), 0xff);
 	devices_destroy(&m);
 }
 
