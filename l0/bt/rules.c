@@ -39,7 +39,8 @@ enum gate { GATE_NONE, GATE_X87, GATE_MMX, GATE_SSE, GATE_AVX };
 	X(RDTSCP,        NONE, RDTSCP)    X(RDPID,         NONE, RDPID)     X(RDWRFSGS,      NONE, FSGSBASE) \
 	X(INVPCID,       NONE, INVPCID)   X(SMAP,          NONE, SMAP)      X(PKU,           NONE, PKU) \
 	X(XSAVE,         NONE, XSAVE)     X(XSAVEOPT,      NONE, XSAVEOPT)  X(XSAVEC,        NONE, XSAVEC) \
-	X(XSAVES,        NONE, XSAVES)    X(MONITOR,       NONE, MONITOR)
+	X(XSAVES,        NONE, XSAVES)    X(MONITOR,       NONE, MONITOR)   X(VTX,           NONE, VMX) \
+	X(VMFUNC,        NONE, VMX)
 /* clang-format on */
 
 #define FEATURE_ALWAYS FEATURE_FPU
@@ -119,6 +120,10 @@ static const struct {
 	X(RDMSR, rdmsr, 0)           X(WRMSR, wrmsr, RULE_END)    X(RDTSC, rdtsc, 0)           X(RDTSCP, rdtscp, 0) \
 	X(RDPMC, rdpmc, 0)           X(RDPID, rdpid, 0)           X(CPUID, cpuid, 0) \
 	X(STAC, stac, RULE_END)      X(CLAC, clac, RULE_END) \
+	X(VMXON, vmxon, RULE_END)    X(VMXOFF, vmxoff, RULE_END)  X(VMCLEAR, vmclear, RULE_END) X(VMPTRLD, vmptrld, RULE_END) \
+	X(VMPTRST, vmptrst, RULE_END) X(VMREAD, vmread, RULE_END) X(VMWRITE, vmwrite, RULE_END) X(VMLAUNCH, vmlaunch, RULE_END) \
+	X(VMRESUME, vmresume, RULE_END) X(VMCALL, vmcall, RULE_END) X(VMFUNC, vmfunc, RULE_END) X(INVEPT, invept, RULE_END) \
+	X(INVVPID, invvpid, RULE_END) \
 	X(FXSAVE, fxsave, RULE_END | RULE_WIDE)     X(FXSAVE64, fxsave, RULE_END | RULE_WIDE) \
 	X(FXRSTOR, fxrstor, RULE_END | RULE_WIDE)   X(FXRSTOR64, fxrstor, RULE_END | RULE_WIDE) \
 	X(XSAVE, xsave, RULE_END | RULE_WIDE)       X(XSAVE64, xsave, RULE_END | RULE_WIDE) \
@@ -231,7 +236,7 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return v->mode & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
 	case N(RDTSC):
 	case N(RDTSCP):
-		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & MODE_TSD) ? &rule_rdtsc : &rules[z->mnemonic];
+		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & (MODE_TSD | MODE_L2)) ? &rule_rdtsc : &rules[z->mnemonic];
 	case N(STAC):
 	case N(CLAC):
 		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK)) ? &rule_stac_clac : &rules[z->mnemonic];

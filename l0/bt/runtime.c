@@ -137,7 +137,7 @@ static u8 *next(struct vcpu *v)
 		raise_exception(v, VEC_DB);
 	if (!v->intr_shadow &&
 	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF)) ||
-	     (v->nmi_wait && !v->nmi_blocked)))
+	     ((v->nmi_wait || v->nmi_window) && !v->nmi_blocked)))
 		return b->bt->thunk.exit;
 	if (v->activity != ACTIVITY_ACTIVE)
 		return b->bt->thunk.exit;

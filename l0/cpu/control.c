@@ -7,6 +7,7 @@
  * WP, SMEP, SMAP, PKE, PKS, NXE, PKRU, PKRS.
  */
 #include "../devices/irqchip.h"
+#include "../vmx/vmx.h"
 #include "control.h"
 #include "fpu.h"
 #include "insn.h"
@@ -68,6 +69,8 @@ void control_set_cr0(struct vcpu *v, u64 value)
 		raise_gp(v, 0);
 	value = (value & CR0_DEFINED) | CR0_ET;
 	changed = value ^ v->cr0;
+	if (!vmx_cr0_allowed(v, value))
+		raise_gp(v, 0);
 	if (((value & CR0_PG) && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)))
 		raise_gp(v, 0);
 
@@ -149,7 +152,7 @@ void control_set_cr4(struct vcpu *v, u64 value)
 	u64 changed = value ^ v->cr4;
 	bool pae;
 
-	if (value & ~cr4_offered(v->model))
+	if ((value & ~cr4_offered(v->model)) || !vmx_cr4_allowed(v, value))
 		raise_gp(v, 0);
 	if (vcpu_long_mode(v) && (!(value & CR4_PAE) || (changed & CR4_LA57)))
 		raise_gp(v, 0);
@@ -198,6 +201,8 @@ void insn_mov_to_cr(struct vcpu *v, union insn_args a)
 	u64 value = get_operand(v, a.rm);
 
 	check_cr_number(v, a.reg);
+	if (v->in_l2 && vmx_on_cr_write(v, a.reg, a.rm, &value))
+		return;
 	switch (a.reg) {
 	case 0:
 		control_set_cr0(v, value);
@@ -243,6 +248,8 @@ void insn_mov_from_cr(struct vcpu *v, union insn_args a)
 		value = lapic_get_cr8(v->apic);
 		break;
 	}
+	if (v->in_l2)
+		value = vmx_cr_read(v, a.reg, a.rm, value);
 	set_operand(v, a.rm, value);
 }
 
@@ -256,26 +263,32 @@ void insn_lmsw(struct vcpu *v, union insn_args a)
 		value = v->gpr[a.rm];
 	else
 		value = mmu_read(v, segment_linear(v, a.seg, v->ea, 2, ACC_READ), 2, mmu_data(v, ACC_READ));
+	if (v->in_l2)
+		vmx_on_lmsw(v, (u16)value, !a.is_reg, v->ea);
 	/* it can set PE, but not clear it */
 	control_set_cr0(v, (v->cr0 & ~(loaded & ~CR0_PE)) | (value & loaded));
 }
 
 void insn_smsw(struct vcpu *v, union insn_args a)
 {
+	u64 cr0 = v->in_l2 ? vmx_cr_read(v, 0, 0, v->cr0) : v->cr0;
+
 	if (v->cpl && (v->cr4 & CR4_UMIP))
 		raise_gp(v, 0);
 	if (!a.is_reg)
-		mmu_write(v, segment_linear(v, a.seg, v->ea, 2, ACC_WRITE), v->cr0 & 0xffff, 2, mmu_data(v, ACC_WRITE));
+		mmu_write(v, segment_linear(v, a.seg, v->ea, 2, ACC_WRITE), cr0 & 0xffff, 2, mmu_data(v, ACC_WRITE));
 	else if (a.size == 2)
-		v->gpr[a.rm] = (v->gpr[a.rm] & ~0xffffull) | (v->cr0 & 0xffff);
+		v->gpr[a.rm] = (v->gpr[a.rm] & ~0xffffull) | (cr0 & 0xffff);
 	else
-		v->gpr[a.rm] = v->cr0; /* 32 bits wide */
+		v->gpr[a.rm] = cr0; /* 32 bits wide */
 }
 
 void insn_clts(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	require_cpl0(v);
+	if (v->in_l2 && vmx_on_clts(v))
+		return;
 	v->cr0 &= ~CR0_TS;
 	vcpu_update_mode(v);
 }
@@ -292,6 +305,8 @@ void insn_invlpg(struct vcpu *v, union insn_args a)
 		linear = (u32)(linear + v->seg[a.seg].base);
 	else if (a.seg == FS || a.seg == GS)
 		linear += v->seg[a.seg].base;
+	if (v->in_l2)
+		vmx_on_invlpg(v, linear);
 	if (mmu_canonical(v, linear))
 		mmu_flush_page(v, linear);
 }
@@ -305,6 +320,8 @@ void insn_invpcid(struct vcpu *v, union insn_args a)
 	if (a.is_reg || !model_has(v->model, FEATURE_INVPCID))
 		raise_ud(v);
 	require_cpl0(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_INVPCID);
 	linear = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
 	mmu_check(v, linear, 16, mmu_data(v, ACC_READ));
 	pcid = mmu_read(v, linear, 8, mmu_data(v, ACC_READ));
@@ -336,18 +353,24 @@ void insn_wbinvd(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	require_cpl0(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_WBINVD);
 }
 
 void insn_invd(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	require_cpl0(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_INVD);
 }
 
 void insn_hlt(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	require_cpl0(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_HLT);
 	v->activity = ACTIVITY_HLT;
 }
 
@@ -363,6 +386,8 @@ void insn_monitor(struct vcpu *v, union insn_args a)
 	u64 address = a.asize == 2 ? v->gpr[RAX] : a.asize == 1 ? (u32)v->gpr[RAX] : (u16)v->gpr[RAX];
 
 	check_monitor(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_MONITOR);
 	if ((u32)v->gpr[RCX])
 		raise_gp(v, 0);
 	mmu_check(v, segment_linear(v, a.seg, address, 1, ACC_READ), 1, mmu_data(v, ACC_READ));
@@ -373,13 +398,16 @@ void insn_mwait(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	check_monitor(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_MWAIT);
 	if ((u32)v->gpr[RCX])
 		raise_gp(v, 0);
 }
 
 void insn_pause(struct vcpu *v, union insn_args a)
 {
-	(void)v;
 	(void)a;
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_PAUSE);
 	__builtin_ia32_pause();
 }

@@ -4,6 +4,7 @@
  * something else, each a function, and the bits that depend on the vCPU's state.
  */
 #include "../devices/irqchip.h"
+#include "../vmx/vmx.h"
 #include "control.h"
 #include "fpu.h"
 #include "insn.h"
@@ -361,6 +362,8 @@ void insn_cpuid(struct vcpu *v, union insn_args a)
 	u32 leaf = (u32)v->gpr[RAX], out[4];
 
 	(void)a;
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_CPUID);
 	model_cpuid(v, leaf, (u32)v->gpr[RCX], out);
 	if (leaf == 1) { /* IA32_APIC_BASE hides the APIC that it disables */
 		vcpu_fpu_park(v);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* MOV to and from debug registers: SDM vol. 3, "Debug Registers". */
+#include "../vmx/vmx.h"
 #include "insn.h"
 #include "mmu.h"
 
@@ -38,8 +39,12 @@ static unsigned int check_dr(struct vcpu *v, unsigned int dr)
 
 void insn_mov_from_dr(struct vcpu *v, union insn_args a)
 {
-	u64 value = v->dr[check_dr(v, a.reg)];
+	unsigned int dr = check_dr(v, a.reg);
+	u64 value;
 
+	if (v->in_l2)
+		vmx_on_dr(v, a.reg, a.rm, true);
+	value = v->dr[dr];
 	v->gpr[a.rm] = vcpu_64bit(v) ? value : (u32)value;
 }
 
@@ -49,6 +54,8 @@ void insn_mov_to_dr(struct vcpu *v, union insn_args a)
 	unsigned int dr = check_dr(v, a.reg);
 	bool watched = watches_data(v);
 
+	if (v->in_l2)
+		vmx_on_dr(v, a.reg, a.rm, false);
 	if (dr >= 6 && value >> 32)
 		raise_gp(v, 0);
 	switch (dr) {

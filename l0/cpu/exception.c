@@ -11,6 +11,8 @@
  */
 #include "transfer.h"
 
+#include "../vmx/vmx.h"
+
 #define IDT_ERROR 2u /* error code: the index is a vector */
 
 enum fault_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
@@ -65,6 +67,9 @@ void event_raise(struct vcpu *v, const struct event *e)
 	enum fault_class second = event_class(e), first;
 
 	v->event = *e;
+	if (e->vector == VEC_PF)
+		v->event.address = v->fault_address;
+	v->vectoring = v->delivering;
 	/* An instruction that faults has met no data breakpoint. One that MOV SS has held off stays. */
 	if (e->vector != VEC_DB && event_is_fault(v, e) && !(v->intr_shadow & SHADOW_MOV_SS))
 		v->pending_db &= ~DR6_BREAKPOINTS;
@@ -96,7 +101,8 @@ void raise_error(struct vcpu *v, enum vector vector, u32 error)
 
 void raise_page_fault(struct vcpu *v, u64 linear, u32 error)
 {
-	v->cr2 = linear;
+	/* CR2 changes when the fault is delivered: in VMX non-root operation it may cause a VM exit, which leaves CR2 alone. */
+	v->fault_address = linear;
 	raise_error(v, VEC_PF, error);
 }
 
@@ -315,6 +321,10 @@ bool event_deliver(struct vcpu *v)
 	v->event.valid = false;
 	if (v->activity == ACTIVITY_HLT)
 		v->activity = ACTIVITY_ACTIVE;
+	if (v->in_l2)
+		vmx_on_exception(v);
+	if (e->vector == VEC_PF && !e->external && !e->software)
+		v->cr2 = e->address;
 	if (event_is_fault(v, e))
 		flags |= FLAG_RF;
 	if (e->vector == VEC_DB && !e->external && !e->software)
@@ -327,6 +337,7 @@ bool event_deliver(struct vcpu *v)
 	else
 		deliver_legacy(v, e, flags);
 	e->valid = false;
+	v->vectoring.valid = false;
 	v->intr_shadow = 0;
 	vcpu_update_mode(v);
 	return true;

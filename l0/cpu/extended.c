@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XCR0 and PKRU: registers that have an instruction each. */
+#include "../vmx/vmx.h"
 #include "control.h"
 #include "fpu.h"
 #include "insn.h"
@@ -55,6 +56,8 @@ void insn_xsetbv(struct vcpu *v, union insn_args a)
 	(void)a;
 	if (!(v->cr4 & CR4_OSXSAVE))
 		raise_ud(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_XSETBV); /* before all other faults */
 	if (v->cpl || (u32)v->gpr[RCX])
 		raise_gp(v, 0);
 	if (!(value & XSTATE_X87) || (value & ~control_xcr0_offered(v->model)))

@@ -58,6 +58,9 @@ typedef void insn_fn(struct vcpu *v, union insn_args a);
 	X(bound) X(ud) \
 	/* flags.c */ \
 	X(pushf) X(popf) X(cli) X(sti) \
+	/* vmx/insn.c */ \
+	X(vmxon) X(vmxoff) X(vmclear) X(vmptrld) X(vmptrst) X(vmread) X(vmwrite) X(vmlaunch) X(vmresume) \
+	X(vmcall) X(vmfunc) X(invept) X(invvpid) \
 	/* mode.c */ \
 	X(stac) X(clac) \
 	/* legacy.c: what 64-bit mode can't execute */ \

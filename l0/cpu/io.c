@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "insn.h"
 #include "mmu.h"
 
@@ -66,6 +67,8 @@ void insn_in(struct vcpu *v, union insn_args a)
 	u32 value;
 
 	io_check(v, port, size);
+	if (v->in_l2)
+		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .in = true, .immediate = a.is_reg });
 	value = io_read(v, port, size);
 	switch (size) {
 	case 1:
@@ -86,5 +89,7 @@ void insn_out(struct vcpu *v, union insn_args a)
 	u64 mask = size == 4 ? 0xffffffffull : (1ull << size * 8) - 1;
 
 	io_check(v, port, size);
+	if (v->in_l2)
+		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .immediate = a.is_reg });
 	io_write(v, port, size, v->gpr[RAX] & mask);
 }

@@ -9,6 +9,8 @@
 #include "mode.h"
 #include "tlb.h"
 
+#include "../vmx/vmx.h"
+
 #define APIC_BASE_ENABLE BIT(11)
 #define APIC_BASE_X2APIC BIT(10)
 
@@ -317,22 +319,43 @@ void mmu_write_bytes(struct vcpu *v, u64 linear, const void *from, size_t n, uns
 	}
 }
 
-/* Contexts. key: PCID + 1 (0: free); later also the level, EPTP and VPID. */
+/*
+ * Contexts. key: PCID + 1 (0: free), VPID << 16, level << 32; and the EPT pointer. SDM vol. 3, "Creating and Using Cached
+ * Translation Information".
+ */
+#define KEY_PCID 0xffffull
+#define KEY_VPID_SHIFT 16
+#define KEY_L2 BIT(32)
+
+static u64 key_of(const struct vcpu *v, u64 pcid)
+{
+	const struct vmcs *c;
+
+	if (!v->in_l2)
+		return pcid + 1;
+	c = &v->vmx->v02;
+	return (pcid + 1) | KEY_L2 | (has_vpid(c) ? (u64)c->virtual_processor_id << KEY_VPID_SHIFT : 0);
+}
 
 static u64 current_key(const struct vcpu *v)
 {
-	return (v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0) + 1;
+	return key_of(v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
+}
+
+static u64 current_eptp(const struct vcpu *v)
+{
+	return vmx_uses_ept(v) ? v->vmx->v02.ept_pointer & ~4095ull : 0;
 }
 
 void mmu_switch(struct vcpu *v, bool flush)
 {
-	u64 key = current_key(v);
+	u64 key = current_key(v), eptp = current_eptp(v);
 	struct tlb *t, *victim = NULL;
 	int i;
 
 	for (i = 0; i < TLB_CONTEXTS; i++) {
 		t = &v->tlbs[i];
-		if (t->key == key) {
+		if (t->key == key && t->eptp == eptp) {
 			if (flush) {
 				tlb_flush_user(t);
 				v->tlb_flushes++;
@@ -346,7 +369,8 @@ void mmu_switch(struct vcpu *v, bool flush)
 	tlb_flush(t);
 	v->tlb_flushes++;
 	t->key = key;
-	if (v->tlb && v->tlb != t)
+	t->eptp = eptp;
+	if (v->tlb && v->tlb != t && (v->tlb->key & ~KEY_PCID) == (key & ~KEY_PCID) && v->tlb->eptp == eptp)
 		tlb_inherit(t, v->tlb);
 found:
 	t->used = ++v->tlb_switches;
@@ -377,7 +401,7 @@ void mmu_flush_pcid(struct vcpu *v, u16 pcid)
 	int i;
 
 	for (i = 0; i < TLB_CONTEXTS; i++)
-		if (v->tlbs[i].key == pcid + 1u)
+		if (v->tlbs[i].key == key_of(v, pcid))
 			tlb_flush_user(&v->tlbs[i]);
 	v->tlb_flushes++;
 }
@@ -387,7 +411,7 @@ void mmu_flush_pcid_page(struct vcpu *v, u16 pcid, u64 linear)
 	int i;
 
 	for (i = 0; i < TLB_CONTEXTS; i++)
-		if (v->tlbs[i].key == pcid + 1u)
+		if (v->tlbs[i].key == key_of(v, pcid))
 			tlb_flush_page(&v->tlbs[i], linear);
 }
 
@@ -397,5 +421,18 @@ void mmu_flush_nonglobal(struct vcpu *v)
 
 	for (i = 0; i < TLB_CONTEXTS; i++)
 		tlb_flush_user(&v->tlbs[i]);
+	v->tlb_flushes++;
+}
+
+void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool any_vpid)
+{
+	int i;
+
+	for (i = 0; i < TLB_CONTEXTS; i++) {
+		struct tlb *t = &v->tlbs[i];
+
+		if ((t->key & KEY_L2) && (any_eptp || t->eptp == eptp) && (any_vpid || (u16)(t->key >> KEY_VPID_SHIFT) == vpid))
+			tlb_flush(t);
+	}
 	v->tlb_flushes++;
 }

@@ -74,6 +74,8 @@ void mmu_flush_page(struct vcpu *v, u64 linear); /* INVLPG */
 void mmu_flush_pcid(struct vcpu *v, u16 pcid); /* that PCID's non-global entries */
 void mmu_flush_pcid_page(struct vcpu *v, u16 pcid, u64 linear); /* INVPCID type 0 */
 void mmu_flush_nonglobal(struct vcpu *v); /* every PCID */
+/* INVEPT, INVVPID: what is cached of L2's translations through that EPT pointer (4 KiB aligned), with that VPID */
+void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool any_vpid);
 /* CR3 was written (or a VM entry/exit changed address space): select the context for the PCID. */
 void mmu_switch(struct vcpu *v, bool flush);
 

@@ -75,6 +75,8 @@ void vcpu_update_mode(struct vcpu *v)
 		mode |= MODE_SMAP;
 	if (v->cpl == 3 && (v->cr4 & CR4_TSD))
 		mode |= MODE_TSD;
+	if (v->in_l2)
+		mode |= MODE_L2;
 	if (pe && ((v->rflags & FLAG_IOPL) >> 12) < v->cpl)
 		mode |= MODE_SLOW_IF;
 

@@ -55,7 +55,7 @@
 	F(PNI,              "pni",                0x1,        0,  ECX,  0,  HOST,     MODELS_ALL) \
 	F(PCLMULQDQ,        "pclmulqdq",          0x1,        0,  ECX,  1,  HOST,     MODELS_SIX_) \
 	F(MONITOR,          "monitor",            0x1,        0,  ECX,  3,  L0,       0) \
-	F(VMX,              "vmx",                0x1,        0,  ECX,  5,  NOWHERE,  0) \
+	F(VMX,              "vmx",                0x1,        0,  ECX,  5,  L0,       0) \
 	F(SSSE3,            "ssse3",              0x1,        0,  ECX,  9,  HOST,     MODELS_SIX_) \
 	F(FMA,              "fma",                0x1,        0,  ECX, 12,  HOST_AVX, MODELS_SX) \
 	F(CX16,             "cx16",               0x1,        0,  ECX, 13,  HOST,     MODELS_ALL) \

@@ -3,6 +3,7 @@
 #include "msr.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "control.h"
 #include "fpu.h"
 #include "insn.h"
@@ -84,6 +85,19 @@ static bool write_tsc_adjust(struct vcpu *v, u32 msr, u64 value)
 	(void)msr;
 	move_tsc(v, value - v->tsc_adjust);
 	return true;
+}
+
+static bool read_vmx(struct vcpu *v, u32 msr, u64 *value)
+{
+	return vmx_msr_read(v, msr, value);
+}
+
+static bool write_vmx(struct vcpu *v, u32 msr, u64 value)
+{
+	(void)v;
+	(void)msr;
+	(void)value;
+	return false;
 }
 
 static bool read_apic_base(struct vcpu *v, u32 msr, u64 *value)
@@ -456,7 +470,11 @@ void insn_rdmsr(struct vcpu *v, union insn_args a)
 	u64 value;
 
 	(void)a;
-	if (v->cpl || !msr_read(v, (u32)v->gpr[RCX], &value))
+	if (v->cpl)
+		raise_gp(v, 0);
+	if (v->in_l2)
+		vmx_on_msr(v, (u32)v->gpr[RCX], false);
+	if (!msr_read(v, (u32)v->gpr[RCX], &value))
 		raise_gp(v, 0);
 	set_edx_eax(v, value);
 }
@@ -464,7 +482,11 @@ void insn_rdmsr(struct vcpu *v, union insn_args a)
 void insn_wrmsr(struct vcpu *v, union insn_args a)
 {
 	(void)a;
-	if (v->cpl || !msr_write(v, (u32)v->gpr[RCX], (u32)v->gpr[RAX] | v->gpr[RDX] << 32))
+	if (v->cpl)
+		raise_gp(v, 0);
+	if (v->in_l2)
+		vmx_on_msr(v, (u32)v->gpr[RCX], true);
+	if (!msr_write(v, (u32)v->gpr[RCX], (u32)v->gpr[RAX] | v->gpr[RDX] << 32))
 		raise_gp(v, 0);
 }
 
@@ -478,6 +500,8 @@ void insn_rdtsc(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	check_tsc(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_RDTSC);
 	set_edx_eax(v, msr_tsc(v));
 }
 
@@ -487,6 +511,8 @@ void insn_rdtscp(struct vcpu *v, union insn_args a)
 	if (!model_has(v->model, FEATURE_RDTSCP))
 		raise_ud(v);
 	check_tsc(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_RDTSCP);
 	set_edx_eax(v, msr_tsc(v));
 	v->gpr[RCX] = (u32)v->tsc_aux;
 }
@@ -495,6 +521,8 @@ void insn_rdtscp(struct vcpu *v, union insn_args a)
 void insn_rdpmc(struct vcpu *v, union insn_args a)
 {
 	(void)a;
+	if (v->in_l2 && v->cpl == 0)
+		vmx_on_insn(v, VMX_INSN_RDPMC);
 	raise_gp(v, 0);
 }
 

@@ -13,6 +13,7 @@
 #ifndef L0_CPU_MSR_H
 #define L0_CPU_MSR_H
 
+#include "../../vmcs-shadow/vmx_caps.h"
 #include "x86.h"
 
 #define MSR_PLATFORM_ID 0x17
@@ -55,6 +56,7 @@
 	M(APIC_BASE,         MSR_APIC_BASE,        MSR_APIC_BASE,        APIC,              CODE(apic_base)) \
 	M(SMI_COUNT,         MSR_SMI_COUNT,        MSR_SMI_COUNT,        ALWAYS,            CONST(0)) \
 	M(FEATURE_CONTROL,   MSR_FEATURE_CONTROL,  MSR_FEATURE_CONTROL,  VMX,               CONST(FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMXON)) \
+	M(VMX,               MSR_VMX_FIRST,        MSR_VMX_LAST,         VMX,               CODE(vmx)) \
 	M(TSC_ADJUST,        MSR_TSC_ADJUST,       MSR_TSC_ADJUST,       TSC_ADJUST,        CODE(tsc_adjust)) \
 	M(SPEC_CTRL,         MSR_SPEC_CTRL,        MSR_SPEC_CTRL,        SPEC_CTRL,         FIELD(spec_ctrl, SPEC_CTRL_WRITABLE)) \
 	M(PRED_CMD,          MSR_PRED_CMD,         MSR_PRED_CMD,         SPEC_CTRL,         CODE(pred_cmd)) \

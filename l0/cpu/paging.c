@@ -16,6 +16,7 @@
  */
 #include "paging.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "mmu.h"
 #include "model.h"
 
@@ -63,6 +64,7 @@ static const struct format formats[PAGING_MODES] = {
 };
 
 struct entry {
+	u64 gpa;
 	void *host; /* NULL: not in RAM */
 	u64 value;
 };
@@ -78,11 +80,18 @@ struct walk {
 
 /*
  * Where the walker finds a table entry: the only place that turns the guest-physical address of a
- * table into memory. With nested paging, the second walk goes in here. Outside of RAM nothing answers, and a
- * read gives all ones.
+ * table into memory. In VMX non-root operation with EPT that takes a walk of its own, which may exit to L1. Outside of RAM
+ * nothing answers, and a read gives all ones.
  */
-static void *entry_host(struct vcpu *v, u64 gpa)
+static void *entry_host(struct vcpu *v, u64 gpa, unsigned int access, u64 linear, bool probe)
 {
+	struct nested_page n;
+
+	if (vmx_uses_ept(v)) {
+		if (!vmx_nested_walk(v, gpa, access, linear, false, probe, &n))
+			return NULL;
+		gpa = n.l1pa;
+	}
 	return memory_host(&v->machine->memory, gpa);
 }
 
@@ -184,7 +193,7 @@ static bool walk_root(const struct vcpu *v, const struct walk *w, u64 linear, u6
 }
 
 /* Find the leaf. false: *error has P and RSVD as they must be. */
-static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, u32 *error)
+static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, u32 *error)
 {
 	u64 table;
 
@@ -198,7 +207,8 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, u32 *error)
 		struct entry *e = &w->entry[w->depth++];
 		u64 index = linear >> l->shift & (BIT(l->bits) - 1);
 
-		e->host = entry_host(v, table + index * w->format->entry_size);
+		e->gpa = table + index * w->format->entry_size;
+		e->host = entry_host(v, e->gpa, ACC_READ, linear, probe);
 		e->value = entry_load(e->host, w->format->entry_size);
 		if (!(e->value & PTE_P))
 			return false;
@@ -250,13 +260,16 @@ static bool allowed(const struct vcpu *v, const struct walk *w, unsigned int acc
 }
 
 /* false: a table changed under the walk */
-static bool walk_mark(struct walk *w, unsigned int access)
+static bool walk_mark(struct vcpu *v, struct walk *w, u64 linear, unsigned int access)
 {
 	for (unsigned int i = 0; i < w->depth; i++) {
 		u64 set = PTE_A;
 
 		if (i + 1 == w->depth && (access & ACC_WRITE))
 			set |= PTE_D;
+		/* L1 may have made the table read-only for L2 */
+		if (v->in_l2 && (w->entry[i].value & set) != set)
+			entry_host(v, w->entry[i].gpa, ACC_READ | ACC_WRITE, linear, false);
 		if (!entry_set(&w->entry[i], w->format->entry_size, set))
 			return false;
 	}
@@ -296,6 +309,25 @@ static u32 error_of_access(const struct vcpu *v, enum paging_mode mode, unsigned
 	return error;
 }
 
+/* The page that was found is L2's: where it is for L1, and what L1 allows. False only for a probe. */
+static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
+{
+	struct nested_page n;
+
+	if (!vmx_uses_ept(v))
+		return true;
+	if (!vmx_nested_walk(v, page->gpa, access, linear, true, !mark, &n)) {
+		*error = 0;
+		return false;
+	}
+	page->gpa = n.l1pa;
+	page->rights &= n.rights;
+	if (n.shift < page->shift)
+		page->shift = n.shift;
+	return true;
+}
+
+
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
 	struct walk w;
@@ -307,11 +339,11 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 			.shift = 12,
 			.rights = ACC_READ | ACC_WRITE | ACC_EXEC,
 		};
-		return true;
+		return nested(v, linear, access, mark, page, error);
 	}
 	w.format = &formats[w.mode];
 	do {
-		if (!walk_find(v, &w, linear, error)) {
+		if (!walk_find(v, &w, linear, !mark, error)) {
 			*error |= error_of_access(v, w.mode, access);
 			return false;
 		}
@@ -321,9 +353,9 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 				*error |= PFEC_PK;
 			return false;
 		}
-	} while (mark && !walk_mark(&w, access));
+	} while (mark && !walk_mark(v, &w, linear, access));
 	fill_page(v, &w, linear, access, page);
-	return true;
+	return nested(v, linear, access, mark, page, error);
 }
 
 bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)
@@ -341,7 +373,7 @@ bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])
 	const u64 reserved = 0x1e6 | (~physical_mask(v) & ~(BIT(12) - 1));
 
 	for (unsigned int i = 0; i < 4; i++) {
-		pdpte[i] = entry_load(entry_host(v, (cr3 & 0xffffffe0) + i * 8), 8);
+		pdpte[i] = entry_load(entry_host(v, (cr3 & 0xffffffe0) + i * 8, ACC_READ, 0, false), 8);
 		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
 			return false;
 	}

@@ -5,6 +5,8 @@
 #include "model.h"
 #include "transfer.h"
 
+#include "../vmx/vmx.h"
+
 #define CR0_RESET (CR0_CD | CR0_NW | CR0_ET)
 #define PAT_RESET 0x0007040600070406ull
 #define MISC_ENABLE_RESET (BIT(0) | BIT(11) | BIT(12)) /* fast strings; neither BTS nor PEBS */
@@ -90,6 +92,7 @@ void vcpu_reset(struct vcpu *v, bool init)
 {
 	/* with the vector state parked, the compiler may call memset() */
 	vcpu_fpu_park(v);
+	vmx_reset(v);
 	reset_segments(v);
 	reset_registers(v);
 	/* INIT leaves the caches as they are: SDM's footnote on CD and NW */

@@ -6,6 +6,8 @@
  */
 #include "transfer.h"
 
+#include "../vmx/vmx.h"
+
 /* Offsets in a TSS: SDM vol. 3, "32-Bit Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)" */
 struct tss_layout {
 	u8 gpr_size; /* of IP, FLAGS and GPRs, and of a selector's slot */
@@ -202,6 +204,8 @@ void task_switch(struct vcpu *v, u16 selector, enum task_source source, bool has
 	struct stack s;
 	struct task t;
 
+	if (v->in_l2)
+		vmx_on_task_switch(v, selector, source);
 	tss_fetch(v, selector, source, &new);
 	if (old.limit < tss_layout(&old)->size - 1u)
 		raise_error(v, VEC_TS, selector_error(old.sel));

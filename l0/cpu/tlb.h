@@ -110,7 +110,7 @@ struct tlb {
 
 	bool filled[TLB_VIEWS], jc_filled[JC_CLASSES]; /* what flushing may leave out */
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
-	u64 key; /* address space: mmu.c */
+	u64 key, eptp; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
 	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
 	struct tlb_held held[2];

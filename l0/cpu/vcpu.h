@@ -28,6 +28,7 @@ struct cpu_model;
 struct tlb;
 struct bt_vcpu;
 struct vcpu_thread;
+struct vmx;
 
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
@@ -92,7 +93,9 @@ struct event {
 	bool external; /* an interrupt or NMI: no exception, whatever its vector */
 	u8 vector;
 	u32 error;
+	bool injected; /* by a VM entry: L1's exception bitmap doesn't ask for it */
 	u8 len; /* length of the instruction for software interrupts, in bytes */
+	u64 address; /* #PF: the linear address, for CR2 once it is delivered */
 };
 
 /* how a helper leaves translated code early: the value that vcpu->unwind is jumped to with */
@@ -134,11 +137,14 @@ struct vcpu {
 	u8 activity; /* enum activity */
 	u8 intr_shadow; /* SHADOW_*: no interrupt before the next instruction is done */
 	bool intr_wait; /* a vector is pending and RFLAGS.IF (or the shadow) keeps it out */
+	bool nmi_window; /* L1 wants to know when NMIs are no longer blocked in L2 */
 	bool nmi_wait; /* an NMI came while blocked */
 	bool nmi_blocked; /* between an NMI and the next IRET */
 	bool fpu_live; /* the guest's vector state is in the host's registers */
 	u64 pending_db; /* DR6 bits of a debug trap that the last instruction left behind */
 	struct event delivering; /* the event whose delivery is under way: what a second fault combines with */
+	u64 fault_address; /* of the #PF that is being raised */
+	struct event vectoring; /* what was being delivered when `event` came up: IDT-vectoring information */
 	struct event event;
 	_Atomic u32 events; /* EV_*: posted by vcpu_post() */
 	jmp_buf unwind;
@@ -154,6 +160,8 @@ struct vcpu {
 	u64 tlb_flushes; /* times that contexts were emptied, entirely or of all but global entries */
 	struct vcpu_thread *thread; /* run/loop.h */
 	u64 exceptions, interrupts; /* delivered so far */
+	bool in_l2; /* VMX non-root operation */
+	struct vmx *vmx; /* vmx/vmx.h; NULL: the model has no VMX */
 	struct bt_vcpu *bt; /* the translator's share of the state */
 
 	s64 slice; /* what budget was when translated code was entered */

@@ -13,6 +13,7 @@
 #include "../cpu/insn.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "sleep.h"
 
 /*
@@ -96,6 +97,8 @@ static bool interrupts(struct vcpu *v, u32 events)
 {
 	int vector;
 
+	if ((events & EV_NMI) && v->in_l2)
+		vmx_on_nmi(v);
 	if (events & EV_NMI) {
 		if (v->nmi_blocked || v->intr_shadow) {
 			v->nmi_wait = true;
@@ -111,11 +114,13 @@ static bool interrupts(struct vcpu *v, u32 events)
 	}
 	if (!(events & EV_INTR) && !v->intr_wait)
 		return true;
-	if (v->intr_wait && !(events & EV_INTR) && (!(v->rflags & FLAG_IF) || v->intr_shadow))
+	if (v->intr_wait && !v->in_l2 && !(events & EV_INTR) && (!(v->rflags & FLAG_IF) || v->intr_shadow))
 		return true;
 	vcpu_fpu_park(v);
 	vector = irqchip_pending(v);
 	v->intr_wait = vector >= 0;
+	if (v->in_l2 && vector >= 0)
+		vmx_on_interrupt(v);
 	if (vector < 0 || !(v->rflags & FLAG_IF) || v->intr_shadow)
 		return true;
 	vector = irqchip_ack(v);
@@ -153,6 +158,8 @@ static void halted(struct vcpu_thread *t)
 
 static void triple_fault(struct vcpu *v)
 {
+	if (v->in_l2)
+		vmx_on_triple_fault(v);
 	vcpu_fpu_park(v);
 	if (v->machine->no_reboot)
 		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
@@ -186,7 +193,7 @@ void vcpu_loop(struct vcpu_thread *t)
 			triple_fault(v);
 			continue;
 		}
-		v->delivering.valid = false;
+		v->delivering.valid = v->vectoring.valid = false;
 		run_timers(v);
 		events = atomic_exchange_explicit(&v->events, 0, memory_order_acquire);
 		if (events & (EV_INIT | EV_SIPI))
@@ -195,6 +202,8 @@ void vcpu_loop(struct vcpu_thread *t)
 			triple_fault(v);
 			continue;
 		}
+		if (v->in_l2)
+			v->intr_wait |= vmx_poll(v);
 		if (v->activity == ACTIVITY_HLT && v->intr_wait && (v->rflags & FLAG_IF)) {
 			v->activity = ACTIVITY_ACTIVE; /* accepted in the next turn */
 			continue;

@@ -18,6 +18,7 @@
 #include "../devices/devices.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "crash.h"
 #include "loop.h"
 #include "sleep.h"
@@ -348,6 +349,11 @@ static int start(struct run *r, char *error, size_t n)
 	r->thread.v->apic = lapic_create(&r->machine, r->thread.v);
 	if (!r->thread.v->apic)
 		goto no_memory;
+	if (model_has(&r->model, FEATURE_VMX)) {
+		r->thread.v->vmx = vmx_create(&r->model);
+		if (!r->thread.v->vmx)
+			goto no_memory;
+	}
 	return 0;
 no_memory:
 	snprintf(error, n, "%s: not enough memory for a vCPU and its code cache", c->name);
@@ -363,6 +369,7 @@ static void end(struct run *r)
 			lapic_destroy(v->apic);
 		if (v->bt)
 			bt_vcpu_destroy(v);
+		vmx_destroy(v->vmx);
 	}
 	r->vcpu[0] = NULL;
 	bt_destroy(r->machine.bt);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* L1 to L2: SDM vol. 3, "VM Entries". */
+#include "internal.h"
+
+#include "../cpu/paging.h"
+
+static void load_segments(struct vcpu *v, const struct vmcs *m)
+{
+#define LOAD(reg, name) \
+	v->seg[reg] = (struct segment){ .sel = m->guest_##name##_selector, .base = m->guest_##name##_base, .limit = m->guest_##name##_limit, \
+					.ar = m->guest_##name##_ar_bytes }
+	LOAD(ES, es);
+	LOAD(CS, cs);
+	LOAD(SS, ss);
+	LOAD(DS, ds);
+	LOAD(FS, fs);
+	LOAD(GS, gs);
+	LOAD(LDTR, ldtr);
+	LOAD(TR, tr);
+#undef LOAD
+	v->gdtr = (struct dtable){ m->guest_gdtr_base, (u16)m->guest_gdtr_limit };
+	v->idtr = (struct dtable){ m->guest_idtr_base, (u16)m->guest_idtr_limit };
+}
+
+/* "Loading Guest State" */
+static void load_guest(struct vcpu *v, const struct vmcs *m)
+{
+	u64 keep = CR0_ET | CR0_CD | CR0_NW | 0xffffffff00000000ull;
+	bool lma = has_ia32e_mode_guest(m);
+
+	v->cr0 = (m->guest_cr0 & ~keep) | (v->cr0 & keep);
+	v->cr3 = m->guest_cr3;
+	v->cr4 = m->guest_cr4;
+	if (has_load_debug_controls(m)) {
+		v->dr[7] = (m->guest_dr7 & 0xffff2fffull) | DR7_FIXED;
+		v->debugctl = m->guest_ia32_debugctl;
+	}
+	v->sysenter_cs = m->guest_sysenter_cs;
+	v->sysenter_esp = m->guest_sysenter_esp;
+	v->sysenter_eip = m->guest_sysenter_eip;
+	if (has_entry_load_efer(m)) {
+		v->efer = m->guest_ia32_efer;
+	} else {
+		v->efer = lma ? v->efer | EFER_LMA : v->efer & ~EFER_LMA;
+		if (v->cr0 & CR0_PG)
+			v->efer = lma ? v->efer | EFER_LME : v->efer & ~EFER_LME;
+	}
+	if (has_entry_load_pat(m))
+		v->pat = m->guest_ia32_pat;
+	load_segments(v, m);
+	v->gpr[RSP] = m->guest_rsp;
+	v->rip = m->guest_rip;
+	v->rflags = (m->guest_rflags & 0x3f7fd5) | FLAG_1;
+	if (has_ept(m)) {
+		v->pdpte[0] = m->guest_pdptr0;
+		v->pdpte[1] = m->guest_pdptr1;
+		v->pdpte[2] = m->guest_pdptr2;
+		v->pdpte[3] = m->guest_pdptr3;
+	}
+	v->activity = m->guest_activity_state == 1 ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+	v->intr_shadow = (u8)((m->guest_interruptibility_info & BLOCKING_BY_STI ? SHADOW_STI : 0) |
+			      (m->guest_interruptibility_info & BLOCKING_BY_MOV_SS ? SHADOW_MOV_SS : 0));
+	v->nmi_blocked = m->guest_interruptibility_info & BLOCKING_BY_NMI;
+	v->pending_db = m->guest_pending_dbg_exceptions & (DR6_BS | 15);
+}
+
+/* "Event Injection": delivered by the run loop before the first instruction */
+static void inject(struct vcpu *v, const struct vmcs *m)
+{
+	u32 word = m->vm_entry_intr_info_field;
+	enum intr_type type = word >> INTR_TYPE_SHIFT & 7;
+
+	if (!(word & INTR_VALID) || type == INTR_OTHER)
+		return;
+	v->event = (struct event){
+		.valid = true,
+		.injected = true,
+		.vector = (u8)word,
+		.has_error = word & INTR_ERROR,
+		.error = (u32)m->vm_entry_exception_error_code,
+		.external = type == INTR_EXTERNAL || type == INTR_NMI,
+		.software = type == INTR_SOFTWARE || type == INTR_SOFTWARE_EXCEPTION,
+		.icebp = type == INTR_PRIVILEGED_SOFTWARE,
+		.len = (u8)m->vm_entry_instruction_len,
+		.address = v->cr2, /* KVM and others have put it there themselves */
+	};
+	if (type == INTR_NMI && has_virtual_nmis(m))
+		v->nmi_blocked = true;
+	v->intr_shadow = 0;
+	v->activity = ACTIVITY_ACTIVE;
+}
+
+static _Noreturn void failed(struct vcpu *v, u32 reason, u64 qualification)
+{
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason | VM_EXIT_FAILED_ENTRY, .qualification = qualification });
+}
+
+void vmx_enter(struct vcpu *v, bool launch)
+{
+	struct vmx *x = v->vmx;
+	struct vmcs *c = &x->v02;
+	unsigned int bad;
+
+	if (!x->v12) {
+		vmx_fail_invalid(v);
+		return;
+	}
+	if (v->intr_shadow & SHADOW_MOV_SS) {
+		vmx_fail_valid(v, VMERR_ENTRY_MOV_SS);
+		return;
+	}
+	if (launch != (x->v12->launched == VMCS_CLEAR)) {
+		vmx_fail_valid(v, launch ? VMERR_VMLAUNCH_NOT_CLEAR : VMERR_VMRESUME_NOT_LAUNCHED);
+		return;
+	}
+	vmcs_copy(c, x->v12, VMCS_ALL_GROUPS);
+	x->l1_tsc_offset = v->tsc_offset;
+	v->in_l2 = true;
+	load_guest(v, c);
+	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte))
+		failed(v, EXIT_REASON_INVALID_STATE, 2);
+	vcpu_update_mode(v);
+	mmu_switch(v, !has_vpid(c));
+	if (c->vm_entry_msr_load_count) {
+		bad = vmx_msr_load(v, c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count);
+		if (bad)
+			failed(v, EXIT_REASON_MSR_LOAD_FAIL, bad);
+	}
+	if (has_tsc_offsetting(c))
+		v->tsc_offset += c->tsc_offset;
+	if (launch)
+		x->v12->launched = VMCS_LAUNCHED;
+	vcpu_update_mode(v);
+	inject(v, c);
+	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */
+	vcpu_restart(v);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The VMX instructions but VMLAUNCH and VMRESUME: SDM vol. 3, "VMX Instruction Reference". */
+#include "internal.h"
+
+#include "../bt/bt.h"
+
+/* #UD where VMX instructions don't exist; then, in L2, the exit; then the privilege */
+static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool memory)
+{
+	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) || !v->vmx->on)
+		raise_ud(v);
+	if (memory && a.is_reg)
+		raise_ud(v);
+	if (v->in_l2)
+		vmx_exit_insn(v, reason, v->ea);
+	if (v->cpl)
+		raise_gp(v, 0);
+}
+
+static unsigned int operand_bytes(const struct vcpu *v)
+{
+	return vcpu_64bit(v) ? 8 : 4;
+}
+
+static u64 read_pointer(struct vcpu *v, union insn_args a)
+{
+	return mmu_read(v, segment_linear(v, a.seg, v->ea, 8, ACC_READ), 8, mmu_data(v, ACC_READ));
+}
+
+/* A VMCS or VMXON region: aligned and within the physical-address width */
+static bool region_ok(const struct vcpu *v, u64 pa)
+{
+	return !(pa & 4095) && !(pa >> v->vmx->caps.cpu.physical_bits);
+}
+
+static u32 region_revision(const struct vcpu *v, u64 pa)
+{
+	const u32 *page = l1_page(v, pa);
+
+	return page ? *page : UINT32_MAX; /* nobody answers: all ones */
+}
+
+void insn_vmxon(struct vcpu *v, union insn_args a)
+{
+	u64 pa;
+
+	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) || !(v->cr4 & CR4_VMXE) || a.is_reg)
+		raise_ud(v);
+	if (v->vmx->on) {
+		if (v->in_l2)
+			vmx_exit_insn(v, EXIT_REASON_VMON, v->ea);
+		if (v->cpl)
+			raise_gp(v, 0);
+		vmx_fail(v, VMERR_VMXON_IN_ROOT);
+		return;
+	}
+	v->vmx->on = true; /* for the checks of CR0 and CR4 */
+	if (v->cpl || !vmx_cr0_allowed(v, v->cr0) || !vmx_cr4_allowed(v, v->cr4)) {
+		v->vmx->on = false;
+		raise_gp(v, 0);
+	}
+	v->vmx->on = false;
+	pa = read_pointer(v, a);
+	if (!region_ok(v, pa) || region_revision(v, pa) != VMCS_REVISION) {
+		vmx_fail_invalid(v);
+		return;
+	}
+	v->vmx->on = true;
+	v->vmx->vmxon = pa;
+	v->vmx->current = VMPTR_NONE;
+	v->vmx->v12 = NULL;
+	vmx_succeed(v);
+}
+
+void insn_vmxoff(struct vcpu *v, union insn_args a)
+{
+	check_vmx_insn(v, EXIT_REASON_VMOFF, a, false);
+	v->vmx->on = false;
+	v->vmx->current = VMPTR_NONE;
+	v->vmx->v12 = NULL;
+	vmx_succeed(v);
+}
+
+void insn_vmclear(struct vcpu *v, union insn_args a)
+{
+	struct vmcs *page;
+	u64 pa;
+
+	check_vmx_insn(v, EXIT_REASON_VMCLEAR, a, true);
+	pa = read_pointer(v, a);
+	if (!region_ok(v, pa)) {
+		vmx_fail(v, VMERR_VMCLEAR_BAD_ADDRESS);
+		return;
+	}
+	if (pa == v->vmx->vmxon) {
+		vmx_fail(v, VMERR_VMCLEAR_VMXON_POINTER);
+		return;
+	}
+	page = l1_page(v, pa);
+	if (page)
+		page->launched = VMCS_CLEAR;
+	if (pa == v->vmx->current) {
+		v->vmx->current = VMPTR_NONE;
+		v->vmx->v12 = NULL;
+	}
+	vmx_succeed(v);
+}
+
+void insn_vmptrld(struct vcpu *v, union insn_args a)
+{
+	u64 pa;
+
+	check_vmx_insn(v, EXIT_REASON_VMPTRLD, a, true);
+	pa = read_pointer(v, a);
+	if (!region_ok(v, pa)) {
+		vmx_fail(v, VMERR_VMPTRLD_BAD_ADDRESS);
+		return;
+	}
+	if (pa == v->vmx->vmxon) {
+		vmx_fail(v, VMERR_VMPTRLD_VMXON_POINTER);
+		return;
+	}
+	if (region_revision(v, pa) != VMCS_REVISION) {
+		vmx_fail(v, VMERR_VMPTRLD_BAD_REVISION);
+		return;
+	}
+	v->vmx->current = pa;
+	v->vmx->v12 = l1_page(v, pa);
+	/* Its bytes are written behind the translator's back from now on. */
+	bt_phys_written(v->machine, pa, PAGE_SIZE);
+	vmx_succeed(v);
+}
+
+void insn_vmptrst(struct vcpu *v, union insn_args a)
+{
+	check_vmx_insn(v, EXIT_REASON_VMPTRST, a, true);
+	mmu_write(v, segment_linear(v, a.seg, v->ea, 8, ACC_WRITE), v->vmx->current, 8, mmu_data(v, ACC_WRITE));
+	vmx_succeed(v);
+}
+
+/* The field that VMREAD or VMWRITE means, NULL if this L1 has none of that encoding */
+static const struct vmcs_field *field_of(struct vcpu *v, u64 encoding)
+{
+	const struct vmcs_field *f = vmcs_find(encoding);
+
+	return f && vmx_caps_has_field(&v->vmx->caps, f) ? f : NULL;
+}
+
+/* reg: register with the encoding; r/m: destination */
+void insn_vmread(struct vcpu *v, union insn_args a)
+{
+	unsigned int bytes = operand_bytes(v);
+	const struct vmcs_field *f;
+	u64 encoding, value;
+
+	check_vmx_insn(v, EXIT_REASON_VMREAD, a, false);
+	encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
+	if (!v->vmx->v12) {
+		vmx_fail_invalid(v);
+		return;
+	}
+	f = field_of(v, encoding);
+	if (!f) {
+		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
+		return;
+	}
+	value = vmcs_get(v->vmx->v12, f, encoding);
+	if (!a.is_reg)
+		mmu_write(v, segment_linear(v, a.seg, v->ea, bytes, ACC_WRITE), value, bytes, mmu_data(v, ACC_WRITE));
+	else
+		v->gpr[a.rm] = bytes == 8 ? value : (u32)value;
+	v->vmx->exits[0][EXIT_REASON_VMREAD]++;
+	vmx_succeed(v);
+}
+
+void insn_vmwrite(struct vcpu *v, union insn_args a)
+{
+	unsigned int bytes = operand_bytes(v);
+	const struct vmcs_field *f;
+	u64 encoding, value;
+
+	check_vmx_insn(v, EXIT_REASON_VMWRITE, a, false);
+	encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
+	value = a.is_reg ? v->gpr[a.rm] : mmu_read(v, segment_linear(v, a.seg, v->ea, bytes, ACC_READ), bytes, mmu_data(v, ACC_READ));
+	if (bytes == 4)
+		value = (u32)value;
+	if (!v->vmx->v12) {
+		vmx_fail_invalid(v);
+		return;
+	}
+	f = field_of(v, encoding);
+	if (!f) {
+		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
+		return;
+	}
+	if (vmcs_read_only(f) && !offers_vmwrite_exit_info(&v->vmx->caps)) {
+		vmx_fail_valid(v, VMERR_READ_ONLY_COMPONENT);
+		return;
+	}
+	vmcs_set(v->vmx->v12, f, encoding, value);
+	v->vmx->exits[0][EXIT_REASON_VMWRITE]++;
+	vmx_succeed(v);
+}
+
+void insn_vmlaunch(struct vcpu *v, union insn_args a)
+{
+	check_vmx_insn(v, EXIT_REASON_VMLAUNCH, a, false);
+	vmx_enter(v, true);
+}
+
+void insn_vmresume(struct vcpu *v, union insn_args a)
+{
+	check_vmx_insn(v, EXIT_REASON_VMRESUME, a, false);
+	vmx_enter(v, false);
+}
+
+void insn_vmcall(struct vcpu *v, union insn_args a)
+{
+	(void)a;
+	if (!v->vmx || !v->vmx->on)
+		raise_ud(v);
+	if (v->in_l2)
+		vmx_exit_insn(v, EXIT_REASON_VMCALL, 0);
+	if (vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)))
+		raise_ud(v);
+	if (v->cpl)
+		raise_gp(v, 0);
+	vmx_fail(v, VMERR_VMCALL_IN_ROOT); /* no dual-monitor treatment of SMIs */
+}
+
+void insn_vmfunc(struct vcpu *v, union insn_args a)
+{
+	(void)a;
+	/* No VM function is offered: "enable VM functions" is always 0. */
+	raise_ud(v);
+}
+
+/* reg: register with the type; memory: descriptor of 16 bytes */
+void insn_invept(struct vcpu *v, union insn_args a)
+{
+	u64 type, eptp, at;
+
+	if (v->vmx && v->vmx->on && !offers_invept(&v->vmx->caps))
+		raise_ud(v);
+	check_vmx_insn(v, EXIT_REASON_INVEPT, a, true);
+	type = vcpu_64bit(v) ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
+	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
+	eptp = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
+	mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
+	if (!((type == 1 && offers_invept_single_context(&v->vmx->caps)) || (type == 2 && offers_invept_all_context(&v->vmx->caps)))) {
+		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
+		return;
+	}
+	mmu_flush_nested(v, type == 1 ? eptp & ~4095ull : 0, type == 2, 0, true);
+	vmx_succeed(v);
+}
+
+void insn_invvpid(struct vcpu *v, union insn_args a)
+{
+	u64 type, vpid, linear, at;
+
+	if (v->vmx && v->vmx->on && !offers_invvpid(&v->vmx->caps))
+		raise_ud(v);
+	check_vmx_insn(v, EXIT_REASON_INVVPID, a, true);
+	type = vcpu_64bit(v) ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
+	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
+	vpid = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
+	linear = mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
+	if (type > 3 || (vpid >> 16) || (type != 2 && !vpid) || (type == 0 && !mmu_canonical(v, linear))) {
+		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
+		return;
+	}
+	mmu_flush_nested(v, 0, true, type == 2 ? 0 : (u16)vpid, type == 2);
+	vmx_succeed(v);
+}

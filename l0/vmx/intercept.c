@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What L2 does and L1 wants to see: SDM vol. 3, "Instructions That Cause VM Exits", "Other Causes of VM Exits". The
+ * effective controls are the copy that VM entry took.
+ */
+#include "internal.h"
+
+#include "../devices/irqchip.h"
+
+/* exit qualification for control-register accesses */
+enum cr_access { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
+
+static _Noreturn void cr_exit(struct vcpu *v, unsigned int cr, enum cr_access access, unsigned int gpr)
+{
+	vmx_exit_insn(v, EXIT_REASON_CR_ACCESS, cr | access << 4 | gpr << 8);
+}
+
+static u8 *virtual_apic_page(struct vcpu *v)
+{
+	return l1_page(v, v->vmx->v02.virtual_apic_page_addr);
+}
+
+#define APIC_TPR 0x80
+
+static void write_tpr_shadow(struct vcpu *v, u8 cr8)
+{
+	u8 *page = virtual_apic_page(v);
+
+	if (page)
+		*(volatile u32 *)(page + APIC_TPR) = (u32)cr8 << 4;
+	if (cr8 < (v->vmx->v02.tpr_threshold & 15)) {
+		/* trap-like: behind the instruction */
+		v->rip = v->next_rip;
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_TPR_BELOW_THRESHOLD });
+	}
+}
+
+bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *value)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	const u64 targets[4] = { c->cr3_target_value0, c->cr3_target_value1, c->cr3_target_value2, c->cr3_target_value3 };
+	unsigned int i;
+
+	switch (cr) {
+	case 0:
+		if ((*value ^ c->cr0_read_shadow) & c->cr0_guest_host_mask)
+			cr_exit(v, cr, CR_MOV_TO, gpr);
+		*value = (*value & ~c->cr0_guest_host_mask) | (v->cr0 & c->cr0_guest_host_mask);
+		break;
+	case 3:
+		if (!has_cr3_load_exiting(c))
+			break;
+		for (i = 0; i < c->cr3_target_count && i < 4; i++)
+			if (*value == targets[i])
+				return false;
+		cr_exit(v, cr, CR_MOV_TO, gpr);
+	case 4:
+		if ((*value ^ c->cr4_read_shadow) & c->cr4_guest_host_mask)
+			cr_exit(v, cr, CR_MOV_TO, gpr);
+		*value = (*value & ~c->cr4_guest_host_mask) | (v->cr4 & c->cr4_guest_host_mask);
+		break;
+	case 8:
+		if (has_cr8_load_exiting(c))
+			cr_exit(v, cr, CR_MOV_TO, gpr);
+		if (has_tpr_shadow(c)) {
+			if (*value >> 4)
+				raise_gp(v, 0);
+			write_tpr_shadow(v, (u8)*value);
+			return true;
+		}
+		break;
+	}
+	return false;
+}
+
+u64 vmx_cr_read(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 value)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	const u8 *page;
+
+	switch (cr) {
+	case 0:
+		return (value & ~c->cr0_guest_host_mask) | (c->cr0_read_shadow & c->cr0_guest_host_mask);
+	case 3:
+		if (has_cr3_store_exiting(c))
+			cr_exit(v, cr, CR_MOV_FROM, gpr);
+		return value;
+	case 4:
+		return (value & ~c->cr4_guest_host_mask) | (c->cr4_read_shadow & c->cr4_guest_host_mask);
+	case 8:
+		if (has_cr8_store_exiting(c))
+			cr_exit(v, cr, CR_MOV_FROM, gpr);
+		page = has_tpr_shadow(c) ? virtual_apic_page(v) : NULL;
+		return page ? page[APIC_TPR] >> 4 : value;
+	default:
+		return value;
+	}
+}
+
+bool vmx_on_clts(struct vcpu *v)
+{
+	const struct vmcs *c = &v->vmx->v02;
+
+	if (!(c->cr0_guest_host_mask & CR0_TS))
+		return false;
+	if (c->cr0_read_shadow & CR0_TS)
+		cr_exit(v, 0, CR_CLTS, 0);
+	return true; /* L2 sees TS clear already */
+}
+
+void vmx_on_lmsw(struct vcpu *v, u16 value, bool memory, u64 linear)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	u64 mask = c->cr0_guest_host_mask, shadow = c->cr0_read_shadow;
+
+	if ((mask & value & ~shadow & CR0_PE) || (mask & (value ^ shadow) & (CR0_MP | CR0_EM | CR0_TS)))
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_CR_ACCESS,
+						    .qualification = CR_LMSW << 4 | (u64)memory << 6 | (u64)value << 16,
+						    .insn_len = (u32)(v->next_rip - v->rip),
+						    .linear = linear });
+}
+
+void vmx_on_dr(struct vcpu *v, unsigned int dr, unsigned int gpr, bool from)
+{
+	if (has_mov_dr_exiting(&v->vmx->v02))
+		vmx_exit_insn(v, EXIT_REASON_DR_ACCESS, dr | (u64)from << 4 | gpr << 8);
+}
+
+/* Bit `n` of a bitmap in L1's memory; outside RAM all ones */
+static bool bitmap_bit(struct vcpu *v, u64 page, unsigned int n)
+{
+	const u8 *p = l1_page(v, page);
+
+	return !p || (p[n / 8] >> (n % 8) & 1);
+}
+
+static bool wants_port(struct vcpu *v, u32 port)
+{
+	const struct vmcs *c = &v->vmx->v02;
+
+	if (port > 0xffff)
+		return true; /* the access wraps around the port space */
+	return bitmap_bit(v, port < 0x8000 ? c->io_bitmap_a : c->io_bitmap_b, port & 0x7fff);
+}
+
+void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	bool wanted = has_unconditional_io_exiting(c);
+	unsigned int i;
+
+	if (has_io_bitmaps(c)) {
+		wanted = false;
+		for (i = 0; i < io->size; i++)
+			wanted |= wants_port(v, port + i);
+	}
+	if (!wanted)
+		return;
+	vmx_exit(v, &(struct vmx_exit_info){
+			     .reason = EXIT_REASON_IO_INSTRUCTION,
+			     .qualification = (io->size - 1) | (u64)io->in << 3 | (u64)io->string << 4 | (u64)io->rep << 5 | (u64)io->immediate << 6 |
+					      (u64)port << 16,
+			     .insn_len = (u32)(v->next_rip - v->rip),
+			     .insn_info = io->string ? (u32)io->asize << 7 | (u32)io->seg << 15 : 0,
+			     .linear = io->linear,
+		     });
+}
+
+void vmx_on_msr(struct vcpu *v, u32 msr, bool write)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	bool wanted = true;
+
+	if (has_msr_bitmaps(c) && ((msr & 0x3fffffff) < 0x2000) && ((msr >> 30) == 0 || (msr >> 30) == 3))
+		wanted = bitmap_bit(v, c->msr_bitmap, (msr & 0x1fff) | (msr >> 30 ? 0x2000u : 0) | (write ? 0x4000u : 0));
+	if (wanted)
+		vmx_exit_insn(v, write ? EXIT_REASON_MSR_WRITE : EXIT_REASON_MSR_READ, 0);
+}
+
+void vmx_on_invlpg(struct vcpu *v, u64 linear)
+{
+	if (has_invlpg_exiting(&v->vmx->v02))
+		vmx_exit_insn(v, EXIT_REASON_INVLPG, linear);
+}
+
+/* source: enum task_source, which is in the order of the exit qualification's bits 31:30 but for CALL and JMP */
+void vmx_on_task_switch(struct vcpu *v, u16 selector, unsigned int source)
+{
+	static const u8 kind[] = { [TASK_JMP] = 2, [TASK_CALL] = 0, [TASK_IRET] = 1, [TASK_GATE] = 3 };
+
+	vmx_exit_insn(v, EXIT_REASON_TASK_SWITCH, selector | (u64)kind[source] << 30);
+}
+
+void vmx_on_dtable(struct vcpu *v, u32 reason, u32 insn_info)
+{
+	if (has_descriptor_table_exiting(&v->vmx->v02))
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = v->ea, .insn_len = (u32)(v->next_rip - v->rip), .insn_info = insn_info });
+}
+
+void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	bool wanted = false;
+	u32 reason = 0;
+
+	switch (what) {
+#define ROW(insn, why, condition) \
+	case VMX_INSN_##insn: \
+		reason = EXIT_REASON_##why; \
+		wanted = (condition); \
+		break;
+	ROW(CPUID, CPUID, true)
+	ROW(INVD, INVD, true)
+	ROW(XSETBV, XSETBV, true)
+	ROW(HLT, HLT, has_hlt_exiting(c))
+	ROW(WBINVD, WBINVD, has_wbinvd_exiting(c))
+	ROW(RDPMC, RDPMC, has_rdpmc_exiting(c))
+	ROW(RDTSC, RDTSC, has_rdtsc_exiting(c))
+	ROW(RDTSCP, RDTSCP, has_rdtsc_exiting(c))
+	ROW(MWAIT, MWAIT_INSTRUCTION, has_mwait_exiting(c))
+	ROW(MONITOR, MONITOR_INSTRUCTION, has_monitor_exiting(c))
+	ROW(PAUSE, PAUSE_INSTRUCTION, has_pause_exiting(c))
+	ROW(INVPCID, INVPCID, has_invlpg_exiting(c))
+#undef ROW
+	case VMX_INSN_COUNT:
+		break;
+	}
+	/* instructions that L1 must have enabled first */
+	if ((what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
+		raise_ud(v);
+	if (wanted)
+		vmx_exit_insn(v, reason, what == VMX_INSN_INVPCID ? v->ea : 0);
+}
+
+/* SDM vol. 3, "Exceptions" of causes of VM exits; the page-fault error-code filter */
+void vmx_on_exception(struct vcpu *v)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	struct event e = v->delivering;
+	bool wanted = c->exception_bitmap >> (e.vector & 31) & 1;
+	u64 qualification = 0;
+
+	if (e.injected || e.external || (e.software && e.vector != VEC_BP && e.vector != VEC_OF))
+		return;
+	if (e.vector == VEC_PF) {
+		if ((e.error & c->page_fault_error_code_mask) != c->page_fault_error_code_match)
+			wanted = !wanted;
+		qualification = e.address;
+	} else if (e.vector == VEC_DB) {
+		qualification = v->pending_db;
+	}
+	if (!wanted)
+		return;
+	v->delivering.valid = false;
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
+					    .qualification = qualification,
+					    .intr_info = vmx_event_word(&e),
+					    .intr_error = e.error,
+					    .insn_len = e.len });
+}
+
+void vmx_on_interrupt(struct vcpu *v)
+{
+	struct vmx_exit_info e = { .reason = EXIT_REASON_EXTERNAL_INTERRUPT };
+	int vector;
+
+	if (!has_external_interrupt_exiting(&v->vmx->v02))
+		return;
+	if (has_ack_interrupt_on_exit(&v->vmx->v02)) {
+		vector = irqchip_ack(v);
+		if (vector < 0)
+			return;
+		e.intr_info = (u32)(INTR_VALID | (u32)vector);
+	}
+	v->activity = ACTIVITY_ACTIVE;
+	vmx_exit(v, &e);
+}
+
+void vmx_on_nmi(struct vcpu *v)
+{
+	if (has_nmi_exiting(&v->vmx->v02))
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
+						    .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
+}
+
+void vmx_on_triple_fault(struct vcpu *v)
+{
+	v->delivering.valid = v->vectoring.valid = false;
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_TRIPLE_FAULT });
+}
+
+bool vmx_poll(struct vcpu *v)
+{
+	const struct vmcs *c = &v->vmx->v02;
+
+	v->nmi_window = has_nmi_window_exiting(c);
+	if (v->nmi_window && !v->nmi_blocked && !(v->intr_shadow & SHADOW_MOV_SS))
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_NMI_WINDOW });
+	if (!has_interrupt_window_exiting(c))
+		return false;
+	if ((v->rflags & FLAG_IF) && !v->intr_shadow)
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_INTERRUPT_WINDOW });
+	return true;
+}

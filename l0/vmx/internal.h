@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this folder share. */
+#ifndef L0_VMX_INTERNAL_H
+#define L0_VMX_INTERNAL_H
+
+#include "../cpu/insn.h"
+#include "../cpu/mmu.h"
+#include "../machine/machine.h"
+#include "../../vmcs-shadow/vmx_caps.h"
+#include "vmx.h"
+
+
+
+
+
+
+
+
+/* SDM vol. 3, "VM-Entry Controls for Event Injection", "Information for VM Exits Due to Vectored Events" */
+#define INTR_VALID BIT(31)
+#define INTR_ERROR BIT(11)
+#define INTR_NMI_UNBLOCKED BIT(12)
+#define INTR_TYPE_SHIFT 8
+enum intr_type { INTR_EXTERNAL = 0, INTR_NMI = 2, INTR_HARDWARE = 3, INTR_SOFTWARE = 4, INTR_PRIVILEGED_SOFTWARE = 5, INTR_SOFTWARE_EXCEPTION = 6, INTR_OTHER = 7 };
+
+#define BLOCKING_BY_STI BIT(0)
+#define BLOCKING_BY_MOV_SS BIT(1)
+#define BLOCKING_BY_SMI BIT(2)
+#define BLOCKING_BY_NMI BIT(3)
+
+/* SDM vol. 3, "VM-Instruction Error Numbers" */
+/* clang-format off */
+#define VM_INSN_ERRORS(E) \
+	E(VMCALL_IN_ROOT, 1)            E(VMCLEAR_BAD_ADDRESS, 2)        E(VMCLEAR_VMXON_POINTER, 3) \
+	E(VMLAUNCH_NOT_CLEAR, 4)        E(VMRESUME_NOT_LAUNCHED, 5)      E(ENTRY_BAD_CONTROLS, 7) \
+	E(ENTRY_BAD_HOST, 8)            E(VMPTRLD_BAD_ADDRESS, 9)        E(VMPTRLD_VMXON_POINTER, 10) \
+	E(VMPTRLD_BAD_REVISION, 11)     E(UNSUPPORTED_COMPONENT, 12)     E(READ_ONLY_COMPONENT, 13) \
+	E(VMXON_IN_ROOT, 15)            E(ENTRY_MOV_SS, 26)              E(BAD_INVEPT_INVVPID, 28)
+/* clang-format on */
+enum vm_insn_error {
+#define E(name, number) VMERR_##name = (number),
+	VM_INSN_ERRORS(E)
+#undef E
+};
+
+#define VMCS_REVISION 0x74757231u /* ours: "tur1"; bit 31 is clear */
+
+/* RFLAGS as the SDM's VMsucceed, VMfailInvalid, VMfailValid */
+void vmx_succeed(struct vcpu *v);
+void vmx_fail_invalid(struct vcpu *v);
+void vmx_fail_valid(struct vcpu *v, enum vm_insn_error error);
+void vmx_fail(struct vcpu *v, enum vm_insn_error error); /* Valid if there is a current VMCS */
+
+/* 4 KiB page of L1's memory; NULL if it isn't RAM */
+static inline void *l1_page(const struct vcpu *v, u64 l1pa)
+{
+	return memory_range_is_ram(&v->machine->memory, l1pa & ~4095ull, PAGE_SIZE) ? v->machine->memory.base + (l1pa & ~4095ull) : NULL;
+}
+
+/* MSR lists; the index of the first entry that can't be done plus one, 0 if all went well */
+unsigned int vmx_msr_load(struct vcpu *v, u64 list, u32 count);
+unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count);
+
+/* One event's VM-entry or exit word from and to a struct event. */
+u32 vmx_event_word(const struct event *e);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* State, capability MSRs, the outcome of VMX instructions. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include "../cpu/model.h"
+
+static const char *const exit_names[VM_EXIT_REASONS] = {
+#define X(number, name) [number] = #name,
+	VM_EXITS(X)
+#undef X
+};
+
+const char *vmx_exit_name(unsigned int basic)
+{
+	return basic < VM_EXIT_REASONS ? exit_names[basic] : NULL;
+}
+
+/*
+ * Rows that vmcs-shadow knows and this vCPU doesn't do yet: not offered, so that no L1 relies on them.
+ */
+static const char *const not_done[] = {
+	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid", "vmx-apicv-x2apic", "vmx-apicv-xapic", "vmx-vmfunc",
+	"vmx-shadow-vmcs", "vmx-pml", "vmx-mbec", "vmx-tsc-scaling", "vmx-mtf", "vmx-ple", "vmx-rdrand-exit", "vmx-rdseed-exit",
+	"vmx-activity-shutdown", "vmx-activity-wait-sipi", "vmx-preemption-timer",
+};
+
+struct vmx *vmx_create(const struct cpu_model *model)
+{
+	struct vmx *x = calloc(1, sizeof(*x));
+	struct vmx_cpu cpu = {
+		.revision = VMCS_REVISION,
+		.physical_bits = model->phys_bits,
+		.linear_bits = model->linear_bits,
+		.timer_shift = 5,
+		.cr4_allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
+			       CR4_OSXMMEXCPT | CR4_UMIP | CR4_VMXE | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE,
+		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,
+		.debugctl_allowed = BIT(1),
+	};
+	unsigned int i;
+
+	if (!x)
+		return NULL;
+	vmx_caps_init(&x->caps, &cpu);
+	for (i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
+		vmx_caps_set(&x->caps, not_done[i], false);
+	x->current = x->vmxon = VMPTR_NONE;
+	return x;
+}
+
+void vmx_destroy(struct vmx *x)
+{
+	free(x);
+}
+
+void vmx_reset(struct vcpu *v)
+{
+	struct vmx *x = v->vmx;
+
+	v->in_l2 = false;
+	if (!x)
+		return;
+	x->on = false;
+	x->current = x->vmxon = VMPTR_NONE;
+	x->v12 = NULL;
+}
+
+bool vmx_msr_read(const struct vcpu *v, u32 msr, u64 *value)
+{
+	return v->vmx && vmx_caps_msr(&v->vmx->caps, msr, value);
+}
+
+/* SDM vol. 3, "Restrictions on VMX Operation"; an unrestricted guest may clear PE and PG */
+bool vmx_cr0_allowed(const struct vcpu *v, u64 cr0)
+{
+	const struct vmx_caps *c;
+	u64 must;
+
+	if (!v->vmx || !v->vmx->on)
+		return true;
+	c = &v->vmx->caps;
+	must = c->cr0_fixed0;
+	if (v->in_l2 && has_unrestricted_guest(&v->vmx->v02))
+		must &= ~(CR0_PE | CR0_PG);
+	return (cr0 & must) == must && !(cr0 & ~c->cr0_fixed1);
+}
+
+bool vmx_cr4_allowed(const struct vcpu *v, u64 cr4)
+{
+	const struct vmx_caps *c;
+
+	if (!v->vmx || !v->vmx->on)
+		return true;
+	c = &v->vmx->caps;
+	return (cr4 & c->cr4_fixed0) == c->cr4_fixed0 && !(cr4 & ~c->cr4_fixed1);
+}
+
+/* SDM vol. 3, "Conventions" of the VMX instruction reference */
+void vmx_succeed(struct vcpu *v)
+{
+	v->rflags &= ~FLAG_ARITH;
+}
+
+void vmx_fail_invalid(struct vcpu *v)
+{
+	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_CF;
+}
+
+void vmx_fail_valid(struct vcpu *v, enum vm_insn_error error)
+{
+	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_ZF;
+	if (v->vmx->v12)
+		v->vmx->v12->vm_instruction_error = error;
+}
+
+void vmx_fail(struct vcpu *v, enum vm_insn_error error)
+{
+	if (v->vmx->current == VMPTR_NONE)
+		vmx_fail_invalid(v);
+	else
+		vmx_fail_valid(v, error);
+}
+
+/* SDM vol. 3, "Loading MSRs", "Saving MSRs": entries of 16 bytes: index, reserved, value */
+static bool msr_entry(struct vcpu *v, u64 list, u32 i, u32 *msr, u64 **value)
+{
+	u64 at = list + 16ull * i;
+	u8 *host;
+
+	if (!memory_range_is_ram(&v->machine->memory, at, 16))
+		return false;
+	host = memory_host(&v->machine->memory, at);
+	*msr = *(u32 *)host;
+	*value = (u64 *)(host + 8);
+	return *(u32 *)(host + 4) == 0;
+}
+
+unsigned int vmx_msr_load(struct vcpu *v, u64 list, u32 count)
+{
+	u64 *value;
+	u32 i, msr;
+
+	for (i = 0; i < count; i++) {
+		if (!msr_entry(v, list, i, &msr, &value))
+			return i + 1;
+		/* FS and GS base come from the VMCS, x2APIC registers and SMM's not at all */
+		if (msr == MSR_FS_BASE || msr == MSR_GS_BASE || msr >> 8 == 8 || msr == MSR_BIOS_SIGN_ID || !msr_write(v, msr, *value))
+			return i + 1;
+	}
+	return 0;
+}
+
+unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count)
+{
+	u64 *value;
+	u32 i, msr;
+
+	for (i = 0; i < count; i++)
+		if (!msr_entry(v, list, i, &msr, &value) || msr >> 8 == 8 || !msr_read(v, msr, value))
+			return i + 1;
+	return 0;
+}
+
+u32 vmx_event_word(const struct event *e)
+{
+	enum intr_type type = INTR_HARDWARE;
+
+	if (e->external)
+		type = e->vector == VEC_NMI ? INTR_NMI : INTR_EXTERNAL;
+	else if (e->icebp)
+		type = INTR_PRIVILEGED_SOFTWARE;
+	else if (e->software)
+		type = e->vector == VEC_BP || e->vector == VEC_OF ? INTR_SOFTWARE_EXCEPTION : INTR_SOFTWARE;
+	return (u32)(INTR_VALID | e->vector | type << INTR_TYPE_SHIFT | (e->has_error ? INTR_ERROR : 0));
+}

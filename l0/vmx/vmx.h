@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * VMX as an L1 sees it: SDM vol. 3, part on virtual-machine extensions.
+ *
+ * A vCPU is in VMX root operation (L1) or, with v->in_l2, in non-root operation: then its registers are L2's, and the
+ * controls in vmx->v02 say what leaves. An exit puts L2's state into the VMCS in L1's memory, L1's host state into the vCPU,
+ * and unwinds to the run loop, which goes on at L1's host RIP.
+ */
+#ifndef L0_VMX_VMX_H
+#define L0_VMX_VMX_H
+
+#include "../../vmcs-shadow/vmcs_fields.h"
+#include "../../vmcs-shadow/vmx_caps.h"
+#include "../cpu/vcpu.h"
+#include "exits.h"
+
+#define VMPTR_NONE UINT64_MAX
+
+struct vmx {
+	bool on; /* between VMXON and VMXOFF */
+	u64 vmxon; /* physical address of the VMXON region */
+	u64 current; /* current-VMCS pointer, VMPTR_NONE */
+	struct vmcs *v12; /* the current VMCS in L1's memory; NULL if that isn't RAM */
+	struct vmx_caps caps; /* what this L1 is offered */
+	struct vmcs v02; /* controls and state as of the last entry: L1 can't change them under L2 */
+	u64 l1_tsc_offset;
+	u64 preemption_deadline; /* ns on the machine's clock, TIMER_OFF */
+	bool entering; /* an entry is under way: what fails now is a failed entry */
+	u64 exits[2][VM_EXIT_REASONS]; /* by level: [0] L1's own to L0, [1] L2's reflected to L1 */
+};
+
+/* NULL: no memory. Needed only if the model offers VMX. */
+struct vmx *vmx_create(const struct cpu_model *model);
+void vmx_destroy(struct vmx *x);
+void vmx_reset(struct vcpu *v);
+
+const char *vmx_exit_name(unsigned int basic);
+
+/* IA32_FEATURE_CONTROL and the capability MSRs; false: #GP */
+bool vmx_msr_read(const struct vcpu *v, u32 msr, u64 *value);
+
+/* CR0 and CR4 in VMX operation: bits that must be 1 and may be 1. False: #GP for the MOV. */
+bool vmx_cr0_allowed(const struct vcpu *v, u64 cr0);
+bool vmx_cr4_allowed(const struct vcpu *v, u64 cr4);
+
+/* entry.c: VMLAUNCH, VMRESUME. Returns only if the instruction fails (VMfail); otherwise unwinds into L2 or a failed entry's exit. */
+void vmx_enter(struct vcpu *v, bool launch);
+
+/* exit.c */
+
+struct vmx_exit_info {
+	u32 reason; /* enum vm_exit | VM_EXIT_FAILED_ENTRY */
+	u64 qualification;
+	u32 intr_info, intr_error;
+	u32 insn_len, insn_info;
+	u64 linear, physical;
+};
+
+/* L2 to L1. v->rip is L2's as it is to be saved. Never returns. */
+_Noreturn void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e);
+/* The current instruction exits: its length is filled in. */
+_Noreturn void vmx_exit_insn(struct vcpu *v, u32 reason, u64 qualification);
+
+/*
+ * intercept.c: called by instructions of cpu/ when v->in_l2, after the checks that come before a VM exit (#UD, privilege).
+ * Each returns if L2 may do it, and never if it exits.
+ */
+/* *value becomes what is to be written; true: it has been (CR8, in the TPR shadow) */
+bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *value);
+u64 vmx_cr_read(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 value);
+bool vmx_on_clts(struct vcpu *v); /* true: nothing to do */
+void vmx_on_lmsw(struct vcpu *v, u16 value, bool memory, u64 linear);
+void vmx_on_dr(struct vcpu *v, unsigned int dr, unsigned int gpr, bool from);
+struct vmx_io {
+	u8 size, asize, seg; /* bytes; 0 to 2; enum sreg */
+	bool in, string, rep, immediate;
+	u64 linear; /* of a string instruction's operand */
+};
+void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io);
+void vmx_on_msr(struct vcpu *v, u32 msr, bool write);
+void vmx_on_invlpg(struct vcpu *v, u64 linear);
+void vmx_on_task_switch(struct vcpu *v, u16 selector, unsigned int source);
+
+/* What exits depending on one control, or always. */
+enum vmx_insn {
+	VMX_INSN_CPUID,
+	VMX_INSN_HLT,
+	VMX_INSN_INVD,
+	VMX_INSN_WBINVD,
+	VMX_INSN_RDPMC,
+	VMX_INSN_RDTSC,
+	VMX_INSN_RDTSCP,
+	VMX_INSN_MWAIT,
+	VMX_INSN_MONITOR,
+	VMX_INSN_PAUSE,
+	VMX_INSN_XSETBV,
+	VMX_INSN_INVPCID,
+	VMX_INSN_COUNT,
+};
+void vmx_on_insn(struct vcpu *v, enum vmx_insn what);
+
+/* Descriptor-table instructions: GDTR_IDTR or LDTR_TR */
+void vmx_on_dtable(struct vcpu *v, u32 reason, u32 insn_info);
+
+/* exception.c asks before it delivers v->delivering in L2: returns if L2 gets it. */
+void vmx_on_exception(struct vcpu *v);
+
+/* The run loop asks between two instructions of L2; each may exit. */
+void vmx_on_interrupt(struct vcpu *v); /* an external interrupt is pending in L1's controllers */
+void vmx_on_nmi(struct vcpu *v);
+_Noreturn void vmx_on_triple_fault(struct vcpu *v);
+/* Windows and timers; true: something waits for RFLAGS.IF to be set */
+bool vmx_poll(struct vcpu *v);
+
+/*
+ * nested_mmu.c: an L2-physical address with EPT on. access: ACC_* of mmu.h. final: the translation of `linear`, not an entry on
+ * the way. Exits if L1's tables don't allow it; with `probe` it returns false instead and sets no flags.
+ */
+struct nested_page {
+	u64 l1pa; /* of the address asked for */
+	u8 shift, rights; /* ACC_READ|WRITE|EXEC without another walk */
+};
+bool vmx_uses_ept(const struct vcpu *v);
+bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe, struct nested_page *page);
+
+#endif
