@@ -11,6 +11,7 @@ OBJS += l0/bt/lower_stack.o
 OBJS += l0/bt/lower_flow.o
 OBJS += l0/bt/lower_callout.o
 OBJS += l0/bt/lower_vector.o
+OBJS += l0/bt/describe.o
 OBJS += l0/bt/lower_system.o
 GENERAL_OBJS += l0/bt/runtime.o
 GENERAL_OBJS += l0/bt/vector.o

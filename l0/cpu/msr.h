@@ -31,6 +31,7 @@
 #define MTRRCAP_FIXED BIT(8)
 #define MTRRCAP_WC BIT(10)
 
+#define DEBUGCTL_LBR BIT(0) /* kept; there is no last-branch stack whose top would move */
 #define DEBUGCTL_BTF BIT(1)
 #define FEATURE_CONTROL_LOCKED BIT(0)
 #define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
@@ -70,7 +71,7 @@
 	M(MCG_CAP,           MSR_MCG_CAP,          MSR_MCG_CAP,          MCA,               CONST(0)) \
 	M(MCG_STATUS,        MSR_MCG_STATUS,       MSR_MCG_STATUS,       MCA,               CODE(mcg_status)) \
 	M(MISC_ENABLE,       MSR_MISC_ENABLE,      MSR_MISC_ENABLE,      ALWAYS,            CODE(misc_enable)) \
-	M(DEBUGCTL,          MSR_DEBUGCTL,         MSR_DEBUGCTL,         ALWAYS,            FIELD(debugctl, DEBUGCTL_BTF)) \
+	M(DEBUGCTL,          MSR_DEBUGCTL,         MSR_DEBUGCTL,         ALWAYS,            FIELD(debugctl, DEBUGCTL_LBR | DEBUGCTL_BTF)) \
 	M(MTRR_PHYS,         MSR_MTRR_PHYS_FIRST,  MSR_MTRR_PHYS_LAST,   MTRR,              CODE(mtrr_phys)) \
 	M(MTRR_FIX64K,       MSR_MTRR_FIX64K,      MSR_MTRR_FIX64K,      MTRR,              CODE(mtrr_fixed)) \
 	M(MTRR_FIX16K,       MSR_MTRR_FIX16K_FIRST, MSR_MTRR_FIX16K_LAST, MTRR,             CODE(mtrr_fixed)) \

@@ -2,6 +2,8 @@
 /* Instructions on segment registers, descriptor tables and bases: SDM vol. 2 under each name. */
 #include "transfer.h"
 
+#include "../vmx/vmx.h"
+
 static u64 operand_read(struct vcpu *v, union insn_args a, u64 offset, unsigned int size)
 {
 	return mmu_read(v, segment_linear(v, a.seg, offset, size, ACC_READ), size, mmu_data(v, ACC_READ));
@@ -101,7 +103,7 @@ void insn_load_far(struct vcpu *v, union insn_args a)
 	gpr_write(v, a.reg, offset, a.size);
 }
 
-static void table_load(struct vcpu *v, union insn_args a, struct dtable *table)
+static void table_load(struct vcpu *v, union insn_args a, struct dtable *table, unsigned int identity)
 {
 	unsigned int base_size = a.size == 8 ? 8 : 4;
 	u64 linear, base;
@@ -110,6 +112,8 @@ static void table_load(struct vcpu *v, union insn_args a, struct dtable *table)
 	if (a.is_reg)
 		raise_ud(v);
 	need_cpl0(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_GDTR_IDTR, identity);
 	linear = segment_linear(v, a.seg, v->ea, base_size + 2, ACC_READ);
 	limit = mmu_read(v, linear, 2, mmu_data(v, ACC_READ));
 	base = mmu_read(v, linear + 2, base_size, mmu_data(v, ACC_READ));
@@ -123,16 +127,16 @@ static void table_load(struct vcpu *v, union insn_args a, struct dtable *table)
 
 void insn_lgdt(struct vcpu *v, union insn_args a)
 {
-	table_load(v, a, &v->gdtr);
+	table_load(v, a, &v->gdtr, 2);
 }
 
 void insn_lidt(struct vcpu *v, union insn_args a)
 {
-	table_load(v, a, &v->idtr);
+	table_load(v, a, &v->idtr, 3);
 }
 
 /* The whole base is stored whatever the operand size: only an 80286 had 24 bits. */
-static void table_store(struct vcpu *v, union insn_args a, const struct dtable *table)
+static void table_store(struct vcpu *v, union insn_args a, const struct dtable *table, unsigned int identity)
 {
 	unsigned int base_size = a.size == 8 ? 8 : 4;
 	u64 linear;
@@ -140,6 +144,8 @@ static void table_store(struct vcpu *v, union insn_args a, const struct dtable *
 	if (a.is_reg)
 		raise_ud(v);
 	need_umip(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_GDTR_IDTR, identity);
 	linear = segment_linear(v, a.seg, v->ea, base_size + 2, ACC_WRITE);
 	mmu_check(v, linear, base_size + 2, mmu_data(v, ACC_WRITE));
 	mmu_write(v, linear, table->limit, 2, mmu_data(v, ACC_WRITE));
@@ -148,12 +154,12 @@ static void table_store(struct vcpu *v, union insn_args a, const struct dtable *
 
 void insn_sgdt(struct vcpu *v, union insn_args a)
 {
-	table_store(v, a, &v->gdtr);
+	table_store(v, a, &v->gdtr, 0);
 }
 
 void insn_sidt(struct vcpu *v, union insn_args a)
 {
-	table_store(v, a, &v->idtr);
+	table_store(v, a, &v->idtr, 1);
 }
 
 /* An LDT or TSS descriptor of the GDT: `types` are those allowed. */
@@ -177,6 +183,8 @@ void insn_lldt(struct vcpu *v, union insn_args a)
 
 	need_protected(v);
 	need_cpl0(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_LDTR_TR, 2);
 	selector = selector_operand(v, a);
 	if (!(selector & ~3u)) {
 		segment_set_null(&v->seg[LDTR], selector, 0);
@@ -194,6 +202,8 @@ void insn_ltr(struct vcpu *v, union insn_args a)
 
 	need_protected(v);
 	need_cpl0(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_LDTR_TR, 3);
 	selector = selector_operand(v, a);
 	system_segment_fetch(v, selector, types, &s);
 	descriptor_set_busy(v, selector, true);
@@ -205,6 +215,8 @@ void insn_sldt(struct vcpu *v, union insn_args a)
 {
 	need_protected(v);
 	need_umip(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_LDTR_TR, 0);
 	selector_result(v, a, v->seg[LDTR].sel);
 }
 
@@ -212,6 +224,8 @@ void insn_str(struct vcpu *v, union insn_args a)
 {
 	need_protected(v);
 	need_umip(v);
+	if (v->in_l2)
+		vmx_on_dtable(v, EXIT_REASON_LDTR_TR, 1);
 	selector_result(v, a, v->seg[TR].sel);
 }
 

@@ -2,6 +2,7 @@
 /* L2 to L1: SDM vol. 3, "VM Exits". */
 #include "internal.h"
 
+#include "../bt/describe.h"
 #include "../cpu/model.h"
 #include "../cpu/paging.h"
 
@@ -161,11 +162,11 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!failed) {
 		save_guest(v, m);
 		save_info(v, m, e);
+		v->tsc_offset = x->l1_tsc_offset; /* the TSC in the store list is L1's */
 		if (c->vm_exit_msr_store_count && vmx_msr_store(v, c->vm_exit_msr_store_addr, c->vm_exit_msr_store_count))
 			abort_exit(v, 1);
 		if (basic == EXIT_REASON_EXCEPTION_NMI && (e->intr_info >> INTR_TYPE_SHIFT & 7) == INTR_NMI)
 			v->nmi_blocked = true;
-		v->tsc_offset = x->l1_tsc_offset;
 	} else {
 		m->vm_exit_reason = e->reason;
 		m->exit_qualification = e->qualification;
@@ -189,4 +190,13 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 void vmx_exit_insn(struct vcpu *v, u32 reason, u64 qualification)
 {
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = qualification, .insn_len = (u32)(v->next_rip - v->rip) });
+}
+
+void vmx_exit_operand(struct vcpu *v, u32 reason)
+{
+	struct bt_description d;
+
+	vcpu_fpu_park(v);
+	bt_describe(v, &d);
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = d.displacement, .insn_len = (u32)(v->next_rip - v->rip), .insn_info = d.info });
 }

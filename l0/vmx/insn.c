@@ -12,7 +12,7 @@ static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool m
 	if (memory && a.is_reg)
 		raise_ud(v);
 	if (v->in_l2)
-		vmx_exit_insn(v, reason, v->ea);
+		vmx_exit_operand(v, reason);
 	if (v->cpl)
 		raise_gp(v, 0);
 }
@@ -48,7 +48,7 @@ void insn_vmxon(struct vcpu *v, union insn_args a)
 		raise_ud(v);
 	if (v->vmx->on) {
 		if (v->in_l2)
-			vmx_exit_insn(v, EXIT_REASON_VMON, v->ea);
+			vmx_exit_operand(v, EXIT_REASON_VMON);
 		if (v->cpl)
 			raise_gp(v, 0);
 		vmx_fail(v, VMERR_VMXON_IN_ROOT);

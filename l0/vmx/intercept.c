@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 
+#include "../bt/describe.h"
 #include "../devices/irqchip.h"
 
 /* exit qualification for control-register accesses */
@@ -191,10 +192,18 @@ void vmx_on_task_switch(struct vcpu *v, u16 selector, unsigned int source)
 	vmx_exit_insn(v, EXIT_REASON_TASK_SWITCH, selector | (u64)kind[source] << 30);
 }
 
-void vmx_on_dtable(struct vcpu *v, u32 reason, u32 insn_info)
+void vmx_on_dtable(struct vcpu *v, u32 reason, unsigned int identity)
 {
-	if (has_descriptor_table_exiting(&v->vmx->v02))
-		vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = v->ea, .insn_len = (u32)(v->next_rip - v->rip), .insn_info = insn_info });
+	struct bt_description d;
+
+	if (!has_descriptor_table_exiting(&v->vmx->v02))
+		return;
+	vcpu_fpu_park(v);
+	bt_describe(v, &d);
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason,
+					    .qualification = d.displacement,
+					    .insn_len = (u32)(v->next_rip - v->rip),
+					    .insn_info = (d.info & 0x0fffffffu) | identity << 28 });
 }
 
 void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
@@ -228,8 +237,10 @@ void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 	/* instructions that L1 must have enabled first */
 	if ((what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
 		raise_ud(v);
+	if (wanted && what == VMX_INSN_INVPCID)
+		vmx_exit_operand(v, reason);
 	if (wanted)
-		vmx_exit_insn(v, reason, what == VMX_INSN_INVPCID ? v->ea : 0);
+		vmx_exit_insn(v, reason, 0);
 }
 
 /* SDM vol. 3, "Exceptions" of causes of VM exits; the page-fault error-code filter */
@@ -252,6 +263,8 @@ void vmx_on_exception(struct vcpu *v)
 	if (!wanted)
 		return;
 	v->delivering.valid = false;
+	if (e.vector == VEC_DB)
+		v->pending_db = 0; /* told in the qualification */
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
 					    .qualification = qualification,
 					    .intr_info = vmx_event_word(&e),

@@ -36,7 +36,7 @@ struct vmx *vmx_create(const struct cpu_model *model)
 		.cr4_allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
 			       CR4_OSXMMEXCPT | CR4_UMIP | CR4_VMXE | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE,
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,
-		.debugctl_allowed = BIT(1),
+		.debugctl_allowed = BIT(0) | BIT(1),
 	};
 	unsigned int i;
 

@@ -60,6 +60,8 @@ struct vmx_exit_info {
 _Noreturn void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e);
 /* The current instruction exits: its length is filled in. */
 _Noreturn void vmx_exit_insn(struct vcpu *v, u32 reason, u64 qualification);
+/* The same, and L1 is told how the instruction addresses its operand. */
+_Noreturn void vmx_exit_operand(struct vcpu *v, u32 reason);
 
 /*
  * intercept.c: called by instructions of cpu/ when v->in_l2, after the checks that come before a VM exit (#UD, privilege).
@@ -99,8 +101,8 @@ enum vmx_insn {
 };
 void vmx_on_insn(struct vcpu *v, enum vmx_insn what);
 
-/* Descriptor-table instructions: GDTR_IDTR or LDTR_TR */
-void vmx_on_dtable(struct vcpu *v, u32 reason, u32 insn_info);
+/* Descriptor-table instructions: GDTR_IDTR (identity 0 SGDT, 1 SIDT, 2 LGDT, 3 LIDT) or LDTR_TR (0 SLDT, 1 STR, 2 LLDT, 3 LTR) */
+void vmx_on_dtable(struct vcpu *v, u32 reason, unsigned int identity);
 
 /* exception.c asks before it delivers v->delivering in L2: returns if L2 gets it. */
 void vmx_on_exception(struct vcpu *v);
