@@ -20,6 +20,7 @@ struct vmx_cpu {
 	uint8_t timer_shift; /* the preemption timer counts down at the TSC's rate divided by 1 << this */
 	bool sgx; /* SGX: an enclave can be interrupted */
 	bool rtm; /* RTM: debugging of transactions */
+	bool sti_blocks_nmi; /* an entry that injects an NMI fails with blocking by STI: the SDM leaves that to the processor */
 	uint64_t cr4_allowed; /* the bits of CR4 that may be 1; VMXE among them */
 	uint64_t efer_allowed; /* the bits of IA32_EFER that aren't reserved; LMA among them */
 	uint64_t debugctl_allowed; /* of IA32_DEBUGCTL */
