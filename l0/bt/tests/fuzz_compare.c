@@ -115,6 +115,9 @@ static const char *incomparable(const struct comparison *x)
 	/* whether bytes that are masked out count: SDM vol. 2, "MASKMOVDQU" */
 	if (is_masked_move(x) && is_limit_fault(s) && r->vector != s->vector)
 		return "limit and MASKMOV";
+	/* FIP and the like are still in memory */
+	if (x->item >= 0 && x->item < x->p->count && x->p->items[x->item].clears)
+		return "stopped before it was cleared";
 	/* AMD: MXCSR.MM (misaligned exception mask); reserved on Intel */
 	if (mxcsr_of(&r->out) & BIT(17))
 		return "MXCSR.MM";

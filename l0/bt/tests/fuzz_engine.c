@@ -76,6 +76,17 @@ static bool still_differs(struct engine *e, const struct fuzz_program *p, const 
 	return run_single(e, p, NULL) == FUZZ_DIFFERENT;
 }
 
+/* What clears may only go when nothing is left to clear. */
+static bool is_needed(const struct fuzz_program *p, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (p->items[i].saves)
+			return p->items[n].clears;
+	return false;
+}
+
 static void drop_items(struct engine *e, struct fuzz_program *p, struct fuzz_case *c)
 {
 	unsigned int i, bad;
@@ -87,6 +98,8 @@ static void drop_items(struct engine *e, struct fuzz_program *p, struct fuzz_cas
 			struct fuzz_program shorter = *p;
 			struct fuzz_case trial = *c;
 
+			if (is_needed(p, i))
+				continue;
 			fuzz_remove(&shorter, i);
 			if (!fuzz_layout(&shorter, &trial, &bad) || !still_differs(e, &shorter, &trial))
 				continue;

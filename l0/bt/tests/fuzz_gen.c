@@ -222,6 +222,105 @@ static void shape_indirect(struct fuzz_context *c, struct fuzz_program *p, unsig
 		p->items[at - 1].target = n;
 }
 
+/* A ModRM byte and a 64-, 32- or 16-bit address: an operand at `offset` in DS. Returns the number of bytes. */
+static unsigned int absolute(const struct fuzz_context *c, u8 *b, u8 reg, u64 offset)
+{
+	unsigned int n = 0;
+
+	if (c->mode->bits == 16) {
+		b[n++] = reg << 3 | 6;
+		memcpy(b + n, &offset, 2);
+		return n + 2;
+	}
+	b[n++] = reg << 3 | (c->mode->bits == 64 ? 4 : 5);
+	if (c->mode->bits == 64)
+		b[n++] = 0x25;
+	memcpy(b + n, &offset, 4);
+	return n + 4;
+}
+
+/* MOV [offset], 0 of 2 or 4 bytes, or with 64-bit code of 8 */
+static void append_clear(struct fuzz_context *c, struct fuzz_program *p, u64 offset, unsigned int size)
+{
+	u8 b[16] = { 0 }, n = 0;
+
+	if ((size == 2) != (c->mode->bits == 16))
+		b[n++] = 0x66;
+	if (size == 8)
+		b[n++] = 0x48;
+	b[n++] = 0xc7;
+	n += absolute(c, b + n, 0, offset);
+	append_bytes(c, p, b, n + (size == 2 ? 2 : 4))->clears = true;
+}
+
+static void append_clear_range(struct fuzz_context *c, struct fuzz_program *p, u64 from, u64 to)
+{
+	unsigned int size;
+
+	for (; from < to; from += size) {
+		size = to - from >= 8 && c->mode->bits == 64 ? 8 : to - from >= 4 ? 4 : 2;
+		append_clear(c, p, from, size);
+	}
+}
+
+/*
+ * x87 and vector state to memory, and perhaps back. FIP, FDP, FOP are cleared there at once, since they aren't compared; so
+ * is MXCSR_MASK, which is the CPU's, and XSTATE_BV, where CPUs differ in what they call initial.
+ */
+static void shape_save(struct fuzz_context *c, struct fuzz_program *p, unsigned int n)
+{
+	static const struct {
+		u8 bytes[2], reg, restore[2], restore_reg;
+		u8 alignment; /* of the operand */
+	} kinds[] = {
+		{ { 0xd9 }, 6, { 0xd9 }, 4, 1 }, /* FNSTENV, FLDENV */
+		{ { 0xdd }, 6, { 0xdd }, 4, 1 }, /* FNSAVE, FRSTOR */
+		{ { 0x0f, 0xae }, 0, { 0x0f, 0xae }, 1, 16 }, /* FXSAVE, FXRSTOR */
+		{ { 0x0f, 0xae }, 4, { 0x0f, 0xae }, 1, 64 }, /* XSAVE, FXRSTOR */
+	};
+	struct rng *r = &c->rng;
+	unsigned int kind = rng_below(r, c->isa[ZYDIS_ISA_SET_XSAVE] ? 4 : 3), at, rest = n > 4 ? 2 : n / 2;
+	/* in the first region, with room for XSAVE's 832 bytes */
+	u64 base = 0x20001000 - c->mode->data_base, offset = base + rng_below(r, 0x3000);
+	bool word = c->mode->bits == 16, wide = c->mode->bits == 64 && rng_chance(r, 40);
+	u8 b[16] = { 0 };
+
+	offset -= offset % kinds[kind].alignment;
+	append_random(c, p, rest);
+	if (kind == 3) {
+		append_mov(c, p, 0, 1 + rng_below(r, 7));
+		append_mov(c, p, 2, 0);
+	}
+	at = 0;
+	if (wide && kind > 1)
+		b[at++] = 0x48;
+	b[at++] = kinds[kind].bytes[0];
+	if (kind > 1)
+		b[at++] = kinds[kind].bytes[1];
+	at += absolute(c, b + at, kinds[kind].reg, offset);
+	append_bytes(c, p, b, at)->saves = true;
+	if (kind < 2) {
+		append_clear_range(c, p, offset + (word ? 6 : 12), offset + (word ? 14 : 28));
+	} else {
+		append_clear(c, p, offset + 6, 2);
+		append_clear_range(c, p, offset + 8, offset + 24);
+		append_clear(c, p, offset + 28, 4);
+		if (kind == 3)
+			append_clear(c, p, offset + 512, 4);
+	}
+	if (p->count + rest + 1 > FUZZ_ITEMS - 2 || rng_chance(r, 40))
+		return;
+	append_random(c, p, rest);
+	at = 0;
+	if (wide && kind > 1)
+		b[at++] = 0x48;
+	b[at++] = kinds[kind].restore[0];
+	if (kind > 1)
+		b[at++] = kinds[kind].restore[1];
+	at += absolute(c, b + at, kinds[kind].restore_reg, offset);
+	append_bytes(c, p, b, at);
+}
+
 /* things that end a program in a way of their own */
 static void append_last(struct fuzz_context *c, struct fuzz_program *p)
 {
@@ -305,8 +404,10 @@ static void compose(struct fuzz_context *c, struct fuzz_program *p)
 		shape_loop(c, p, n);
 	} else if (shape < 93) {
 		shape_call(c, p, n);
-	} else {
+	} else if (shape < 98) {
 		shape_indirect(c, p, n);
+	} else {
+		shape_save(c, p, n);
 	}
 	if (rng_chance(r, 3))
 		append_last(c, p);

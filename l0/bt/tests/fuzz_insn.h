@@ -37,6 +37,8 @@ struct fuzz_insn {
 	bool illegal; /* must raise #UD (or #GP for its length) */
 	bool gather; /* a fault leaves part of it done: SDM vol. 2, "VGATHERDPS" */
 	bool wide; /* has a memory operand of 16 bytes or more */
+	bool saves; /* stores something that isn't compared */
+	bool clears; /* removes it: both or none */
 	bool stops; /* the next item isn't reached from here */
 	bool anywhere; /* may go to every item */
 	u64 data;

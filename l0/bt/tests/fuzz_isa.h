@@ -59,6 +59,7 @@ enum { FUZZ_EAX, FUZZ_EBX, FUZZ_ECX, FUZZ_EDX };
 	X(CLFLUSHOPT,   7,          0, EBX, 23) \
 	X(CLWB,         7,          0, EBX, 24) \
 	X(SHA,          7,          0, EBX, 29) \
+	X(XSAVE,        1,          0, ECX, 27) /* OSXSAVE */ \
 	X(GFNI,         7,          0, ECX, 8) \
 	X(AVX_GFNI,     7,          0, ECX, 8) \
 	X(VAES,         7,          0, ECX, 9) \
@@ -94,10 +95,16 @@ enum { FUZZ_EAX, FUZZ_EBX, FUZZ_ECX, FUZZ_EDX };
 	X(LSS,      "as above") \
 	X(LFS,      "as above") \
 	X(LGS,      "as above") \
-	X(FNSTENV,  "stores FIP and FDP, which are not compared") \
-	X(FNSAVE,   "stores FIP and FDP, which are not compared") \
-	X(FXSAVE,   "stores FIP and FDP, which are not compared") \
-	X(FXSAVE64, "stores FIP and FDP, which are not compared") \
+	X(FNSTENV,  "stores FIP and FDP, which are not compared: made by fuzz_gen.c, which clears them") \
+	X(FNSAVE,   "as above") \
+	X(FXSAVE,   "as above") \
+	X(FXSAVE64, "as above") \
+	X(XSAVE,    "as above, and saves components that the guest doesn't have if told so") \
+	X(XSAVE64,  "as above") \
+	X(XRSTOR,   "what the memory holds is hardly ever accepted") \
+	X(XRSTOR64, "as above") \
+	X(XGETBV,   "the guest's XCR0 is not the host's") \
+	X(XSETBV,   "as above") \
 	X(UD0,      "AMD: no ModRM byte, so another fault may come first") \
 	X(UD1,      "as above") \
 	X(JMP,      "control flow is made by fuzz_gen.c") \
