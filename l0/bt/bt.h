@@ -42,7 +42,7 @@ void bt_phys_written(struct machine *m, u64 gpa, u64 n);
 
 /*
  * A trap (its vector) arrived as a signal while v's thread was at `host_pc` with RSP at v. If that is translated code doing what
- * the guest asked for (#DE, #MF, #XM, #GP of an unaligned operand), returns the address to continue at, from which the guest gets
+ * the guest asked for (#DE, #MF, #XM, #UD, #GP of an unaligned operand), returns the address to continue at, from which the guest gets
  * its exception; otherwise 0: the fault is L0's own.
  */
 u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc);

@@ -83,7 +83,8 @@ static const struct {
 	X(VMASKMOVPS, vmaskmov, 0)  X(VMASKMOVPD, vmaskmov, 0)  X(VPMASKMOVD, vmaskmov, 0)  X(VPMASKMOVQ, vmaskmov, 0) \
 	X(VGATHERDPS, gather, 0)    X(VGATHERDPD, gather, 0)    X(VGATHERQPS, gather, 0)    X(VGATHERQPD, gather, 0) \
 	X(VPGATHERDD, gather, 0)    X(VPGATHERDQ, gather, 0)    X(VPGATHERQD, gather, 0)    X(VPGATHERQQ, gather, 0) \
-	X(UD0, ud, RULE_END)        X(UD1, ud, RULE_END)        X(UD2, ud, RULE_END)
+	X(UD0, ud, RULE_END)        X(UD1, ud, RULE_END)        X(UD2, ud, RULE_END) \
+	X(RSM, ud, RULE_END)        /* there is no SMM */
 
 /* mnemonic, function of cpu/insn.h, flags: done in C. Whoever writes memory or changes the mode ends the block. */
 #define CALLOUT_RULES(X) \

@@ -419,6 +419,7 @@ u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc)
 	case VEC_MF:
 	case VEC_XM:
 	case VEC_GP: /* an operand that MOVAPS and its like want aligned */
+	case VEC_UD: /* prefixes that the decoder lets pass and the CPU doesn't: 66 0F 77, 66 0F C3 */
 		break;
 	default:
 		return 0;
