@@ -68,6 +68,17 @@ void ioapic_set(struct ioapic *io, unsigned int pin, bool level)
 		ioapic_send(io, pin);
 }
 
+bool ioapic_can_nmi(const struct ioapic *io)
+{
+	for (unsigned int pin = 0; pin < IOAPIC_PINS; pin++) {
+		u64 entry = io->redirection[pin], mode = entry >> RED_MODE_SHIFT & 7;
+
+		if (!(entry & RED_MASKED) && (mode == APIC_NMI || mode == APIC_INIT))
+			return true;
+	}
+	return false;
+}
+
 void ioapic_eoi(struct ioapic *io, u8 vector)
 {
 	for (unsigned int pin = 0; pin < IOAPIC_PINS; pin++) {

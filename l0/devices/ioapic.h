@@ -17,6 +17,7 @@ struct ioapic {
 
 void ioapic_reset(struct ioapic *io);
 void ioapic_set(struct ioapic *io, unsigned int pin, bool level);
+bool ioapic_can_nmi(const struct ioapic *io); /* an unmasked entry sends NMI or INIT */
 void ioapic_eoi(struct ioapic *io, u8 vector); /* a local APIC ended a level-triggered interrupt */
 u32 ioapic_read(struct ioapic *io, u32 offset); /* offset: bytes from the start of its page */
 void ioapic_write(struct ioapic *io, u32 offset, u32 value);

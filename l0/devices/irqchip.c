@@ -117,6 +117,16 @@ int irqchip_ack(struct vcpu *v)
 	return vector;
 }
 
+bool irqchip_can_nmi(const struct vcpu *v)
+{
+	/* of the local APIC's own pins only LINT0 is wired to anything */
+	u32 lint0 = v->apic->lvt[LVT_LINT0], mode = lint0 >> LVT_MODE_SHIFT & 7;
+
+	if (lapic_enabled(v->apic) && !(lint0 & LVT_MASKED) && (mode == APIC_NMI || mode == APIC_INIT))
+		return true;
+	return ioapic_can_nmi(&v->machine->irqchip->ioapic);
+}
+
 static u64 pic_port_read(struct irqchip *c, unsigned int chip, u64 offset)
 {
 	u8 value;

@@ -39,6 +39,9 @@ void irqchip_set(struct irqchip *c, unsigned int gsi, bool level);
 int irqchip_pending(struct vcpu *v);
 int irqchip_ack(struct vcpu *v);
 
+/* Is there a device's interrupt line that reaches this vCPU as NMI or INIT, whatever RFLAGS.IF says? */
+bool irqchip_can_nmi(const struct vcpu *v);
+
 /* Local APIC of one vCPU: xAPIC page at its base, x2APIC MSRs, timer with TSC-deadline. */
 struct lapic *lapic_create(struct machine *m, struct vcpu *v);
 void lapic_destroy(struct lapic *a);
