@@ -20,26 +20,35 @@ static u64 linear_wrap(const struct vcpu *v, u64 linear)
 	return vcpu_long_mode(v) ? linear : (u32)linear;
 }
 
-/* Devices run as ordinary C: the guest's vector state has to be out of the way. */
-static u64 device_read(struct vcpu *v, u64 gpa, unsigned int size)
+static bool is_lapic_page(const struct vcpu *v, u64 gpa)
 {
 	u64 base = lapic_base(v->apic);
 
+	return (base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && (gpa & ~4095ull) == (base & ~4095ull);
+}
+
+/* Devices run as ordinary C: the guest's vector state has to be out of the way. */
+static u64 device_read(struct vcpu *v, u64 gpa, unsigned int size)
+{
+	u64 value;
+
 	vcpu_fpu_park(v);
-	if ((base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && (gpa & ~4095ull) == (base & ~4095ull))
-		return lapic_mmio_read(v->apic, gpa & 4095);
-	return bus_mmio_read(&v->machine->bus, gpa, size);
+	if (!is_lapic_page(v, gpa))
+		return bus_mmio_read(&v->machine->bus, gpa, size);
+	value = lapic_mmio_read(v->apic, gpa & 4095);
+	bus_trace_private(&v->machine->bus, "lapic", gpa, size, false, value);
+	return value;
 }
 
 static void device_write(struct vcpu *v, u64 gpa, unsigned int size, u64 value)
 {
-	u64 base = lapic_base(v->apic);
-
 	vcpu_fpu_park(v);
-	if ((base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && (gpa & ~4095ull) == (base & ~4095ull))
-		lapic_mmio_write(v->apic, gpa & 4095, value);
-	else
+	if (!is_lapic_page(v, gpa)) {
 		bus_mmio_write(&v->machine->bus, gpa, size, value);
+		return;
+	}
+	lapic_mmio_write(v->apic, gpa & 4095, value);
+	bus_trace_private(&v->machine->bus, "lapic", gpa, size, true, value);
 }
 
 /* SDM vol. 3, "Debug Registers": data breakpoints (R/W 1 and 3) on [linear, linear + n) */
@@ -232,11 +241,11 @@ u64 mmu_read(struct vcpu *v, u64 linear, unsigned int size, unsigned int access)
 			case 1:
 				return *host;
 			case 2:
-				return *(u16 *)host;
+				return *(guest_u16 *)host;
 			case 4:
-				return *(u32 *)host;
+				return *(guest_u32 *)host;
 			case 8:
-				return *(u64 *)host;
+				return *(guest_u64 *)host;
 			}
 		}
 	}
@@ -256,13 +265,13 @@ void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigne
 				*host = value;
 				return;
 			case 2:
-				*(u16 *)host = value;
+				*(guest_u16 *)host = value;
 				return;
 			case 4:
-				*(u32 *)host = value;
+				*(guest_u32 *)host = value;
 				return;
 			case 8:
-				*(u64 *)host = value;
+				*(guest_u64 *)host = value;
 				return;
 			}
 		}

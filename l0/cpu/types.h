@@ -16,6 +16,11 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
+/* guest memory as numbers: aligned to nothing, written by anybody */
+typedef u16 __attribute__((aligned(1), may_alias)) guest_u16;
+typedef u32 __attribute__((aligned(1), may_alias)) guest_u32;
+typedef u64 __attribute__((aligned(1), may_alias)) guest_u64;
+
 #define BIT(n) (1ull << (n))
 
 #endif

@@ -122,22 +122,50 @@ static void bus_write(const struct bus_range *table, unsigned int count, u64 *un
 		bus_write(table, count, unclaimed, addr_mask, (addr + i) & addr_mask, 1, value >> (i * 8) & 0xff);
 }
 
+static void bus_trace(const struct bus *b, bool mmio, bool write, u64 addr, unsigned int size, u64 value)
+{
+	const struct bus_range *table = mmio ? b->mmio : b->pio;
+	int i = bus_below(table, mmio ? b->mmio_count : b->pio_count, addr);
+	struct bus_access a = { .mmio = mmio, .write = write, .size = size, .addr = addr, .value = value & size_mask(size) };
+
+	if (i >= 0 && addr - table[i].start < table[i].size)
+		a.device = table[i].name;
+	b->trace(&a);
+}
+
+static bool bus_traced(const struct bus *b)
+{
+	return __builtin_expect(b->trace != NULL, 0);
+}
+
 u32 bus_pio_read(struct bus *b, u16 port, unsigned int size)
 {
-	return (u32)bus_read(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size);
+	u32 value = (u32)bus_read(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size);
+
+	if (bus_traced(b))
+		bus_trace(b, false, false, port, size, value);
+	return value;
 }
 
 void bus_pio_write(struct bus *b, u16 port, unsigned int size, u32 value)
 {
 	bus_write(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size, value);
+	if (bus_traced(b))
+		bus_trace(b, false, true, port, size, value);
 }
 
 u64 bus_mmio_read(struct bus *b, u64 gpa, unsigned int size)
 {
-	return bus_read(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size);
+	u64 value = bus_read(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size);
+
+	if (bus_traced(b))
+		bus_trace(b, true, false, gpa, size, value);
+	return value;
 }
 
 void bus_mmio_write(struct bus *b, u64 gpa, unsigned int size, u64 value)
 {
 	bus_write(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size, value);
+	if (bus_traced(b))
+		bus_trace(b, true, true, gpa, size, value);
 }

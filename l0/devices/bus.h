@@ -23,17 +23,33 @@ struct bus_range {
 	const char *name;
 };
 
+/* One access as a guest made it, for a trace. */
+struct bus_access {
+	bool mmio, write;
+	unsigned int size; /* bytes */
+	u64 addr, value; /* value: what was read or written */
+	const char *device; /* of the first byte; NULL: nobody's */
+};
+
 #define BUS_RANGES 64
 
 struct bus {
 	struct bus_range pio[BUS_RANGES], mmio[BUS_RANGES]; /* sorted by start */
 	unsigned int pio_count, mmio_count;
 	u64 unclaimed_pio, unclaimed_mmio;
+	void (*trace)(const struct bus_access *a); /* called after every access, in ordinary C; NULL: nobody looks */
 };
 
 /* Returns 0, or -EEXIST if the range overlaps another, -ENOSPC if the table is full. */
 int bus_add_pio(struct bus *b, u16 start, u32 size, const struct bus_ops *ops, void *dev, const char *name);
 int bus_add_mmio(struct bus *b, u64 start, u64 size, const struct bus_ops *ops, void *dev, const char *name);
+
+/* An access to device memory that isn't on the bus: a vCPU's own local APIC. */
+static inline void bus_trace_private(struct bus *b, const char *device, u64 gpa, unsigned int size, bool write, u64 value)
+{
+	if (__builtin_expect(b->trace != NULL, 0))
+		b->trace(&(struct bus_access){ .mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
+}
 
 u32 bus_pio_read(struct bus *b, u16 port, unsigned int size);
 void bus_pio_write(struct bus *b, u16 port, unsigned int size, u32 value);

@@ -15,6 +15,7 @@
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
 #include "sleep.h"
+#include "trace.h"
 
 /*
  * Guest instructions between two looks at the clock and at events from other threads: a few microseconds, so that an

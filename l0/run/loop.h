@@ -27,10 +27,6 @@ int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg);
 /* Run the vCPU until its machine stops; on its own thread. */
 void vcpu_loop(struct vcpu_thread *t);
 
-/* --trace-log: v->event is about to be delivered; an interrupt with `vector` was taken (the vector state is parked). */
-void trace_exception(const struct vcpu *v);
-void trace_interrupt(const struct vcpu *v, int vector);
-
 /* Guest instructions that the vCPU has retired up to now; on its own thread, or when it is stopped. */
 u64 vcpu_insns(const struct vcpu *v);
 

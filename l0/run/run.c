@@ -21,6 +21,7 @@
 #include "../vmx/vmx.h"
 #include "crash.h"
 #include "loop.h"
+#include "trace.h"
 #include "sleep.h"
 
 /* A guest that only triple-faults would be reset for ever. */
@@ -337,6 +338,8 @@ static int start(struct run *r, char *error, size_t n)
 		goto no_memory;
 	r->vcpu[0] = r->thread.v;
 	r->thread.trace = c->trace;
+	if (c->trace & BIT(TRACE_BIT_io))
+		r->machine.bus.trace = trace_io;
 	r->machine.clock.source = r->thread.v;
 	r->machine.clock.now = insns_now;
 	r->machine.bt = bt_create(&r->machine, 0);

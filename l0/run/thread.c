@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include "../bt/bt.h"
 #include "../cpu/mmu.h"
 #include "../cpu/tlb.h"
+#include "../devices/irqchip.h"
 #include "../machine/machine.h"
 #include "sleep.h"
 
@@ -126,24 +126,9 @@ void sleep_until(struct vcpu_thread *t, u64 deadline)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* With one vCPU only a device's NMI could; none of ours sends one on its own but through a timer. */
+/* With one vCPU only a device's NMI could. */
 bool sleep_can_wake(const struct vcpu *v)
 {
-	return v->nmi_wait || (atomic_load(&v->events) & (EV_NMI | EV_INIT | EV_STOP)) ||
+	return v->nmi_wait || (atomic_load(&v->events) & (EV_NMI | EV_INIT | EV_STOP)) || irqchip_can_nmi(v) ||
 	       v->machine->vcpu_count > 1;
-}
-
-void trace_exception(const struct vcpu *v)
-{
-	const struct event *e = &v->event;
-
-	fprintf(stderr, "exception: vector=%u error=%#x rip=%#llx cs=%#x cpl=%u cr2=%#llx software=%d insns=%llu\n", e->vector, e->error,
-		(unsigned long long)v->rip, v->seg[CS].sel, v->cpl, (unsigned long long)v->cr2, e->software || e->icebp,
-		(unsigned long long)vcpu_insns(v));
-}
-
-void trace_interrupt(const struct vcpu *v, int vector)
-{
-	fprintf(stderr, "interrupt: vector=%d rip=%#llx cs=%#x cpl=%u insns=%llu\n", vector, (unsigned long long)v->rip, v->seg[CS].sel, v->cpl,
-		(unsigned long long)vcpu_insns(v));
 }
