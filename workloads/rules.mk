@@ -11,6 +11,13 @@ $(GUEST)/bin/selfcheck: $(wildcard workloads/check/*.c) workloads/check/check.h
 	@mkdir -p $(@D)
 	gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^) -lm
 
+# 32-bit code without any library: no multilib needed
+WILD_CFLAGS := -m32 -march=i686 -std=gnu11 -O2 $(WARN) -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -mgeneral-regs-only -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-warn-rwx-segments
+$(GUEST)/bin/wild: $(wildcard workloads/wild/*)
+	@mkdir -p $(@D)
+	gcc $(WILD_CFLAGS) -Wl,-T,workloads/wild/wild.ld -o $@ $(filter %.S %.c,$^)
+
 # fetched once; `rm -r build/guest` gets what Debian has by then
 $(GUEST)/vmlinuz: | $(PACKAGES)-guest
 	workloads/fetch.sh $(GUEST)
@@ -19,5 +26,9 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 	workloads/initramfs.sh $(GUEST) $(GUEST_PROGRAMS)
 
 guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio
+
+TESTS += test_wild
+TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
+$(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
 TEST_SCRIPTS += workloads/tests/boot.sh .ci/tests/cli.sh .ci/tests/headers.sh
