@@ -75,10 +75,18 @@ static void refuse(const struct ept_space *s, u32 access, struct naive *n)
 
 	if (linear && !final && (s->format.features & EPT_USES_AD))
 		q |= 3;
-	q |= n->readable << 3 | n->writable << 4 | n->execute_s << 5;
-	if (s->format.features & EPT_USES_MBEC)
-		q |= n->execute_u << 6;
-	q |= linear << 7 | final << 8;
+	if (n->readable)
+		q |= 0x8;
+	if (n->writable)
+		q |= 0x10;
+	if (n->execute_s)
+		q |= 0x20;
+	if (n->execute_u && (s->format.features & EPT_USES_MBEC))
+		q |= 0x40;
+	if (linear)
+		q |= 0x80;
+	if (final)
+		q |= 0x100;
 	if (final && (s->format.features & EPT_HAS_ADVANCED_INFO))
 		q |= access & 0xe00;
 	q |= access & 0x1000;

@@ -76,14 +76,26 @@ static u64 random_rights(void)
 	return percent(90) ? RWX | EPT_XU : sets[below(9)];
 }
 
+static u64 random_flags(void)
+{
+	u64 r = random64();
+
+	return (r & 7 ? 0 : EPT_A) | (r & 0x38 ? 0 : EPT_D) | (r & 0x1c0 ? 0 : EPT_SUPPRESS_VE);
+}
+
 static u64 random_leaf(unsigned int level, u64 to)
 {
 	static const u8 types[] = { EPT_UC, EPT_WC, EPT_WT, EPT_WP, EPT_WB };
 
 	to &= ~(BIT(ept_shift(level)) - 1) & (BIT(48) - 1);
-	return to | random_rights() | (u64)types[below(5)] << 3 | (percent(20) ? EPT_IPAT : 0) |
-	       (level > 1 || percent(10) ? EPT_PS : 0) | (percent(20) ? EPT_A : 0) | (percent(20) ? EPT_D : 0) |
-	       (percent(20) ? EPT_SUPPRESS_VE : 0);
+	to |= random_rights();
+	to |= (u64)types[below(5)] << 3;
+	to |= random_flags();
+	if (percent(20))
+		to |= EPT_IPAT;
+	if (level > 1 || percent(10))
+		to |= EPT_PS;
+	return to;
 }
 
 static u64 random12(unsigned int level)
@@ -93,7 +105,7 @@ static u64 random12(unsigned int level)
 	if (kind < 6)
 		return random64() & ~(RWX | EPT_XU);
 	if (kind < 7)
-		return random64() >> below(64); /* anything at all */
+		return random64() >> level * 9; /* anything at all */
 	if (kind < 8)
 		return 0xdead0000 | random_rights(); /* no table there */
 	if (level == 1 || (level < 4 && kind < 45))
@@ -101,7 +113,7 @@ static u64 random12(unsigned int level)
 	do
 		p = below(PAGES12);
 	while (level12[p] != level - 1 && !percent(1));
-	return (T12_L1 + p * EPT_PAGE_SIZE) | random_rights() | (percent(30) ? EPT_A : 0);
+	return (T12_L1 + p * EPT_PAGE_SIZE) | random_rights();
 }
 
 /* A proper tree: the range that an entry stands for is known, as L0 knows it. */
@@ -137,13 +149,16 @@ static void forget(unsigned int root)
 
 static void make_world(void)
 {
-	unsigned int p, i;
+	unsigned int p, i, pages;
 
 	bench_init(&f);
 	f.t12.used = PAGES12;
 	f.ept12.space.format.maxphyaddr = f.ept01.space.format.maxphyaddr = percent(80) ? 48 : 52;
-	f.ept12.space.format.features = EPT_HAS_AD | ALL_LEAVES | (percent(70) ? EPT_HAS_EXEC_ONLY : 0) |
-					(percent(50) ? EPT_HAS_ADVANCED_INFO : 0);
+	f.ept12.space.format.features = EPT_HAS_AD | ALL_LEAVES;
+	if (percent(70))
+		f.ept12.space.format.features |= EPT_HAS_EXEC_ONLY;
+	if (percent(50))
+		f.ept12.space.format.features |= EPT_HAS_ADVANCED_INFO;
 	if (percent(15))
 		f.ept12.space.format.features &= ~(u32)EPT_HAS_1G;
 	if (percent(30))
@@ -156,7 +171,8 @@ static void make_world(void)
 	place01[0].level = 4;
 	for (i = 0; i < 3; i++)
 		f.t01.page[0][indices[i]] = random01(4, (u64)indices[i] << 39, true);
-	bench_cache(&f, percent(30) ? 4 + below(8) : POOL_PAGES, 1 + below(TREES));
+	pages = percent(30) ? 4 + below(8) : POOL_PAGES;
+	bench_cache(&f, pages, 1 + below(TREES));
 	f.cache.features = percent(70) ? ALL_LEAVES : below(2) * EPT_HAS_2M;
 	usual_ad = percent(50);
 	usual_mbec = percent(30);
@@ -313,15 +329,25 @@ static void check_miss(const struct ept_space *s, u64 from, u32 access, u32 acce
 		assert_true(n01.dirty);
 }
 
+static u32 random_access(u32 access)
+{
+	if (percent(40))
+		access |= EPT_ACC_USER;
+	if (percent(20))
+		access |= EPT_ACC_PAGE_NX;
+	if (percent(5))
+		access |= EPT_ACC_PROBE;
+	return access;
+}
+
 static void l2_accesses(void)
 {
 	static const u32 accesses[] = { LOAD,	   LOAD,	 STORE,
-					STORE,	   FETCH,	 LOAD | STORE,
+					STORE,	   FETCH,	 MODIFY,
 					STRUCTURE, EPT_ACC_READ, EPT_ACC_WRITE | EPT_ACC_LINEAR };
 	unsigned int root = below(ROOTS), number = percent(70) ? favourites[below(8)] : below(ADDRESSES);
 	u64 from = address(number) + below(4096);
-	u32 access = accesses[below(9)] | (percent(40) ? EPT_ACC_USER : 0) | (percent(20) ? EPT_ACC_PAGE_NX : 0) |
-		     (percent(5) ? EPT_ACC_PROBE : 0);
+	u32 access = random_access(accesses[below(9)]);
 	u32 access01 = (access & (7 | EPT_ACC_USER)) | EPT_ACC_LINEAR | EPT_ACC_FINAL;
 	bool ad = usual_ad ^ percent(5), mbec = usual_mbec ^ percent(5);
 	struct ept_tree *tree = ept_cache_find(&f.cache, bench_eptp(&f, root, ad), mbec);
@@ -441,19 +467,22 @@ static void noise_does_no_harm(void **state)
 		seed = 0xdeadbeefcafef00dull * (world + 1);
 		make_world();
 		for (p = 0; p < PAGES12; p++)
-			for (i = 0; i < EPT_ENTRIES; i++)
-				f.t12.page[p][i] = percent(50) ? (random64() & 0x7f8) | 7 |
-									 (T12_L1 + below(64) * EPT_PAGE_SIZE)
-							       : random64();
-		for (step = 0; step < 200; step++) {
-			u64 eptp = percent(90) ? bench_eptp(&f, below(PAGES12), percent(50)) : random64();
-			struct ept_tree *tree = ept_cache_find(&f.cache, eptp, percent(50));
+			for (i = 0; i < EPT_ENTRIES; i++) {
+				u64 noise = random64(), table = T12_L1 + (noise >> 58) * EPT_PAGE_SIZE;
 
-			ept_cache_translate(&f.cache, tree, (l2pa){ random64() >> below(40) }, (u32)random64(), &m);
+				f.t12.page[p][i] = percent(50) ? (noise & 0x7f8) | 7 | table : noise;
+			}
+		for (step = 0; step < 200; step++) {
+			u64 r = random64(), from = random64() >> (r & 31), range = random64();
+			unsigned int root = below(PAGES12);
+			u64 eptp = percent(90) ? bench_eptp(&f, root, r & BIT(40)) : range;
+			struct ept_tree *tree = ept_cache_find(&f.cache, eptp, r & BIT(41));
+
+			ept_cache_translate(&f.cache, tree, (l2pa){ from }, r >> 5, &m);
 			if (percent(5))
-				ept_cache_invalidate(&f.cache, random64());
+				ept_cache_invalidate(&f.cache, range);
 			if (percent(5))
-				ept_cache_remove_l1(&f.cache, (l1pa){ random64() >> below(64) }, random64() >> below(64));
+				ept_cache_remove_l1(&f.cache, (l1pa){ range >> (r >> 58) }, from);
 		}
 	}
 }

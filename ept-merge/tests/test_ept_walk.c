@@ -50,7 +50,7 @@ static void each_leaf_size_translates(void **state)
 
 static void rights_of_all_levels_are_anded_and_the_access_judged_as_the_manual_says(void **state)
 {
-	static const u32 accesses[] = { LOAD, STORE, FETCH, FETCH | EPT_ACC_USER, LOAD | STORE, STRUCTURE, EPT_ACC_READ };
+	static const u32 accesses[] = { LOAD, STORE, FETCH, FETCH | EPT_ACC_USER, MODIFY, STRUCTURE, EPT_ACC_READ };
 	static const u64 sets[] = { 1, 3, 4, 5, 7, EPT_XU, EPT_XU | 1, EPT_XU | 3, EPT_XU | 4, EPT_XU | 7 };
 	unsigned int leaf, level, a, i, features, counts[2] = { 0 };
 
@@ -100,7 +100,7 @@ static void a_violation_has_the_qualification_of_its_row(void **state)
 		{ 0, 0, 7, 1, STORE,                                   0x18a },
 		{ 0, 0, 7, 3, FETCH,                                   0x19c },
 		{ 0, 0, 7, 4, LOAD,                                    0x1a1 },
-		{ 0, 0, 7, 4, LOAD | STORE,                            0x1a3 },
+		{ 0, 0, 7, 4, MODIFY,                            0x1a3 },
 		{ 0, 0, 7, 5, STORE,                                   0x1aa },
 		/* what upper entries take away is missing below */
 		{ 0, 0, 4, 7, LOAD,                                    0x1a1 },
@@ -110,6 +110,7 @@ static void a_violation_has_the_qualification_of_its_row(void **state)
 		{ 0, 0, 7, 4, STRUCTURE,                               0x0a1 },
 		{ 1, 0, 7, 1, STRUCTURE,                               0x08b },
 		{ 1, 0, 7, 0, STRUCTURE,                               0x083 },
+		{ 1, 0, 7, 1, EPT_ACC_WRITE | EPT_ACC_LINEAR,          0x08b },
 		{ 1, 0, 7, 1, STORE,                                   0x18a },
 		{ 0, 0, 7, 1, EPT_ACC_WRITE | EPT_ACC_LINEAR,          0x08a },
 		/* PDPTEs loaded by MOV to CR: no linear address, and a read in any case */
