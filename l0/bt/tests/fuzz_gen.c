@@ -271,7 +271,7 @@ static void shape_save(struct fuzz_context *c, struct fuzz_program *p, unsigned 
 {
 	static const struct {
 		u8 bytes[2], reg, restore[2], restore_reg;
-		u8 alignment; /* of the operand */
+		u8 alignment; /* of the operand: a power of two */
 	} kinds[] = {
 		{ { 0xd9 }, 6, { 0xd9 }, 4, 1 }, /* FNSTENV, FLDENV */
 		{ { 0xdd }, 6, { 0xdd }, 4, 1 }, /* FNSAVE, FRSTOR */
@@ -285,7 +285,7 @@ static void shape_save(struct fuzz_context *c, struct fuzz_program *p, unsigned 
 	bool word = c->mode->bits == 16, wide = c->mode->bits == 64 && rng_chance(r, 40);
 	u8 b[16] = { 0 };
 
-	offset -= offset % kinds[kind].alignment;
+	offset &= ~(u64)(kinds[kind].alignment - 1);
 	append_random(c, p, rest);
 	if (kind == 3) {
 		append_mov(c, p, 0, 1 + rng_below(r, 7));
