@@ -19,6 +19,7 @@
  * INVEPT(EPTP) without a tree of that EPTP therefore leaves nothing behind that could be used again.
  *
  * Trees and pages are taken from the least recently used tree when they run out, from the current one when it is alone.
+ * A guest that touches n MiB in 4 KiB pages needs n/2 pages and a few; in 2 MiB pages one for each GiB.
  */
 #ifndef EPT_MERGE_EPT_CACHE_H
 #define EPT_MERGE_EPT_CACHE_H

@@ -140,23 +140,52 @@ u64 ept_tree_eptp(const struct ept_tree *tree)
 	return tree->space.root | (u64)(EPT_TOP - 1) << EPTP_LENGTH_SHIFT | EPT_WB | ad;
 }
 
+/* The page that a table entry of EPT02 refers to. */
+static u32 child_of(const struct ept_tree *tree, u64 entry)
+{
+	return ept_pool_index(tree->pool, entry & EPT_ADDRESS);
+}
+
+/*
+ * The leaf or hole of EPT02 where `from` ends; *level: of its table. Every entry was made here, so there is
+ * nothing to classify: what is in a table above the last and isn't a large leaf is a table, if it is anything.
+ */
+static u64 *last_entry(const struct ept_tree *tree, l2pa from, unsigned int *level, u32 *refs)
+{
+	u32 page = tree->root;
+	u64 *entry;
+
+	for (*level = EPT_TOP;; --*level) {
+		entry = &ept_pool_host(tree->pool, page)[ept_index(from.v, *level)];
+		++*refs;
+		if (!*entry || *level == 1 || (*entry & EPT_PS))
+			return entry;
+		page = child_of(tree, *entry);
+	}
+}
+
 bool ept_tree_lookup(const struct ept_tree *tree, l2pa from, u32 access, struct ept_merge *m)
 {
+	u32 needed = ept_needed(&tree->space.format, access), rights, refs = 0;
 	struct ept_stats *stats = tree->pool->stats;
-	struct ept_walk w;
+	unsigned int level;
+	u64 entry;
 
-	/* Flags in EPT02 are set when a leaf is entered: nothing is left to update. */
-	ept_walk(&tree->space, from.v, access | EPT_ACC_PROBE, &w);
+	if (from.v >> EPT_ADDRESS_BITS)
+		return false;
+	/* Flags in EPT02 were set when the leaf was entered: nothing is left to update. */
+	entry = *last_entry(tree, from, &level, &refs);
 	stats->walks02++;
-	stats->refs02 += w.refs;
-	if (w.result != EPT_WALK_OK)
+	stats->refs02 += refs;
+	rights = ept_rights(&tree->space.format, entry);
+	if (!entry || (needed & ~rights))
 		return false;
 	stats->hits++;
-	m->to.v = w.to;
-	m->shift = w.shift;
-	m->rights = w.rights;
-	m->type = w.type;
-	m->ipat = w.ipat;
+	m->rights = rights;
+	m->shift = ept_shift(level);
+	m->to.v = (entry & EPT_ADDRESS & ~(BIT(m->shift) - 1)) | (from.v & (BIT(m->shift) - 1));
+	m->type = (entry & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT;
+	m->ipat = entry & EPT_IPAT;
 	m->hit = true;
 	m->result = EPT_MERGE_OK;
 	return true;
@@ -193,12 +222,6 @@ static u64 table_entry(const struct ept_tree *tree, u32 index)
 static enum ept_kind kind_of(const struct ept_tree *tree, unsigned int level, u64 entry)
 {
 	return ept_classify(&tree->space.format, level, entry, NULL);
-}
-
-/* The page that a table entry of EPT02 refers to. */
-static u32 child_of(const struct ept_tree *tree, u64 entry)
-{
-	return ept_pool_index(tree->pool, entry & EPT_ADDRESS);
 }
 
 /* Give back the table `index` of `level` and all below it: depth first, without recursion. */
@@ -307,21 +330,14 @@ enum ept_merge_result ept_tree_fill(struct ept_tree *tree, const struct ept01 *e
 
 void ept_tree_drop(struct ept_tree *tree, l2pa from)
 {
-	unsigned int level = EPT_TOP;
-	u32 page = tree->root;
-	enum ept_kind kind;
+	unsigned int level;
+	u32 refs = 0;
 	u64 *entry;
 
 	if (from.v >> EPT_ADDRESS_BITS)
 		return;
-	for (;; level--) {
-		entry = &ept_pool_host(tree->pool, page)[ept_index(from.v, level)];
-		kind = kind_of(tree, level, *entry);
-		if (kind != EPT_TABLE)
-			break;
-		page = child_of(tree, *entry);
-	}
-	if (kind == EPT_LEAF) {
+	entry = last_entry(tree, from, &level, &refs);
+	if (*entry) {
 		store(entry, 0);
 		tree->pool->stats->dropped++;
 	}

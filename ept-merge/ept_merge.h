@@ -68,7 +68,7 @@ struct ept01 {
 enum ept_merge_result {
 	EPT_MERGE_OK, /* translated (and, if it was a miss in EPT02, entered) */
 	EPT_MERGE_L1, /* EPT12 doesn't allow it: reflect what .ept12 says (violation, misconfiguration, PML full) */
-	EPT_MERGE_L0, /* EPT01 doesn't allow it at .l1 (device memory, or L0's own reasons), or .ept12 couldn't be walked */
+	EPT_MERGE_L0, /* EPT01 doesn't allow it at .l1 (device memory, or L0's own reasons), or EPT12 couldn't be walked */
 	EPT_MERGE_POOL, /* allowed, but no page was free for EPT02: drop a tree and retry */
 };
 
