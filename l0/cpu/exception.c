@@ -81,6 +81,9 @@ void event_raise(struct vcpu *v, const struct event *e)
 		v->delivering.valid = false;
 		v->activity = ACTIVITY_SHUTDOWN;
 	} else if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second != BENIGN)) {
+		/* the second fault isn't delivered, but CR2 shows it */
+		if (e->vector == VEC_PF)
+			v->cr2 = v->fault_address;
 		v->event = (struct event){ .valid = true, .vector = VEC_DF, .has_error = true };
 	}
 	unwind(v);

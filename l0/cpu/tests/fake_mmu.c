@@ -119,6 +119,15 @@ void mmu_flush_nonglobal(struct vcpu *v)
 	(void)v;
 }
 
+void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool any_vpid)
+{
+	(void)v;
+	(void)eptp;
+	(void)any_eptp;
+	(void)vpid;
+	(void)any_vpid;
+}
+
 void mmu_switch(struct vcpu *v, bool flush)
 {
 	(void)v;
