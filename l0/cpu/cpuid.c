@@ -13,6 +13,7 @@
 #define APIC_BASE_ENABLE BIT(11)
 
 #define MAX_BASIC 0x16u
+#define MAX_BASIC_AMD 0xdu
 #define MAX_HYPERVISOR 0x40000010u
 #define MAX_EXTENDED 0x80000008u
 
@@ -63,13 +64,25 @@ static unsigned int log2_up(unsigned int n)
 	return bit;
 }
 
+static u32 max_basic(const struct cpu_model *m)
+{
+	return model_is_amd(m) ? MAX_BASIC_AMD : MAX_BASIC;
+}
+
+static void vendor_text(const struct cpu_model *m, u32 out[4])
+{
+	const char *text = model_vendor(m);
+
+	out[EBX] = text4(text);
+	out[EDX] = text4(text + 4);
+	out[ECX] = text4(text + 8);
+}
+
 static void leaf_vendor(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	(void)subleaf;
-	out[EAX] = v->misc_enable & MISC_ENABLE_LIMIT_CPUID ? 2 : MAX_BASIC;
-	out[EBX] = text4("Genu");
-	out[EDX] = text4("ineI");
-	out[ECX] = text4("ntel");
+	out[EAX] = v->misc_enable & MISC_ENABLE_LIMIT_CPUID ? 2 : max_basic(v->model);
+	vendor_text(v->model, out);
 }
 
 static void leaf_version(const struct vcpu *v, u32 subleaf, u32 out[4])
@@ -244,14 +257,26 @@ static void leaf_hypervisor_time(const struct vcpu *v, u32 subleaf, u32 out[4])
 
 static void leaf_extended(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
-	(void)v;
 	(void)subleaf;
 	out[EAX] = MAX_EXTENDED;
+	if (model_is_amd(v->model))
+		vendor_text(v->model, out);
 }
+
+/* AMD repeats leaf 1's signature and those of its features that it had first, and shows SYSCALL in every mode. */
+#define CPUID80000001_EDX_OF_LEAF_1 0x0183f3ffu
 
 static void leaf_extended_features(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
+	u32 version[4] = { 0, 0, 0, 0 };
+
 	(void)subleaf;
+	if (model_is_amd(v->model)) {
+		feature_bits(v->model, 1, 0, version);
+		out[EAX] = v->model->signature;
+		out[EDX] |= version[EDX] & CPUID80000001_EDX_OF_LEAF_1;
+		return;
+	}
 	keep_bit(&out[EDX], CPUID80000001_EDX_SYSCALL, vcpu_64bit(v));
 	keep_bit(&out[EDX], CPUID80000001_EDX_NX, !(v->misc_enable & MISC_ENABLE_XD_DISABLE));
 }
@@ -284,6 +309,16 @@ static void leaf_brand3(const struct vcpu *v, u32 subleaf, u32 out[4])
 	brand(v->model, 2, out);
 }
 
+/* TLBs for large and small pages: ways, entries. Data and instruction cache: KiB, ways, lines per tag, line size */
+static void leaf_l1_amd(const struct vcpu *v, u32 subleaf, u32 out[4])
+{
+	(void)v;
+	(void)subleaf;
+	out[EAX] = 0xff08ff08;
+	out[EBX] = 0xff20ff20;
+	out[ECX] = out[EDX] = 64u << 24 | 2 << 16 | 1 << 8 | CACHE_LINE;
+}
+
 /* L2: line size, 16 ways (coded 8), KiB */
 static void leaf_l2(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
@@ -298,45 +333,55 @@ static void leaf_address_sizes(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	(void)subleaf;
 	out[EAX] = v->model->phys_bits | (u32)v->model->linear_bits << 8;
+	if (model_is_amd(v->model))
+		out[ECX] = v->model->vcpus - 1;
 }
+
+#define ONLY_INTEL BIT(VENDOR_INTEL)
+#define ONLY_AMD BIT(VENDOR_AMD)
+#define BOTH (ONLY_INTEL | ONLY_AMD)
 
 /* Leaves that aren't here have no more than their feature bits, or are all zero. */
 static const struct {
 	u32 leaf;
 	bool subleaves; /* ECX counts */
+	u8 vendors; /* BIT(enum cpu_vendor) */
 	void (*fn)(const struct vcpu *v, u32 subleaf, u32 out[4]);
 } leaves[] = {
-	{ 0x0, false, leaf_vendor },
-	{ 0x1, false, leaf_version },
-	{ 0x2, false, leaf_descriptors },
-	{ 0x4, true, leaf_caches },
-	{ 0x5, false, leaf_monitor },
-	{ 0x7, true, leaf_features },
-	{ 0xb, true, leaf_topology },
-	{ 0xd, true, leaf_xsave },
-	{ 0x15, false, leaf_tsc },
-	{ 0x16, false, leaf_frequency },
-	{ 0x40000000, false, leaf_hypervisor },
-	{ 0x40000010, false, leaf_hypervisor_time },
-	{ 0x80000000, false, leaf_extended },
-	{ 0x80000001, false, leaf_extended_features },
-	{ 0x80000002, false, leaf_brand1 },
-	{ 0x80000003, false, leaf_brand2 },
-	{ 0x80000004, false, leaf_brand3 },
-	{ 0x80000006, false, leaf_l2 },
-	{ 0x80000008, false, leaf_address_sizes },
+	{ 0x0, false, BOTH, leaf_vendor },
+	{ 0x1, false, BOTH, leaf_version },
+	{ 0x2, false, ONLY_INTEL, leaf_descriptors },
+	{ 0x4, true, ONLY_INTEL, leaf_caches },
+	{ 0x5, false, BOTH, leaf_monitor },
+	{ 0x7, true, BOTH, leaf_features },
+	{ 0xb, true, ONLY_INTEL, leaf_topology },
+	{ 0xd, true, BOTH, leaf_xsave },
+	{ 0x15, false, ONLY_INTEL, leaf_tsc },
+	{ 0x16, false, ONLY_INTEL, leaf_frequency },
+	{ 0x40000000, false, BOTH, leaf_hypervisor },
+	{ 0x40000010, false, BOTH, leaf_hypervisor_time },
+	{ 0x80000000, false, BOTH, leaf_extended },
+	{ 0x80000001, false, BOTH, leaf_extended_features },
+	{ 0x80000002, false, BOTH, leaf_brand1 },
+	{ 0x80000003, false, BOTH, leaf_brand2 },
+	{ 0x80000004, false, BOTH, leaf_brand3 },
+	{ 0x80000005, false, ONLY_AMD, leaf_l1_amd },
+	{ 0x80000006, false, BOTH, leaf_l2 },
+	{ 0x80000008, false, BOTH, leaf_address_sizes },
 };
 
-/* "If a value entered for CPUID.EAX is higher than the maximum, the data for the highest basic leaf is returned." */
+#define LEAF_NONE UINT32_MAX
+
+/* "If a value entered for CPUID.EAX is higher than the maximum, the data for the highest basic leaf is returned." AMD: zeros. */
 static u32 leaf_shown(const struct cpu_model *m, u32 leaf)
 {
-	if (leaf <= MAX_BASIC)
+	if (leaf <= max_basic(m))
 		return leaf;
 	if (leaf >= 0x40000000 && leaf <= MAX_HYPERVISOR && model_has(m, FEATURE_HYPERVISOR))
 		return leaf;
 	if (leaf >= 0x80000000 && leaf <= MAX_EXTENDED)
 		return leaf;
-	return MAX_BASIC;
+	return model_is_amd(m) ? LEAF_NONE : MAX_BASIC;
 }
 
 void model_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
@@ -346,7 +391,7 @@ void model_cpuid(const struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4])
 	leaf = leaf_shown(m, leaf);
 	out[EAX] = out[EBX] = out[ECX] = out[EDX] = 0;
 	for (unsigned int i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
-		if (leaves[i].leaf != leaf)
+		if (leaves[i].leaf != leaf || !(leaves[i].vendors & BIT(m->vendor)))
 			continue;
 		if (!leaves[i].subleaves)
 			subleaf = 0;

@@ -45,14 +45,16 @@ static const struct model_row {
 	u32 models; /* its bit in the feature table */
 	u32 signature;
 	u8 phys_bits;
+	u8 vendor; /* enum cpu_vendor */
 	const char *brand, *summary;
 } models[] = {
-	{ "Skylake-Server", MODEL_S, 0x00050654, 46, "Intel Xeon Processor (Skylake)", "default; without AVX-512" },
-	{ "IvyBridge",      MODEL_I, 0x000306a9, 40, "Intel Xeon E3-12xx v2 (Ivy Bridge)", "" },
-	{ "qemu64",         MODEL_Q, 0x00060fb1, 40, "Virtual CPU (qemu64)", "" },
-	{ "kvm64",          MODEL_K, 0x00000f61, 40, "Common 64-bit virtual CPU (kvm64)", "" },
-	{ "max",            MODEL_X, 0x00050654, 46, "Virtual CPU with all features", "all that this host and L0 can do" },
-	{ "host",           MODEL_X, 0x00050654, 46, "Virtual CPU with all features", "the same as max" },
+	{ "Skylake-Server", MODEL_S, 0x00050654, 46, VENDOR_INTEL, "Intel Xeon Processor (Skylake)", "default; without AVX-512" },
+	{ "IvyBridge",      MODEL_I, 0x000306a9, 40, VENDOR_INTEL, "Intel Xeon E3-12xx v2 (Ivy Bridge)", "" },
+	{ "qemu64",         MODEL_Q, 0x00060fb1, 40, VENDOR_INTEL, "Virtual CPU (qemu64)", "" },
+	{ "kvm64",          MODEL_K, 0x00000f61, 40, VENDOR_INTEL, "Common 64-bit virtual CPU (kvm64)", "" },
+	{ "Opteron_G1",     MODEL_G, 0x00000f61, 40, VENDOR_AMD, "AMD Opteron 240 (Gen 1 Class Opteron)", "AMD's SYSCALL and SYSENTER" },
+	{ "max",            MODEL_X, 0x00050654, 46, VENDOR_INTEL, "Virtual CPU with all features", "all that this host and L0 can do" },
+	{ "host",           MODEL_X, 0x00050654, 46, VENDOR_INTEL, "Virtual CPU with all features", "the same as max" },
 };
 /* clang-format on */
 
@@ -203,6 +205,11 @@ static int apply_feature(struct parser *p, const struct option *o)
 	return 0;
 }
 
+const char *model_vendor(const struct cpu_model *m)
+{
+	return model_is_amd(m) ? "AuthenticAMD" : "GenuineIntel";
+}
+
 static int apply_phys_bits(struct parser *p, const struct option *o)
 {
 	char *end;
@@ -232,8 +239,8 @@ static int apply_option(struct parser *p, const struct option *o)
 		return 0;
 	}
 	if (option_is(o, "vendor")) {
-		if (!o->value || !value_is(o, "GenuineIntel"))
-			return REFUSE(p, "-cpu: the vendor is GenuineIntel; no other is offered");
+		if (!o->value || !value_is(o, model_vendor(p->m)))
+			return REFUSE(p, "-cpu: the vendor of %s is %s", p->m->name, model_vendor(p->m));
 		return 0;
 	}
 	if (option_is(o, "migratable")) /* guests aren't migrated: no feature depends on it */
@@ -273,6 +280,7 @@ static int parse_model(struct parser *p, const char *name, size_t n)
 		*p->m = (struct cpu_model){
 			.name = row->name,
 			.brand = row->brand,
+			.vendor = row->vendor,
 			.signature = row->signature,
 			.tsc_hz = 1000000000,
 			.vcpus = 1,
@@ -330,5 +338,5 @@ void model_list(FILE *to)
 
 		fprintf(to, "  %-20s%s%s\n", features[f].name, why ? " " : "", why ? why : "");
 	}
-	fprintf(to, "Options: phys-bits=N host-phys-bits[=on|off] vendor=GenuineIntel migratable=on|off\n");
+	fprintf(to, "Options: phys-bits=N host-phys-bits[=on|off] vendor=NAME migratable=on|off\n");
 }

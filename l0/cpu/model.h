@@ -13,8 +13,12 @@
 /* One bit each; the list (model_features.h) holds name, CPUID leaf, subleaf, register and bit. */
 #include "model_features.h"
 
+/* What differs by vendor: CPUID's leaves, SYSCALL and SYSENTER, some MSRs. All else is Intel's. */
+enum cpu_vendor { VENDOR_INTEL, VENDOR_AMD };
+
 struct cpu_model {
 	const char *name, *brand; /* brand: at most 47 characters */
+	enum cpu_vendor vendor;
 	u32 signature; /* family, model, stepping as CPUID.1:EAX has them */
 	u64 features[(FEATURE_COUNT + 63) / 64];
 	u64 asked[(FEATURE_COUNT + 63) / 64]; /* those that the user named */
@@ -26,7 +30,8 @@ struct cpu_model {
 /*
  * "NAME[,+feature][,-feature][,feature=on|off]..." as -cpu takes it; NULL: the default. Fills *m. Returns 0, or
  * -EINVAL with one line in `error`: an unknown name, or a feature the user asked for that this host or L0 can't offer.
- * Besides features: phys-bits=N, host-phys-bits[=on|off], vendor=GenuineIntel, migratable=on|off (no effect).
+ * Besides features: phys-bits=N, host-phys-bits[=on|off], vendor=NAME (the model's own), migratable=on|off (no
+ * effect).
  */
 int model_parse(struct cpu_model *m, const char *spec, char *error, size_t error_size);
 /* Take out what gives every run other values (random numbers), unless the user asked for it. */
@@ -37,6 +42,14 @@ static inline bool model_has(const struct cpu_model *m, enum feature f)
 {
 	return m->features[f / 64] >> (f % 64) & 1;
 }
+
+static inline bool model_is_amd(const struct cpu_model *m)
+{
+	return m->vendor == VENDOR_AMD;
+}
+
+/* The 12 characters of CPUID leaf 0: EBX, EDX, ECX */
+const char *model_vendor(const struct cpu_model *m);
 
 /* CPUID of leaf/subleaf; dynamic bits (OSXSAVE, OSPKE, APIC ID, XSAVE sizes) come from the vCPU. out: EAX EBX ECX EDX */
 struct vcpu;

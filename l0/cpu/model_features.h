@@ -10,7 +10,8 @@
  *   L0        L0 alone: whatever the host, this bit is kept
  *   NOWHERE   known by name, not offered by this build
  *
- * Models that have it: S Skylake-Server, I IvyBridge, Q qemu64, K kvm64, X max (all that can be had).
+ * Models that have it: S Skylake-Server, I IvyBridge, Q qemu64, K kvm64, G Opteron_G1,
+ * X max (all that can be had).
  * Bits that depend on the vCPU's state (OSXSAVE, OSPKE, HTT) are not features: cpuid.c.
  */
 #ifndef L0_CPU_MODEL_FEATURES_H
@@ -21,7 +22,9 @@
 #define MODEL_Q 4u
 #define MODEL_K 8u
 #define MODEL_X 16u
-#define MODELS_ALL (MODEL_S | MODEL_I | MODEL_Q | MODEL_K | MODEL_X)
+#define MODEL_G 32u
+#define MODELS_ALL (MODELS_INTEL | MODEL_G)
+#define MODELS_INTEL (MODEL_S | MODEL_I | MODEL_Q | MODEL_K | MODEL_X)
 #define MODELS_SIX (MODEL_S | MODEL_I | MODEL_Q | MODEL_X)
 #define MODELS_SIX_ (MODEL_S | MODEL_I | MODEL_X)
 #define MODELS_SX (MODEL_S | MODEL_X)
@@ -30,7 +33,7 @@
 #define CPU_FEATURES(F) \
 	/* id               name                  leaf        sub reg  bit  who       models */ \
 	F(FPU,              "fpu",                0x1,        0,  EDX,  0,  HOST,     MODELS_ALL) \
-	F(VME,              "vme",                0x1,        0,  EDX,  1,  L0,       MODELS_SIX_) \
+	F(VME,              "vme",                0x1,        0,  EDX,  1,  L0,       MODELS_SIX_ | MODEL_G) \
 	F(DE,               "de",                 0x1,        0,  EDX,  2,  L0,       MODELS_ALL) \
 	F(PSE,              "pse",                0x1,        0,  EDX,  3,  L0,       MODELS_ALL) \
 	F(TSC,              "tsc",                0x1,        0,  EDX,  4,  L0,       MODELS_ALL) \
@@ -58,7 +61,7 @@
 	F(VMX,              "vmx",                0x1,        0,  ECX,  5,  L0,       0) \
 	F(SSSE3,            "ssse3",              0x1,        0,  ECX,  9,  HOST,     MODELS_SIX_) \
 	F(FMA,              "fma",                0x1,        0,  ECX, 12,  HOST_AVX, MODELS_SX) \
-	F(CX16,             "cx16",               0x1,        0,  ECX, 13,  HOST,     MODELS_ALL) \
+	F(CX16,             "cx16",               0x1,        0,  ECX, 13,  HOST,     MODELS_INTEL) \
 	F(PDCM,             "pdcm",               0x1,        0,  ECX, 15,  NOWHERE,  0) \
 	F(PCID,             "pcid",               0x1,        0,  ECX, 17,  L0,       MODELS_SIX_) \
 	F(SSE4_1,           "sse4_1",             0x1,        0,  ECX, 19,  HOST,     MODELS_SIX_) \

@@ -12,6 +12,8 @@
 
 #define APIC_BASE_X2APIC BIT(10)
 #define NEEDS_ALWAYS FEATURE_COUNT
+#define NEEDS_INTEL (FEATURE_COUNT + 1)
+#define NEEDS_AMD (FEATURE_COUNT + 2)
 
 /* IA32_MISC_ENABLE: fast strings, TCC, EIST, MONITOR, limit CPUID, xTPR disable, XD disable */
 #define MISC_ENABLE_WRITABLE                                                                             \
@@ -166,9 +168,8 @@ static bool write_pkrs(struct vcpu *v, u32 msr, u64 value)
 /* Software writes 0, executes CPUID and reads the revision: SDM vol. 3, "Determining the Signature". */
 static bool read_bios_sign_id(struct vcpu *v, u32 msr, u64 *value)
 {
-	(void)v;
 	(void)msr;
-	*value = MICROCODE_REVISION << 32;
+	*value = model_is_amd(v->model) ? 0 : MICROCODE_REVISION << 32; /* AMD: the patch level, none is loaded */
 	return true;
 }
 
@@ -178,6 +179,44 @@ static bool write_bios_sign_id(struct vcpu *v, u32 msr, u64 value)
 	(void)msr;
 	(void)value;
 	return true;
+}
+
+static u64 *sysenter_field(struct vcpu *v, u32 msr)
+{
+	return msr == MSR_SYSENTER_ESP ? &v->sysenter_esp : &v->sysenter_eip;
+}
+
+static bool read_sysenter(struct vcpu *v, u32 msr, u64 *value)
+{
+	*value = *sysenter_field(v, msr);
+	return true;
+}
+
+/* AMD has SYSENTER in legacy mode only, and 32 bits for it. */
+static bool write_sysenter(struct vcpu *v, u32 msr, u64 value)
+{
+	if (model_is_amd(v->model))
+		value = (u32)value;
+	else if (model_has(v->model, FEATURE_LM) && !mmu_canonical(v, value))
+		return false;
+	*sysenter_field(v, msr) = value;
+	return true;
+}
+
+/* No CPUID bit says that they exist. Nothing counts here, so they stand still at 0, and whoever wants to start one learns it. */
+static bool read_perf(struct vcpu *v, u32 msr, u64 *value)
+{
+	(void)v;
+	(void)msr;
+	*value = 0;
+	return true;
+}
+
+static bool write_perf(struct vcpu *v, u32 msr, u64 value)
+{
+	(void)v;
+	(void)msr;
+	return !value;
 }
 
 /* bits 15:8: the TSC's frequency in units of 100 MHz */
@@ -354,7 +393,7 @@ struct msr_row {
 	bool (*write)(struct vcpu *v, u32 msr, u64 value);
 	u64 bits; /* FIELD: writable; CONST: the value */
 	u16 offset; /* of the field in struct vcpu */
-	u16 needs; /* enum feature, or NEEDS_ALWAYS */
+	u16 needs; /* enum feature, or NEEDS_* */
 	u8 kind; /* enum msr_kind */
 };
 
@@ -364,6 +403,8 @@ struct msr_row {
 #define CONST(x) .kind = MSR_KIND_CONST, .bits = x
 #define CODE(fn) .kind = MSR_KIND_CODE, .read = read_##fn, .write = write_##fn
 #define FEATURE_ALWAYS NEEDS_ALWAYS
+#define FEATURE_INTEL NEEDS_INTEL
+#define FEATURE_AMD NEEDS_AMD
 
 enum msr_index {
 #define M(id, first, last, need, ...) ROW_##id,
@@ -401,9 +442,18 @@ static const struct msr_row *msr_offered(const struct vcpu *v, u32 msr)
 {
 	const struct msr_row *row = msr_find(msr);
 
-	if (!row || (row->needs != NEEDS_ALWAYS && !model_has(v->model, row->needs)))
+	if (!row)
 		return NULL;
-	return row;
+	switch (row->needs) {
+	case NEEDS_ALWAYS:
+		return row;
+	case NEEDS_INTEL:
+		return model_is_amd(v->model) ? NULL : row;
+	case NEEDS_AMD:
+		return model_is_amd(v->model) ? row : NULL;
+	default:
+		return model_has(v->model, row->needs) ? row : NULL;
+	}
 }
 
 static u64 *msr_field(struct vcpu *v, const struct msr_row *row)

@@ -8,7 +8,7 @@
  *   ADDRESS(f)       v->f; a non-canonical address is #GP
  *   CONST(x)         reads as x; a write is #GP
  *   CODE(name)       read_<name>() and write_<name>() in msr.c
- * `needs`: the feature without which the MSR doesn't exist; ALWAYS if nothing says so.
+ * `needs`: the feature without which the MSR doesn't exist; ALWAYS if nothing says so; INTEL, AMD: of that vendor's models.
  */
 #ifndef L0_CPU_MSR_H
 #define L0_CPU_MSR_H
@@ -26,6 +26,10 @@
 #define MSR_MTRR_FIX16K_LAST 0x259
 #define MSR_MTRR_FIX4K_FIRST 0x268
 #define MSR_MTRR_FIX4K_LAST 0x26f
+
+#define MSR_SYSCFG 0xc0010010 /* AMD: how MTRRs and the memory above 4 GiB work together; nothing to set here */
+#define MSR_PERF_FIRST 0xc0010000 /* AMD: four event selects, four counters */
+#define MSR_PERF_LAST 0xc0010007
 
 #define MTRR_VARIABLE 8 /* pairs of base and mask */
 #define MTRRCAP_FIXED BIT(8)
@@ -53,24 +57,24 @@
 #define MSRS(M) \
 	/* name              first                 last                  needs              kept */ \
 	M(TSC,               MSR_TSC,              MSR_TSC,              TSC,               CODE(tsc)) \
-	M(PLATFORM_ID,       MSR_PLATFORM_ID,      MSR_PLATFORM_ID,      ALWAYS,            CONST(0)) \
+	M(PLATFORM_ID,       MSR_PLATFORM_ID,      MSR_PLATFORM_ID,      INTEL,             CONST(0)) \
 	M(APIC_BASE,         MSR_APIC_BASE,        MSR_APIC_BASE,        APIC,              CODE(apic_base)) \
-	M(SMI_COUNT,         MSR_SMI_COUNT,        MSR_SMI_COUNT,        ALWAYS,            CONST(0)) \
+	M(SMI_COUNT,         MSR_SMI_COUNT,        MSR_SMI_COUNT,        INTEL,             CONST(0)) \
 	M(FEATURE_CONTROL,   MSR_FEATURE_CONTROL,  MSR_FEATURE_CONTROL,  VMX,               CONST(FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMXON)) \
 	M(VMX,               MSR_VMX_FIRST,        MSR_VMX_LAST,         VMX,               CODE(vmx)) \
 	M(TSC_ADJUST,        MSR_TSC_ADJUST,       MSR_TSC_ADJUST,       TSC_ADJUST,        CODE(tsc_adjust)) \
 	M(SPEC_CTRL,         MSR_SPEC_CTRL,        MSR_SPEC_CTRL,        SPEC_CTRL,         FIELD(spec_ctrl, SPEC_CTRL_WRITABLE)) \
 	M(PRED_CMD,          MSR_PRED_CMD,         MSR_PRED_CMD,         SPEC_CTRL,         CODE(pred_cmd)) \
 	M(BIOS_SIGN_ID,      MSR_BIOS_SIGN_ID,     MSR_BIOS_SIGN_ID,     ALWAYS,            CODE(bios_sign_id)) \
-	M(PLATFORM_INFO,     MSR_PLATFORM_INFO,    MSR_PLATFORM_INFO,    ALWAYS,            CODE(platform_info)) \
+	M(PLATFORM_INFO,     MSR_PLATFORM_INFO,    MSR_PLATFORM_INFO,    INTEL,             CODE(platform_info)) \
 	M(MTRRCAP,           MSR_MTRRCAP,          MSR_MTRRCAP,          MTRR,              CONST(MTRR_VARIABLE | MTRRCAP_FIXED | MTRRCAP_WC)) \
 	M(ARCH_CAPABILITIES, MSR_ARCH_CAPABILITIES, MSR_ARCH_CAPABILITIES, ARCH_CAPABILITIES, CONST(ARCH_CAPABILITIES)) \
 	M(SYSENTER_CS,       MSR_SYSENTER_CS,      MSR_SYSENTER_CS,      SEP,               LOW32(sysenter_cs)) \
-	M(SYSENTER_ESP,      MSR_SYSENTER_ESP,     MSR_SYSENTER_ESP,     SEP,               ADDRESS(sysenter_esp)) \
-	M(SYSENTER_EIP,      MSR_SYSENTER_EIP,     MSR_SYSENTER_EIP,     SEP,               ADDRESS(sysenter_eip)) \
+	M(SYSENTER_ESP,      MSR_SYSENTER_ESP,     MSR_SYSENTER_ESP,     SEP,               CODE(sysenter)) \
+	M(SYSENTER_EIP,      MSR_SYSENTER_EIP,     MSR_SYSENTER_EIP,     SEP,               CODE(sysenter)) \
 	M(MCG_CAP,           MSR_MCG_CAP,          MSR_MCG_CAP,          MCA,               CONST(0)) \
 	M(MCG_STATUS,        MSR_MCG_STATUS,       MSR_MCG_STATUS,       MCA,               CODE(mcg_status)) \
-	M(MISC_ENABLE,       MSR_MISC_ENABLE,      MSR_MISC_ENABLE,      ALWAYS,            CODE(misc_enable)) \
+	M(MISC_ENABLE,       MSR_MISC_ENABLE,      MSR_MISC_ENABLE,      INTEL,             CODE(misc_enable)) \
 	M(DEBUGCTL,          MSR_DEBUGCTL,         MSR_DEBUGCTL,         ALWAYS,            FIELD(debugctl, DEBUGCTL_LBR | DEBUGCTL_BTF)) \
 	M(MTRR_PHYS,         MSR_MTRR_PHYS_FIRST,  MSR_MTRR_PHYS_LAST,   MTRR,              CODE(mtrr_phys)) \
 	M(MTRR_FIX64K,       MSR_MTRR_FIX64K,      MSR_MTRR_FIX64K,      MTRR,              CODE(mtrr_fixed)) \
@@ -90,7 +94,9 @@
 	M(FS_BASE,           MSR_FS_BASE,          MSR_FS_BASE,          LM,                ADDRESS(seg[FS].base)) \
 	M(GS_BASE,           MSR_GS_BASE,          MSR_GS_BASE,          LM,                ADDRESS(seg[GS].base)) \
 	M(KERNEL_GS_BASE,    MSR_KERNEL_GS_BASE,   MSR_KERNEL_GS_BASE,   LM,                ADDRESS(kernel_gs_base)) \
-	M(TSC_AUX,           MSR_TSC_AUX,          MSR_TSC_AUX,          RDTSCP,            FIELD(tsc_aux, UINT32_MAX))
+	M(TSC_AUX,           MSR_TSC_AUX,          MSR_TSC_AUX,          RDTSCP,            FIELD(tsc_aux, UINT32_MAX)) \
+	M(SYSCFG,            MSR_SYSCFG,           MSR_SYSCFG,           AMD,               CONST(0)) \
+	M(PERF,              MSR_PERF_FIRST,       MSR_PERF_LAST,        AMD,               CODE(perf))
 /* clang-format on */
 
 /* The MSR's name, for dumps and stats; NULL if there is none of that number. */

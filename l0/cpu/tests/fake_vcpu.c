@@ -14,6 +14,7 @@ static struct vcpu *fake_new(void)
 	fake_done();
 	memset(&machine, 0, sizeof(machine));
 	memset(model.features, 0xff, sizeof(model.features));
+	model.vendor = VENDOR_INTEL;
 	model.phys_bits = 40;
 	model.linear_bits = 48;
 	machine.memory.base = calloc(1, MEM_SIZE);

@@ -59,6 +59,7 @@ static void models_and_options_are_understood(void **state)
 		"qemu64,-pcid,+invpcid",
 		"qemu64,+umip",
 		"kvm64",
+		"Opteron_G1,vendor=AuthenticAMD",
 		"max,-pku",
 		"max,-vmx-mbec",
 		"max,tsc_deadline=off,sse4.1=on",
@@ -90,7 +91,6 @@ static void bad_models_and_options_get_one_line(void **state)
 	} bad[] = {
 		{ "486", "unknown model '486'" },
 		{ "max,+nonsense", "unknown feature 'nonsense'" },
-		{ "max,+vmx", "'vmx': not yet offered" },
 		{ "max,+svm", "'svm': not yet offered" },
 		{ "max,+avx512f", "'avx512f': not yet offered" },
 		{ "max,+vmx-mbec", "unknown feature 'vmx-mbec'" },
@@ -188,6 +188,31 @@ static void signature_and_strings_are_those_of_the_model(void **state)
 	text[12] = 0;
 	assert_string_equal(text, "TurtlesTurtl");
 	assert_int_equal(cpuid(0x80000008, 0)[EAX], 46 | 48 << 8);
+}
+
+static void an_amd_model_has_amds_leaves(void **state)
+{
+	const u32 *r;
+
+	(void)state;
+	bench_destroy(&f);
+	bench_init(&f, "Opteron_G1");
+	r = cpuid(0, 0);
+	assert_memory_equal(&r[EBX], "Auth", 4);
+	assert_memory_equal(&r[EDX], "enti", 4);
+	assert_memory_equal(&r[ECX], "cAMD", 4);
+	assert_int_equal(r[EAX], 0xd);
+	assert_memory_equal(&cpuid(0x80000000, 0)[EBX], "Auth", 4);
+	assert_int_equal(cpuid(1, 0)[EAX], 0xf61);
+	assert_int_equal(cpuid(0x80000001, 0)[EAX], 0xf61);
+	/* leaf 1's features once more, SYSCALL in 32-bit code, too */
+	assert_int_equal(cpuid(0x80000001, 0)[EDX] & 0x0183f3ff, cpuid(1, 0)[EDX] & 0x0183f3ff);
+	assert_true(cpuid(0x80000001, 0)[EDX] >> 11 & 1);
+	assert_int_equal(cpuid(0x80000005, 0)[ECX] >> 24, 64);
+	for (u32 leaf = 2; leaf < 0x20; leaf++)
+		for (unsigned int reg = 0; leaf != 5 && leaf != 6 && leaf != 7 && reg < 4; reg++)
+			assert_int_equal(cpuid(leaf, 0)[reg], 0);
+	assert_int_equal(cpuid(0xffffffff, 0)[EAX], 0);
 }
 
 static void leaves_beyond_the_maximum_show_the_highest_basic_leaf(void **state)
@@ -340,6 +365,7 @@ int main(void)
 		cmocka_unit_test(random_numbers_go_for_repeatable_runs),
 		T(every_feature_has_a_cpuid_bit_of_its_own),
 		T(signature_and_strings_are_those_of_the_model),
+		T(an_amd_model_has_amds_leaves),
 		T(leaves_beyond_the_maximum_show_the_highest_basic_leaf),
 		T(state_dependent_bits_follow_the_vcpu),
 		T(cpuid_hides_an_apic_that_is_disabled),

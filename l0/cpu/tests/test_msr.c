@@ -176,7 +176,7 @@ static void unknown_msrs_raise_gp(void **state)
 {
 	/* performance counters, LBRs, machine-check banks, KVM's and AMD's own */
 	static const u32 unknown[] = { 0,     0xc1,  0x122, 0x140, 0x17b, 0x186,      0x1c9,	  0x1db,      0x309,
-				       0x345, 0x38f, 0x400, 0x480, 0x900, 0x4b564d00, 0xc0000104, 0xc0010015, 0xffffffff };
+				       0x345, 0x38f, 0x400, 0x492, 0x900, 0x4b564d00, 0xc0000104, 0xc0010015, 0xffffffff };
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -191,6 +191,29 @@ static void unknown_msrs_raise_gp(void **state)
 		assert_int_equal(error, 0);
 		assert_int_equal(bench_run(&f, insn_wrmsr, (union insn_args){ 0 }, &error), VEC_GP);
 	}
+}
+
+static void msrs_go_with_the_vendor(void **state)
+{
+	static const u32 intel[] = { MSR_PLATFORM_ID, MSR_SMI_COUNT, MSR_PLATFORM_INFO, MSR_MISC_ENABLE };
+	u64 value;
+
+	(void)state;
+	assert_false(msr_read(f.v, MSR_SYSCFG, &value));
+	assert_false(msr_read(f.v, MSR_PERF_FIRST, &value));
+	f.model.vendor = VENDOR_AMD;
+	for (unsigned int i = 0; i < sizeof(intel) / sizeof(intel[0]); i++)
+		assert_false(msr_read(f.v, intel[i], &value));
+	assert_true(reads(MSR_SYSCFG, 0));
+	assert_true(reads(MSR_BIOS_SIGN_ID, 0));
+	for (u32 msr = MSR_PERF_FIRST; msr <= MSR_PERF_LAST; msr++) {
+		assert_true(reads(msr, 0));
+		assert_true(msr_write(f.v, msr, 0));
+		assert_false(msr_write(f.v, msr, BIT(22)));
+	}
+	assert_true(msr_write(f.v, MSR_SYSENTER_ESP, ADDRESS64));
+	assert_true(reads(MSR_SYSENTER_ESP, (u32)ADDRESS64));
+	assert_true(msr_write(f.v, MSR_SYSENTER_EIP, NONCANONICAL));
 }
 
 static void msrs_go_with_their_feature(void **state)
@@ -320,6 +343,7 @@ int main(void)
 		T(bad_values_are_refused_and_change_nothing),
 		T(fixed_msrs_read_as_the_table_says),
 		T(unknown_msrs_raise_gp),
+		T(msrs_go_with_the_vendor),
 		T(msrs_go_with_their_feature),
 		T(efer_keeps_lma_and_guards_lme),
 		T(apic_base_moves_between_modes_only_where_allowed),

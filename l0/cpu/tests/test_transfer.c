@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmocka_headers.h"
 #include "fake_vcpu.h"
+#include "../model.h"
 
 #define ARGS(...) ((union insn_args){ __VA_ARGS__ })
 
@@ -435,6 +436,99 @@ static void syscall_and_sysret_fault_as_on_intel(void **state)
 	assert_int_equal(fault_of(v), FAULT(VEC_UD, 0));
 }
 
+static void make_amd(struct vcpu *v)
+{
+	((struct cpu_model *)v->model)->vendor = VENDOR_AMD;
+}
+
+static void syscall_and_sysret_of_amd_work_in_compatibility_mode(void **state)
+{
+	struct vcpu *v = fake_long(3, true);
+
+	(void)state;
+	make_amd(v);
+	v->star = (u64)CODE0 << 32 | 0x13ull << 48;
+	v->cstar = 0xffffffff81000000;
+	v->fmask = FLAG_IF;
+	assert_true(run(v, insn_syscall, ARGS(.size = 4)));
+	assert_int_equal(v->rip, 0xffffffff81000000);
+	assert_int_equal(v->gpr[RCX], CODE + 2);
+	assert_int_equal(v->gpr[R11], FLAG_1 | FLAG_IF);
+	assert_int_equal(v->rflags, FLAG_1);
+	assert_int_equal(v->seg[CS].ar, 0xa09b);
+	/* only SS's selector is loaded */
+	v->seg[SS].base = 0x5000;
+	v->seg[SS].limit = 0x1234;
+	v->seg[SS].ar = 0x93;
+	assert_true(run(v, insn_sysret, ARGS(.size = 4)));
+	assert_int_equal(v->rip, CODE + 2);
+	assert_int_equal(v->cpl, 3);
+	assert_int_equal(v->seg[CS].sel, 0x13);
+	assert_int_equal(v->seg[CS].ar, 0xc0fb);
+	assert_int_equal(v->seg[SS].sel, 0x1b);
+	assert_int_equal(v->seg[SS].base, 0x5000);
+	assert_int_equal(v->seg[SS].limit, 0x1234);
+	assert_int_equal(v->seg[SS].ar, 0xf3);
+
+	/* a bad address is found at the target */
+	v = fake_long(0, false);
+	make_amd(v);
+	v->gpr[RCX] = 0x800000000000;
+	v->gpr[R11] = FLAG_1;
+	assert_true(run(v, insn_sysret, ARGS(.size = 8)));
+	assert_int_equal(v->rip, 0x800000000000);
+	assert_int_equal(v->cpl, 3);
+}
+
+static void syscall_and_sysret_of_amd_work_in_legacy_mode(void **state)
+{
+	struct vcpu *v = fake_protected(3);
+
+	(void)state;
+	make_amd(v);
+	v->efer = EFER_SCE;
+	v->star = (u64)CODE0 << 32 | 0x13ull << 48 | 0x12345678;
+	v->fmask = FLAG_CF;
+	v->rflags |= FLAG_CF;
+	v->gpr[R11] = 7;
+	assert_true(run(v, insn_syscall, ARGS(.size = 4)));
+	assert_int_equal(v->rip, 0x12345678);
+	assert_int_equal(v->gpr[RCX], CODE + 2);
+	assert_int_equal(v->gpr[R11], 7);
+	assert_int_equal(v->rflags, FLAG_1 | FLAG_CF);
+	assert_int_equal(v->cpl, 0);
+	assert_int_equal(v->seg[CS].ar, 0xc09b);
+	assert_true(run(v, insn_sysret, ARGS(.size = 4)));
+	assert_int_equal(v->rip, CODE + 2);
+	assert_int_equal(v->rflags, FLAG_1 | FLAG_CF | FLAG_IF);
+	assert_int_equal(v->cpl, 3);
+	v->efer = 0;
+	assert_false(run(v, insn_syscall, ARGS(.size = 4)));
+	assert_int_equal(fault_of(v), FAULT(VEC_UD, 0));
+}
+
+static void sysenter_of_amd_is_for_legacy_mode_only(void **state)
+{
+	struct vcpu *v = fake_long(3, true);
+
+	(void)state;
+	make_amd(v);
+	v->sysenter_cs = CODE0;
+	assert_false(run(v, insn_sysenter, ARGS(.size = 4)));
+	assert_int_equal(fault_of(v), FAULT(VEC_UD, 0));
+	v = fake_long(0, false);
+	make_amd(v);
+	v->sysenter_cs = CODE0;
+	assert_false(run(v, insn_sysexit, ARGS(.size = 8)));
+	assert_int_equal(fault_of(v), FAULT(VEC_UD, 0));
+	v = fake_protected(3);
+	make_amd(v);
+	v->sysenter_cs = CODE0;
+	v->sysenter_eip = 0x8000;
+	assert_true(run(v, insn_sysenter, ARGS(.size = 4)));
+	assert_int_equal(v->rip, 0x8000);
+}
+
 static void sysenter_and_sysexit_go_round(void **state)
 {
 	struct vcpu *v = fake_protected(3);
@@ -482,6 +576,9 @@ int main(void)
 		cmocka_unit_test(iret_to_a_16_bit_stack_leaves_the_upper_sp_alone),
 		cmocka_unit_test(syscall_and_sysret_go_round),
 		cmocka_unit_test(syscall_and_sysret_fault_as_on_intel),
+		cmocka_unit_test(syscall_and_sysret_of_amd_work_in_compatibility_mode),
+		cmocka_unit_test(syscall_and_sysret_of_amd_work_in_legacy_mode),
+		cmocka_unit_test(sysenter_of_amd_is_for_legacy_mode_only),
 		cmocka_unit_test(sysenter_and_sysexit_go_round),
 	};
 
