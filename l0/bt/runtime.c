@@ -233,6 +233,19 @@ u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns)
 	return v->bt->bt->thunk.exit;
 }
 
+/*
+ * Is fn followed by a single-step trap? TF counts as it was before the instruction; but SYSCALL lets the kernel mask it, and
+ * SYSRET completes the SYSCALL.
+ */
+static bool single_step(const struct vcpu *v, const void *fn, bool tf)
+{
+	if (v->intr_shadow & SHADOW_MOV_SS)
+		return false;
+	if (fn == (void *)insn_syscall || fn == (void *)insn_sysret)
+		return v->rflags & FLAG_TF;
+	return tf && ((v->rflags & FLAG_TF) || fn == (void *)insn_popf || fn == (void *)insn_iret);
+}
+
 u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 {
 	struct bt_vcpu *b = v->bt;
@@ -256,8 +269,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
 	if (fn != (void *)insn_iret && v->rip != at)
 		v->rflags &= ~FLAG_RF;
-	if (tf && !(v->intr_shadow & SHADOW_MOV_SS) &&
-	    (v->rflags & FLAG_TF || fn == (void *)insn_popf || fn == (void *)insn_iret))
+	if (single_step(v, fn, tf))
 		v->pending_db |= DR6_BS;
 	return next(v);
 }
