@@ -152,6 +152,8 @@ static const struct lower_rule rule_pushf = { .fn = lower_pushf };
 static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };
 static const struct lower_rule rule_stac_clac = { .fn = lower_stac_clac, .flags = RULE_END };
 static const struct lower_rule rule_mov_from_sreg_to_register = { .fn = lower_mov_from_sreg };
+static const struct lower_rule rule_rdrand = { .fn = lower_callout, .callout = insn_rdrand };
+static const struct lower_rule rule_rdseed = { .fn = lower_callout, .callout = insn_rdseed };
 static const struct lower_rule rule_xchg_r8 = { .fn = lower_xchg_r8 };
 static const struct lower_rule rule_mov_imm = { .fn = lower_mov_imm };
 static const struct lower_rule rule_mov_moffs = { .fn = lower_mov_moffs };
@@ -223,12 +225,16 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return far ? &rule_call_far : &rules[N(CALL)];
 	case N(RET):
 		return far ? &rule_ret_far : &rules[N(RET)];
+	case N(RDRAND):
+		return v->mode & MODE_L2 ? &rule_rdrand : &rule_plain;
+	case N(RDSEED):
+		return v->mode & MODE_L2 ? &rule_rdseed : &rule_plain;
 	case N(PAUSE):
 		return z->raw.rex.B ? &rule_xchg_r8 : &rules[N(PAUSE)];
 	case N(CLI):
 		return v->mode & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):
-		return v->mode & (MODE_SLOW_IF | MODE_TF | MODE_BREAK) ? &rule_sti : &rules[N(STI)];
+		return v->mode & (MODE_SLOW_IF | MODE_TF | MODE_BREAK | MODE_MTF) ? &rule_sti : &rules[N(STI)];
 	case N(SWAPGS):
 		return (v->mode & MODE_CS_MASK) == MODE_CS64 && v->cpl == 0 ? &rule_swapgs : &rules[N(SWAPGS)];
 	case N(PUSHF):
@@ -240,7 +246,7 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & (MODE_TSD | MODE_L2)) ? &rule_rdtsc : &rules[z->mnemonic];
 	case N(STAC):
 	case N(CLAC):
-		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK)) ? &rule_stac_clac : &rules[z->mnemonic];
+		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF)) ? &rule_stac_clac : &rules[z->mnemonic];
 	case N(MOVSD): /* the string instruction, or SSE2's */
 		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
 	case N(CMPSD):

@@ -15,6 +15,7 @@
 #include "../cpu/insn.h"
 #include "../cpu/mode.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 
 #define HWCAP2_FSGSBASE BIT(1)
 
@@ -35,7 +36,7 @@ static void select_tlb(struct vcpu *v)
 
 enum jc_class jc_class_of(u32 mode)
 {
-	if ((mode & MODE_CS_MASK) != MODE_CS64 || (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN)))
+	if ((mode & MODE_CS_MASK) != MODE_CS64 || (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN | MODE_MTF)))
 		return JC_OTHER;
 	return (enum jc_class)((mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT);
 }
@@ -223,6 +224,8 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc)
 	v->rflags &= ~FLAG_RF;
 	if (v->mode & MODE_TF)
 		v->pending_db |= DR6_BS;
+	if (v->mode & MODE_MTF)
+		vmx_on_step(v);
 	return next(v);
 }
 
@@ -271,6 +274,8 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 		v->rflags &= ~FLAG_RF;
 	if (single_step(v, fn, tf))
 		v->pending_db |= DR6_BS;
+	if (v->mode & MODE_MTF)
+		vmx_on_step(v);
 	return next(v);
 }
 

@@ -329,7 +329,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	l->b = b;
 	l->mode = v->mode;
 	l->cs64 = (v->mode & MODE_CS_MASK) == MODE_CS64;
-	l->step = single || (v->mode & (MODE_TF | MODE_BREAK));
+	l->step = single || (v->mode & (MODE_TF | MODE_BREAK | MODE_MTF));
 	l->cold_count = 0;
 	l->at = 0;
 	l->count = decode_block(l, &f, linear, single);

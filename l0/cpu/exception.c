@@ -342,6 +342,8 @@ bool event_deliver(struct vcpu *v)
 	e->valid = false;
 	v->vectoring.valid = false;
 	v->intr_shadow = 0;
+	if (v->in_l2)
+		v->vmx->step_pending = true;
 	vcpu_update_mode(v);
 	return true;
 }

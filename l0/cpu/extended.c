@@ -88,3 +88,36 @@ void insn_wrpkru(struct vcpu *v, union insn_args a)
 		raise_gp(v, 0);
 	control_set_pkru(v, (u32)v->gpr[RAX]);
 }
+
+/* In L2 alone: elsewhere the host executes them in place. SDM vol. 2, "RDRAND", "RDSEED" */
+static void set_random(struct vcpu *v, union insn_args a, u64 value, bool valid)
+{
+	u64 mask = a.size == 2 ? 0xffff : a.size == 4 ? 0xffffffff : UINT64_MAX;
+
+	if (!valid)
+		value = 0;
+	v->gpr[a.rm] = a.size == 2 ? (v->gpr[a.rm] & ~mask) | (value & mask) : value & mask;
+	v->rflags = (v->rflags & ~FLAG_ARITH) | (valid ? FLAG_CF : 0);
+}
+
+void insn_rdrand(struct vcpu *v, union insn_args a)
+{
+	u64 value;
+	bool valid;
+
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_RDRAND);
+	__asm__ volatile("rdrand %0\n\tsetc %1" : "=r"(value), "=qm"(valid) : : "cc");
+	set_random(v, a, value, valid);
+}
+
+void insn_rdseed(struct vcpu *v, union insn_args a)
+{
+	u64 value;
+	bool valid;
+
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_RDSEED);
+	__asm__ volatile("rdseed %0\n\tsetc %1" : "=r"(value), "=qm"(valid) : : "cc");
+	set_random(v, a, value, valid);
+}

@@ -76,7 +76,7 @@ typedef void insn_fn(struct vcpu *v, union insn_args a);
 	X(lmsw) X(smsw) X(clts) \
 	X(invlpg) X(invpcid) X(wbinvd) X(invd) \
 	X(hlt) X(monitor) X(mwait) X(pause) \
-	X(xgetbv) X(xsetbv) X(rdpkru) X(wrpkru) \
+	X(xgetbv) X(xsetbv) X(rdpkru) X(wrpkru) X(rdrand) X(rdseed) \
 	/* msr.c, cpuid.c */ \
 	X(rdmsr) X(wrmsr) X(rdtsc) X(rdtscp) X(rdpmc) X(rdpid) X(cpuid) \
 	/* xsave.c: memory at ea */ \

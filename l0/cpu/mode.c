@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "mode.h"
 
+#include "../vmx/vmx.h"
 #include "insn.h"
 #include "tlb.h"
 
@@ -76,7 +77,7 @@ void vcpu_update_mode(struct vcpu *v)
 	if (v->cpl == 3 && (v->cr4 & CR4_TSD))
 		mode |= MODE_TSD;
 	if (v->in_l2)
-		mode |= MODE_L2;
+		mode |= MODE_L2 | (has_monitor_trap_flag(&v->vmx->v02) ? MODE_MTF : 0);
 	if (pe && ((v->rflags & FLAG_IOPL) >> 12) < v->cpl)
 		mode |= MODE_SLOW_IF;
 

@@ -35,6 +35,7 @@
 #define MODE_L2 BIT(21) /* in VMX non-root operation */
 #define MODE_SMAP BIT(23) /* CR4.SMAP */
 #define MODE_TSD BIT(24) /* CPL 3 and CR4.TSD: RDTSC faults */
+#define MODE_MTF BIT(25) /* VMX non-root operation with the monitor trap flag: an exit after each instruction */
 #define MODE_EM BIT(22) /* CR0.EM: MMX raises #UD */
 
 #endif

@@ -43,7 +43,9 @@ static bool types_valid(u64 value, bool pat)
 
 u64 msr_tsc(struct vcpu *v)
 {
-	return clock_tsc(&v->machine->clock) + v->tsc_offset;
+	u64 tsc = clock_tsc(&v->machine->clock) + v->tsc_offset;
+
+	return v->in_l2 ? vmx_tsc(v, tsc) : tsc;
 }
 
 static bool read_tsc(struct vcpu *v, u32 msr, u64 *value)

@@ -12,6 +12,7 @@
  * x87's FOP, FIP and FDP are saved as 0 (fpu.h), so the formats with and without REX.W are the same bytes. The
  * modified optimization of XSAVEOPT and XSAVES isn't used; the SDM leaves that to the processor.
  */
+#include "../vmx/vmx.h"
 #include "control.h"
 #include "fpu.h"
 #include "insn.h"
@@ -336,6 +337,8 @@ void insn_xsaves(struct vcpu *v, union insn_args a)
 	check_xsave(v);
 	if (v->cpl)
 		raise_gp(v, 0);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_XSAVES);
 	save_compacted(v, a, v->xcr0 | v->xss);
 }
 
@@ -351,5 +354,7 @@ void insn_xrstors(struct vcpu *v, union insn_args a)
 	check_xsave(v);
 	if (v->cpl)
 		raise_gp(v, 0);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_XRSTORS);
 	restore(v, a, v->xcr0 | v->xss, true);
 }

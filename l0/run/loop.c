@@ -22,6 +22,7 @@
  * interrupt is late by no more than that, and the look costs less than a percent.
  */
 #define SLICE_MAX 16384
+#define SLICE_MIN 64
 
 u64 vcpu_insns(const struct vcpu *v)
 {
@@ -69,10 +70,12 @@ static s64 slice(struct vcpu *v)
 	now = clock_ns(c);
 	if (next <= now)
 		return 1;
-	/* Host: more than three instructions a nanosecond are not to be expected. */
 	if (c->kind == CLOCK_INSNS)
 		return next - now < n ? (s64)(next - now) : (s64)n;
-	return (next - now) < n / 3 ? (s64)((next - now) * 3) : (s64)n;
+	/* Some instructions take tens of nanoseconds, so a deadline is neared in ever smaller steps. */
+	if ((next - now) / 16 >= n)
+		return n;
+	return (next - now) / 16 > SLICE_MIN ? (s64)((next - now) / 16) : SLICE_MIN;
 }
 
 static void init_or_sipi(struct vcpu *v, u32 events)

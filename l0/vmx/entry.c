@@ -2,6 +2,7 @@
 /* L1 to L2: SDM vol. 3, "VM Entries". */
 #include "internal.h"
 
+#include "../../vmcs-shadow/entry_checks.h"
 #include "../cpu/paging.h"
 
 static void load_segments(struct vcpu *v, const struct vmcs *m)
@@ -90,15 +91,71 @@ static void inject(struct vcpu *v, const struct vmcs *m)
 	v->activity = ACTIVITY_ACTIVE;
 }
 
+static void timer_expired(void *arg)
+{
+	struct vcpu *v = arg;
+
+	v->vmx->timer_expired = true;
+	vcpu_post(v, EV_TIMER);
+}
+
+/* SDM vol. 3, "VMX-Preemption Timer" */
+void vmx_timer_start(struct vcpu *v)
+{
+	struct vmx *x = v->vmx;
+	struct clock *c = &v->machine->clock;
+
+	x->timer_expired = false;
+	timer_init(&x->timer, timer_expired, v);
+	if (!has_preemption_timer(&x->v02))
+		return;
+	x->timer_start = clock_tsc(c);
+	if (!x->v02.vmx_preemption_timer_value) {
+		x->timer_expired = true;
+		return;
+	}
+	timer_arm(c, &x->timer, clock_tsc_to_ns(c, x->timer_start + ((u64)x->v02.vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT)));
+}
+
+void vmx_timer_stop(struct vcpu *v)
+{
+	struct vmx *x = v->vmx;
+	u64 passed;
+
+	if (!has_preemption_timer(&x->v02))
+		return;
+	timer_cancel(&v->machine->clock, &x->timer);
+	if (!has_save_preemption_timer(&x->v02))
+		return;
+	passed = (clock_tsc(&v->machine->clock) - x->timer_start) >> PREEMPTION_TIMER_SHIFT;
+	x->v12->vmx_preemption_timer_value =
+		x->timer_expired || passed >= x->v02.vmx_preemption_timer_value ? 0 : (u32)(x->v02.vmx_preemption_timer_value - passed);
+}
+
 static _Noreturn void failed(struct vcpu *v, u32 reason, u64 qualification)
 {
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason | VM_EXIT_FAILED_ENTRY, .qualification = qualification });
+}
+
+/* L1's memory for the checks that look into it: all ones where nothing answers */
+static u64 read_l1(void *arg, u64 address, unsigned int bytes)
+{
+	const struct vcpu *v = arg;
+	u64 value = UINT64_MAX;
+	const u8 *host;
+
+	if (memory_range_is_ram(&v->machine->memory, address, bytes)) {
+		host = v->machine->memory.base + address;
+		value = bytes == 1 ? *host : bytes == 4 ? *(const u32 *)host : *(const u64 *)host;
+	}
+	return value;
 }
 
 void vmx_enter(struct vcpu *v, bool launch)
 {
 	struct vmx *x = v->vmx;
 	struct vmcs *c = &x->v02;
+	enum vmx_check check;
 	unsigned int bad;
 
 	if (!x->v12) {
@@ -114,7 +171,22 @@ void vmx_enter(struct vcpu *v, bool launch)
 		return;
 	}
 	vmcs_copy(c, x->v12, VMCS_ALL_GROUPS);
-	x->l1_tsc_offset = v->tsc_offset;
+	check = vmx_check_entry(&(struct vmx_entry){ .v = c, .caps = &x->caps, .current_vmcs = x->current, .long_mode = v->efer & EFER_LMA,
+						     .read = read_l1, .arg = v }, VMCS_ALL_GROUPS);
+	if (check != VMX_CHECK_OK)
+		x->failed_check = check;
+	switch (vmx_check_class(check)) {
+	case VMX_ENTRY_OK:
+		break;
+	case VMX_ENTRY_CONTROLS:
+		vmx_fail_valid(v, VMERR_ENTRY_BAD_CONTROLS);
+		return;
+	case VMX_ENTRY_HOST:
+		vmx_fail_valid(v, VMERR_ENTRY_BAD_HOST);
+		return;
+	case VMX_ENTRY_GUEST:
+		failed(v, EXIT_REASON_INVALID_STATE, vmx_check_qualification(check));
+	}
 	v->in_l2 = true;
 	load_guest(v, c);
 	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte))
@@ -126,11 +198,11 @@ void vmx_enter(struct vcpu *v, bool launch)
 		if (bad)
 			failed(v, EXIT_REASON_MSR_LOAD_FAIL, bad);
 	}
-	if (has_tsc_offsetting(c))
-		v->tsc_offset += c->tsc_offset;
 	if (launch)
 		x->v12->launched = VMCS_LAUNCHED;
 	vcpu_update_mode(v);
+	x->pause_last = 0;
+	vmx_timer_start(v);
 	inject(v, c);
 	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */
 	vcpu_restart(v);

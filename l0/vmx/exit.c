@@ -68,6 +68,8 @@ static void save_guest(struct vcpu *v, struct vmcs *m)
 	m->guest_activity_state = v->activity == ACTIVITY_HLT ? 1 : 0;
 	m->guest_interruptibility_info = (u32)((v->intr_shadow & SHADOW_MOV_SS ? BLOCKING_BY_MOV_SS : v->intr_shadow ? BLOCKING_BY_STI : 0) |
 					       (v->nmi_blocked ? BLOCKING_BY_NMI : 0));
+	if (has_pml(c))
+		m->guest_pml_index = c->guest_pml_index;
 	m->guest_pending_dbg_exceptions = v->pending_db ? v->pending_db | (v->pending_db & 15 ? BIT(12) : 0) : 0;
 }
 
@@ -162,7 +164,8 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!failed) {
 		save_guest(v, m);
 		save_info(v, m, e);
-		v->tsc_offset = x->l1_tsc_offset; /* the TSC in the store list is L1's */
+		vmx_timer_stop(v);
+		v->in_l2 = false; /* the TSC in the store list is L1's */
 		if (c->vm_exit_msr_store_count && vmx_msr_store(v, c->vm_exit_msr_store_addr, c->vm_exit_msr_store_count))
 			abort_exit(v, 1);
 		if (basic == EXIT_REASON_EXCEPTION_NMI && (e->intr_info >> INTR_TYPE_SHIFT & 7) == INTR_NMI)
@@ -182,6 +185,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (c->vm_exit_msr_load_count && vmx_msr_load(v, c->vm_exit_msr_load_addr, c->vm_exit_msr_load_count))
 		abort_exit(v, 4);
 	vcpu_update_mode(v);
+	x->step_pending = false;
 	v->intr_wait = v->nmi_window = false;
 	vcpu_post(v, EV_INTR); /* what was pending for L1 still is */
 	vcpu_restart(v);

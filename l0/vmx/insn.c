@@ -146,25 +146,57 @@ static const struct vmcs_field *field_of(struct vcpu *v, u64 encoding)
 	return f && vmx_caps_has_field(&v->vmx->caps, f) ? f : NULL;
 }
 
+/*
+ * The VMCS that VMREAD or VMWRITE works on: the current one; in L2 with VMCS shadowing, the one that the link pointer names, if
+ * L1's bitmap lets the field through. SDM vol. 2, "VMREAD".
+ */
+static struct vmcs *target_vmcs(struct vcpu *v, u32 reason, union insn_args a, u64 encoding)
+{
+	const struct vmcs *c = &v->vmx->v02;
+	const u8 *bitmap;
+
+	if (!v->in_l2 || !has_vmcs_shadowing(c)) {
+		check_vmx_insn(v, reason, a, false);
+		return v->vmx->v12;
+	}
+	if (!vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)))
+		raise_ud(v);
+	bitmap = l1_page(v, reason == EXIT_REASON_VMREAD ? c->vmread_bitmap : c->vmwrite_bitmap);
+	if (encoding >> 15 || !bitmap || (bitmap[encoding / 8] >> (encoding % 8) & 1))
+		vmx_exit_operand(v, reason);
+	if (v->cpl)
+		raise_gp(v, 0);
+	return c->vmcs_link_pointer == VMPTR_NONE ? NULL : l1_page(v, c->vmcs_link_pointer);
+}
+
+/* The outcome of a bad field on `m`, which may not be the current VMCS */
+static void fail_on(struct vcpu *v, struct vmcs *m, enum vm_insn_error error)
+{
+	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_ZF;
+	m->vm_instruction_error = error;
+}
+
 /* reg: register with the encoding; r/m: destination */
 void insn_vmread(struct vcpu *v, union insn_args a)
 {
 	unsigned int bytes = operand_bytes(v);
+	u64 encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg], value;
 	const struct vmcs_field *f;
-	u64 encoding, value;
+	struct vmcs *m;
 
-	check_vmx_insn(v, EXIT_REASON_VMREAD, a, false);
-	encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
-	if (!v->vmx->v12) {
+	if (!v->vmx || !v->vmx->on)
+		raise_ud(v);
+	m = target_vmcs(v, EXIT_REASON_VMREAD, a, encoding);
+	if (!m) {
 		vmx_fail_invalid(v);
 		return;
 	}
 	f = field_of(v, encoding);
 	if (!f) {
-		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
+		fail_on(v, m, VMERR_UNSUPPORTED_COMPONENT);
 		return;
 	}
-	value = vmcs_get(v->vmx->v12, f, encoding);
+	value = vmcs_get(m, f, encoding);
 	if (!a.is_reg)
 		mmu_write(v, segment_linear(v, a.seg, v->ea, bytes, ACC_WRITE), value, bytes, mmu_data(v, ACC_WRITE));
 	else
@@ -176,28 +208,30 @@ void insn_vmread(struct vcpu *v, union insn_args a)
 void insn_vmwrite(struct vcpu *v, union insn_args a)
 {
 	unsigned int bytes = operand_bytes(v);
+	u64 encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg], value;
 	const struct vmcs_field *f;
-	u64 encoding, value;
+	struct vmcs *m;
 
-	check_vmx_insn(v, EXIT_REASON_VMWRITE, a, false);
-	encoding = bytes == 8 ? v->gpr[a.reg] : (u32)v->gpr[a.reg];
+	if (!v->vmx || !v->vmx->on)
+		raise_ud(v);
+	m = target_vmcs(v, EXIT_REASON_VMWRITE, a, encoding);
 	value = a.is_reg ? v->gpr[a.rm] : mmu_read(v, segment_linear(v, a.seg, v->ea, bytes, ACC_READ), bytes, mmu_data(v, ACC_READ));
 	if (bytes == 4)
 		value = (u32)value;
-	if (!v->vmx->v12) {
+	if (!m) {
 		vmx_fail_invalid(v);
 		return;
 	}
 	f = field_of(v, encoding);
 	if (!f) {
-		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
+		fail_on(v, m, VMERR_UNSUPPORTED_COMPONENT);
 		return;
 	}
 	if (vmcs_read_only(f) && !offers_vmwrite_exit_info(&v->vmx->caps)) {
-		vmx_fail_valid(v, VMERR_READ_ONLY_COMPONENT);
+		fail_on(v, m, VMERR_READ_ONLY_COMPONENT);
 		return;
 	}
-	vmcs_set(v->vmx->v12, f, encoding, value);
+	vmcs_set(m, f, encoding, value);
 	v->vmx->exits[0][EXIT_REASON_VMWRITE]++;
 	vmx_succeed(v);
 }
@@ -228,11 +262,25 @@ void insn_vmcall(struct vcpu *v, union insn_args a)
 	vmx_fail(v, VMERR_VMCALL_IN_ROOT); /* no dual-monitor treatment of SMIs */
 }
 
+/* SDM vol. 3, "EPTP Switching": VM function 0 */
 void insn_vmfunc(struct vcpu *v, union insn_args a)
 {
+	struct vmcs *c;
+	const u64 *list;
+	u64 eptp;
+
 	(void)a;
-	/* No VM function is offered: "enable VM functions" is always 0. */
-	raise_ud(v);
+	if (!v->vmx || !v->in_l2 || !has_vm_functions(&v->vmx->v02))
+		raise_ud(v);
+	c = &v->vmx->v02;
+	if ((u32)v->gpr[RAX] > 63 || !(c->vm_function_control >> ((u32)v->gpr[RAX] & 63) & 1) || (u32)v->gpr[RCX] >= 512)
+		vmx_exit_insn(v, EXIT_REASON_VMFUNC, 0);
+	list = l1_page(v, c->eptp_list_address);
+	eptp = list ? list[(u32)v->gpr[RCX]] : UINT64_MAX;
+	if (!vmx_eptp_valid(v, eptp))
+		vmx_exit_insn(v, EXIT_REASON_VMFUNC, 0);
+	c->ept_pointer = v->vmx->v12->ept_pointer = eptp;
+	mmu_switch(v, !has_vpid(c));
 }
 
 /* reg: register with the type; memory: descriptor of 16 bytes */

@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 
+#include "../../vmcs-shadow/vmcs02.h"
 #include "../bt/describe.h"
 #include "../devices/irqchip.h"
 
@@ -206,6 +207,29 @@ void vmx_on_dtable(struct vcpu *v, u32 reason, unsigned int identity)
 					    .insn_info = (d.info & 0x0fffffffu) | identity << 28 });
 }
 
+/* SDM vol. 3, "Instructions That Cause VM Exits Conditionally": PAUSE in a loop at CPL 0 */
+static bool pause_loop(struct vcpu *v)
+{
+	struct vmx *x = v->vmx;
+	u64 now;
+
+	if (!has_pause_loop_exiting(&x->v02) || v->cpl)
+		return false;
+	now = clock_tsc(&v->machine->clock);
+	if (!x->pause_last || now - x->pause_last > x->v02.ple_gap)
+		x->pause_first = now;
+	x->pause_last = now;
+	return now - x->pause_first > x->v02.ple_window;
+}
+
+/* XSAVES, XRSTORS: a component in EDX:EAX, IA32_XSS and the XSS-exiting bitmap */
+static bool xss_wanted(const struct vcpu *v)
+{
+	u64 mask = (u32)v->gpr[RAX] | v->gpr[RDX] << 32;
+
+	return mask & v->xss & v->vmx->v02.xss_exit_bitmap;
+}
+
 void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 {
 	const struct vmcs *c = &v->vmx->v02;
@@ -228,16 +252,20 @@ void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 	ROW(RDTSCP, RDTSCP, has_rdtsc_exiting(c))
 	ROW(MWAIT, MWAIT_INSTRUCTION, has_mwait_exiting(c))
 	ROW(MONITOR, MONITOR_INSTRUCTION, has_monitor_exiting(c))
-	ROW(PAUSE, PAUSE_INSTRUCTION, has_pause_exiting(c))
+	ROW(PAUSE, PAUSE_INSTRUCTION, has_pause_exiting(c) || pause_loop(v))
 	ROW(INVPCID, INVPCID, has_invlpg_exiting(c))
+	ROW(RDRAND, RDRAND, has_rdrand_exiting(c))
+	ROW(RDSEED, RDSEED, has_rdseed_exiting(c))
+	ROW(XSAVES, XSAVES, xss_wanted(v))
+	ROW(XRSTORS, XRSTORS, xss_wanted(v))
 #undef ROW
 	case VMX_INSN_COUNT:
 		break;
 	}
 	/* instructions that L1 must have enabled first */
-	if ((what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
+	if (((what == VMX_INSN_XSAVES || what == VMX_INSN_XRSTORS) && !has_enable_xsaves(c)) || (what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
 		raise_ud(v);
-	if (wanted && what == VMX_INSN_INVPCID)
+	if (wanted && (what == VMX_INSN_INVPCID || what >= VMX_INSN_RDRAND))
 		vmx_exit_operand(v, reason);
 	if (wanted)
 		vmx_exit_insn(v, reason, 0);
@@ -302,9 +330,34 @@ void vmx_on_triple_fault(struct vcpu *v)
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_TRIPLE_FAULT });
 }
 
+u64 vmx_tsc(const struct vcpu *v, u64 tsc)
+{
+	const struct vmcs *c = &v->vmx->v02;
+
+	if (!has_tsc_offsetting(c))
+		return tsc;
+	return (has_tsc_scaling(c) ? vmcs_scale_tsc(tsc, c->tsc_multiplier) : tsc) + c->tsc_offset;
+}
+
+void vmx_on_step(struct vcpu *v)
+{
+	if (has_monitor_trap_flag(&v->vmx->v02))
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_MONITOR_TRAP_FLAG });
+}
+
 bool vmx_poll(struct vcpu *v)
 {
 	const struct vmcs *c = &v->vmx->v02;
+
+	if (v->vmx->step_pending) {
+		v->vmx->step_pending = false;
+		vmx_on_step(v);
+	}
+	/* debug exceptions that the entry brought come before the timer */
+	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS))
+		raise_exception(v, VEC_DB);
+	if (v->vmx->timer_expired)
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_PREEMPTION_TIMER });
 
 	v->nmi_window = has_nmi_window_exiting(c);
 	if (v->nmi_window && !v->nmi_blocked && !(v->intr_shadow & SHADOW_MOV_SS))

@@ -43,6 +43,8 @@ enum vm_insn_error {
 #undef E
 };
 
+#define PREEMPTION_TIMER_SHIFT 5 /* the timer counts at the TSC's rate divided by 32, as on a Skylake */
+
 #define VMCS_REVISION 0x74757231u /* ours: "tur1"; bit 31 is clear */
 
 /* RFLAGS as the SDM's VMsucceed, VMfailInvalid, VMfailValid */
@@ -57,9 +59,15 @@ static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 	return memory_range_is_ram(&v->machine->memory, l1pa & ~4095ull, PAGE_SIZE) ? v->machine->memory.base + (l1pa & ~4095ull) : NULL;
 }
 
+bool vmx_eptp_valid(const struct vcpu *v, u64 eptp);
+
 /* MSR lists; the index of the first entry that can't be done plus one, 0 if all went well */
 unsigned int vmx_msr_load(struct vcpu *v, u64 list, u32 count);
 unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count);
+
+/* entry.c, exit.c: the VMX-preemption timer */
+void vmx_timer_start(struct vcpu *v);
+void vmx_timer_stop(struct vcpu *v);
 
 /* One event's VM-entry or exit word from and to a struct event. */
 u32 vmx_event_word(const struct event *e);

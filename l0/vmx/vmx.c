@@ -20,9 +20,8 @@ const char *vmx_exit_name(unsigned int basic)
  * Rows that vmcs-shadow knows and this vCPU doesn't do yet: not offered, so that no L1 relies on them.
  */
 static const char *const not_done[] = {
-	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid", "vmx-apicv-x2apic", "vmx-apicv-xapic", "vmx-vmfunc",
-	"vmx-shadow-vmcs", "vmx-pml", "vmx-mbec", "vmx-tsc-scaling", "vmx-mtf", "vmx-ple", "vmx-rdrand-exit", "vmx-rdseed-exit",
-	"vmx-activity-shutdown", "vmx-activity-wait-sipi", "vmx-preemption-timer",
+	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid", "vmx-apicv-x2apic", "vmx-apicv-xapic", "vmx-mbec",
+	"vmx-activity-shutdown", "vmx-activity-wait-sipi",
 };
 
 struct vmx *vmx_create(const struct cpu_model *model)
@@ -32,7 +31,7 @@ struct vmx *vmx_create(const struct cpu_model *model)
 		.revision = VMCS_REVISION,
 		.physical_bits = model->phys_bits,
 		.linear_bits = model->linear_bits,
-		.timer_shift = 5,
+		.timer_shift = PREEMPTION_TIMER_SHIFT,
 		.cr4_allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
 			       CR4_OSXMMEXCPT | CR4_UMIP | CR4_VMXE | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE,
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,

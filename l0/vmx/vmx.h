@@ -12,6 +12,7 @@
 #include "../../vmcs-shadow/vmcs_fields.h"
 #include "../../vmcs-shadow/vmx_caps.h"
 #include "../cpu/vcpu.h"
+#include "../run/clock.h"
 #include "exits.h"
 
 #define VMPTR_NONE UINT64_MAX
@@ -23,8 +24,12 @@ struct vmx {
 	struct vmcs *v12; /* the current VMCS in L1's memory; NULL if that isn't RAM */
 	struct vmx_caps caps; /* what this L1 is offered */
 	struct vmcs v02; /* controls and state as of the last entry: L1 can't change them under L2 */
-	u64 l1_tsc_offset;
-	u64 preemption_deadline; /* ns on the machine's clock, TIMER_OFF */
+	unsigned int failed_check; /* enum vmx_check of the last entry that failed one; 0: none did */
+	struct timer timer; /* the VMX-preemption timer */
+	bool timer_expired;
+	bool step_pending; /* an event was delivered to L2: with the monitor trap flag that is a step */
+	u64 timer_start; /* TSC of L1 when it started */
+	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
 	u64 exits[2][VM_EXIT_REASONS]; /* by level: [0] L1's own to L0, [1] L2's reflected to L1 */
 };
@@ -97,6 +102,10 @@ enum vmx_insn {
 	VMX_INSN_PAUSE,
 	VMX_INSN_XSETBV,
 	VMX_INSN_INVPCID,
+	VMX_INSN_RDRAND,
+	VMX_INSN_RDSEED,
+	VMX_INSN_XSAVES,
+	VMX_INSN_XRSTORS,
 	VMX_INSN_COUNT,
 };
 void vmx_on_insn(struct vcpu *v, enum vmx_insn what);
@@ -111,6 +120,10 @@ void vmx_on_exception(struct vcpu *v);
 void vmx_on_interrupt(struct vcpu *v); /* an external interrupt is pending in L1's controllers */
 void vmx_on_nmi(struct vcpu *v);
 _Noreturn void vmx_on_triple_fault(struct vcpu *v);
+/* The TSC that L2 sees when L1's is `tsc` */
+u64 vmx_tsc(const struct vcpu *v, u64 tsc);
+/* An instruction of L2 is complete, and the monitor trap flag may be set. */
+void vmx_on_step(struct vcpu *v);
 /* Windows and timers; true: something waits for RFLAGS.IF to be set */
 bool vmx_poll(struct vcpu *v);
 
