@@ -44,6 +44,7 @@ enum space { PORTS, MEMORY };
 /* Where everything is. A row whose device is NULL isn't there. */
 static int devices_map(struct machine *m, const struct devices_config *c)
 {
+	void *irqchip = c->no_irqchip ? NULL : m->irqchip;
 	/* clang-format off */
 	const struct {
 		enum space space;
@@ -52,10 +53,10 @@ static int devices_map(struct machine *m, const struct devices_config *c)
 		void *dev;
 		const char *name;
 	} rows[] = {
-		{ PORTS,  PIC_MASTER_PORT,         2,                      &pic_master_ops,         m->irqchip,    "pic-master" },
-		{ PORTS,  PIC_SLAVE_PORT,          2,                      &pic_slave_ops,          m->irqchip,    "pic-slave" },
-		{ PORTS,  PIC_ELCR_PORT,           2,                      &pic_elcr_ops,           m->irqchip,    "elcr" },
-		{ MEMORY, IOAPIC_GPA,              IOAPIC_SIZE,            &ioapic_ops,             m->irqchip,    "ioapic" },
+		{ PORTS,  PIC_MASTER_PORT,         2,                      &pic_master_ops,         irqchip,       "pic-master" },
+		{ PORTS,  PIC_SLAVE_PORT,          2,                      &pic_slave_ops,          irqchip,       "pic-slave" },
+		{ PORTS,  PIC_ELCR_PORT,           2,                      &pic_elcr_ops,           irqchip,       "elcr" },
+		{ MEMORY, IOAPIC_GPA,              IOAPIC_SIZE,            &ioapic_ops,             irqchip,       "ioapic" },
 		{ PORTS,  PIT_PORT,                4,                      &pit_ops,                m->pit,        "pit" },
 		{ PORTS,  PIT_CONTROL_PORT,        1,                      &pit_control_ops,        m->pit,        "system-control-b" },
 		{ PORTS,  KEYBOARD_DATA_PORT,      1,                      &reset_port_data_ops,    m->reset_port, "i8042-data" },
@@ -106,16 +107,18 @@ static int devices_map(struct machine *m, const struct devices_config *c)
 /* The interrupt controllers first: a device sets its line when it is created. */
 static bool devices_allocate(struct machine *m, const struct devices_config *c)
 {
+	bool no_pit = c->no_pit || c->no_irqchip;
+
 	m->irqchip = irqchip_create(m);
 	if (!m->irqchip)
 		return false;
-	m->pit = c->no_pit ? NULL : pit_create(m);
+	m->pit = no_pit ? NULL : pit_create(m);
 	m->rtc = rtc_create(m, m->memory.low, m->memory.high);
 	m->acpi_pm = acpi_pm_create(m);
 	m->reset_port = reset_port_create(m);
 	m->pci_host = pci_host_create(m);
 	m->fw_cfg = fw_cfg_create(m, &c->fw_cfg);
-	if ((!m->pit && !c->no_pit) || !m->rtc || !m->acpi_pm || !m->reset_port || !m->pci_host || !m->fw_cfg)
+	if ((!m->pit && !no_pit) || !m->rtc || !m->acpi_pm || !m->reset_port || !m->pci_host || !m->fw_cfg)
 		return false;
 	for (unsigned int i = 0; i < SERIAL_COUNT; i++) {
 		if (!c->serial[i].write)

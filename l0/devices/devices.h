@@ -12,6 +12,7 @@ struct devices_config {
 	struct serial_backend serial[SERIAL_COUNT]; /* write NULL: no such port */
 	u16 debug_exit_iobase, debug_exit_iosize; /* iosize: ports, 0: no such device */
 	bool no_pit;
+	bool no_irqchip; /* the engine has its own: ours is not on the bus, and there is no PIT of ours */
 	bool testdev;
 	struct fw_cfg_config fw_cfg;
 };

@@ -30,6 +30,8 @@ struct irqchip {
 	struct ioapic ioapic;
 	bool locked;
 	bool intr; /* the 8259s' INT, as it was last passed on */
+	void (*set)(void *arg, unsigned int gsi, bool level); /* irqchip_redirect(); NULL: these controllers */
+	void *set_arg;
 };
 
 static void irqchip_lock(struct irqchip *c)
@@ -61,6 +63,10 @@ void irqchip_set(struct irqchip *c, unsigned int gsi, bool level)
 {
 	if (gsi == PIC_CASCADE || gsi >= IOAPIC_PINS)
 		return;
+	if (c->set) {
+		c->set(c->set_arg, gsi, level);
+		return;
+	}
 	irqchip_lock(c);
 	if (gsi < PIC_INPUTS) {
 		pic_set(&c->pic, gsi, level);
@@ -68,6 +74,12 @@ void irqchip_set(struct irqchip *c, unsigned int gsi, bool level)
 	}
 	ioapic_set(&c->ioapic, gsi == TIMER_GSI ? TIMER_PIN : gsi, level);
 	irqchip_unlock(c);
+}
+
+void irqchip_redirect(struct irqchip *c, void (*set)(void *arg, unsigned int gsi, bool level), void *arg)
+{
+	c->set_arg = arg;
+	c->set = set;
 }
 
 void irqchip_eoi(struct irqchip *c, u8 vector)

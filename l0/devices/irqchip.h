@@ -32,6 +32,12 @@ extern const struct bus_ops pic_master_ops, pic_slave_ops, pic_elcr_ops, ioapic_
 void irqchip_set(struct irqchip *c, unsigned int gsi, bool level);
 
 /*
+ * From now on irqchip_set() is set(arg, ...) and nothing else: the engine brings its own interrupt controllers. Before the
+ * vCPUs run.
+ */
+void irqchip_redirect(struct irqchip *c, void (*set)(void *arg, unsigned int gsi, bool level), void *arg);
+
+/*
  * The vector that this vCPU should take now: from its local APIC, or from the 8259 through LVT LINT0
  * (ExtINT) or with the APIC disabled. -1 if there is none of enough priority.
  * irqchip_ack() takes it (INTA cycle).
