@@ -326,6 +326,27 @@ void model_repeatable(struct cpu_model *m)
 			set_feature(m, RANDOM[i], false);
 }
 
+int model_restrict(struct cpu_model *m,
+		   bool (*offered)(void *arg, enum feature f, u32 leaf, u32 subleaf, unsigned int reg, unsigned int bit),
+		   void *arg, const char *why, char *error, size_t error_size)
+{
+	struct parser p = { .m = m, .error = error, .error_size = error_size };
+	int ret;
+
+	for (unsigned int f = 0; f < FEATURE_COUNT; f++) {
+		const struct feature_row *row = &features[f];
+
+		if (!model_has(m, f) || offered(arg, f, row->leaf, row->subleaf, row->reg, row->bit))
+			continue;
+		if (m->asked[f / 64] >> (f % 64) & 1)
+			return REFUSE(&p, "-cpu: feature '%s': %s", row->name, why);
+		set_feature(m, f, false);
+	}
+	ret = resolve_needs(&p);
+	m->linear_bits = model_has(m, FEATURE_LA57) ? 57 : 48;
+	return ret;
+}
+
 void model_list(FILE *to)
 {
 	fprintf(to, "Models:\n");

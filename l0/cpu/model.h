@@ -36,6 +36,13 @@ struct cpu_model {
 int model_parse(struct cpu_model *m, const char *spec, char *error, size_t error_size);
 /* Take out what gives every run other values (random numbers), unless the user asked for it. */
 void model_repeatable(struct cpu_model *m);
+/*
+ * Take out what the engine can't offer: offered() is asked for each feature that the model has, with its place in CPUID (reg: 0
+ * EAX .. 3 EDX). Returns 0, or -EINVAL with one line in `error` if the user asked for it; `why` is the reason.
+ */
+int model_restrict(struct cpu_model *m,
+		   bool (*offered)(void *arg, enum feature f, u32 leaf, u32 subleaf, unsigned int reg, unsigned int bit),
+		   void *arg, const char *why, char *error, size_t error_size);
 void model_list(FILE *to); /* -cpu help */
 
 static inline bool model_has(const struct cpu_model *m, enum feature f)
