@@ -60,8 +60,8 @@ says 2 "'frob' is no command" frob
 says 2 "help is about one of" help frob
 says 2 "--kernel" run
 says 2 "-frob" -frob
-says 2 "-enable-kvm" -enable-kvm
-says 2 "'kvm'" -kernel K -machine accel=kvm
+says 2 "-no-kvm-irqchip" -no-kvm-irqchip
+says 2 "'hax'" -kernel K -machine accel=hax
 says 2 "cpu" -kernel K -cpu nosuchcpu
 
 # truncated, empty, and what is no file at all

@@ -203,6 +203,28 @@ static double ratio(u64 a, u64 b)
 	return b ? (double)a / (double)b : 0;
 }
 
+/* The numbers of a table that aren't zero, under their own names. */
+static void list_numbers(FILE *to, const struct stats_machine *m, const char *key)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const struct stat_values *v = &m->tables[i];
+
+		for (size_t j = 0; !strcmp(v->table->key, key) && j < v->table->count; j++)
+			if (v->values[j])
+				fprintf(to, "%s %-*s %10llu\n", key, (int)(29 - strlen(key)), v->table->stats[j].name,
+					(unsigned long long)v->values[j]);
+	}
+}
+
+static bool has_table(const struct stats_doc *doc, const char *key)
+{
+	for (size_t m = 0; m < doc->machine_count; m++)
+		for (size_t i = 0; i < doc->machines[m].count; i++)
+			if (!strcmp(doc->machines[m].tables[i].table->key, key))
+				return true;
+	return false;
+}
+
 void stats_summary(FILE *to, const struct stats_doc *doc)
 {
 	u64 blocks = stats_get(doc, "bt", "blocks"), translated = stats_get(doc, "bt", "insns");
@@ -212,6 +234,10 @@ void stats_summary(FILE *to, const struct stats_doc *doc)
 	if (run->user_ns)
 		fprintf(to, "wall time to user space        %10.2f s\n", (double)run->user_ns / 1e9);
 	fprintf(to, "wall time in all               %10.2f s\n", (double)run->wall_ns / 1e9);
+	for (size_t m = 0; m < doc->machine_count; m++)
+		list_numbers(to, &doc->machines[m], "direct");
+	if (!has_table(doc, "bt"))
+		return;
 	fprintf(to, "guest instructions             %10.1f M\n", (double)run->insns / 1e6);
 	fprintf(to, "guest instructions per second  %10.1f M\n", ratio(run->insns, run->wall_ns) * 1e3);
 	fprintf(to, "blocks translated              %10llu\n", (unsigned long long)blocks);

@@ -37,6 +37,11 @@ struct serial_spec {
 enum trace_bit { TRACE_AREAS(TRACE_ENUM) TRACE_AREA_COUNT };
 #undef TRACE_ENUM
 
+enum engine_kind {
+	ENGINE_BT, /* the translator */
+	ENGINE_KVM, /* the host's /dev/kvm */
+};
+
 struct run_config {
 	char name[32]; /* of the machine, in messages and in the stats */
 	const char *kernel; /* never NULL when run_vm() is called */
@@ -46,7 +51,8 @@ struct run_config {
 	unsigned int vcpus; /* 1 .. VCPUS_MAX */
 	const char *cpu; /* for model_parse(); NULL: the default model */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
-	enum clock_kind clock;
+	enum engine_kind engine;
+	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
 	const char *stats; /* file for --stats; NULL: none */
 	bool summary; /* print stats_summary() on stderr at the end */

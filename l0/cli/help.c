@@ -225,7 +225,7 @@ void help_machines(FILE *to)
 
 void help_accelerators(FILE *to)
 {
-	fputs("Accelerators supported by turtles:\ntcg\n", to);
+	fputs("Accelerators supported by turtles:\ntcg\nkvm\n", to);
 }
 
 /* Text for roff: a backslash and a leading dot or quote would be commands, a dash a hyphen. */

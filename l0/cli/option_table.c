@@ -205,10 +205,14 @@ static int set_accelerators(struct option_parse *p, const char *names)
 	for (char *s = list; *s; s++)
 		if (*s == ':')
 			*s = ' ';
-	/* a list names alternatives, best first: the translator is what remains of it */
+	/* a list names alternatives, best first: the translator is there on every host */
 	if (value_is_one_of("tcg", list))
-		return 0;
-	return option_error(p, "accelerator '%s' is not available: turtles translates (accel=tcg)", names);
+		p->config->engine = ENGINE_BT;
+	else if (!strcmp(names, "kvm"))
+		p->config->engine = ENGINE_KVM;
+	else
+		return option_error(p, "accelerator '%s' is not available: tcg is the translator, kvm the host's /dev/kvm", names);
+	return 0;
 }
 
 static int set_accel(struct option_parse *p, const struct option *o, const char *arg)
@@ -230,6 +234,25 @@ static int set_accel(struct option_parse *p, const struct option *o, const char 
 			return option_error(p, "property '%s' is not available", pair.key);
 		}
 	}
+	return 0;
+}
+
+static int set_engine(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o;
+	if (!strcmp(arg, "bt"))
+		p->config->engine = ENGINE_BT;
+	else if (!strcmp(arg, "kvm"))
+		p->config->engine = ENGINE_KVM;
+	else
+		return option_error(p, "'%s' is no engine: bt or kvm", arg);
+	return 0;
+}
+
+static int set_enable_kvm(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o, (void)arg;
+	p->config->engine = ENGINE_KVM;
 	return 0;
 }
 
@@ -393,7 +416,7 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 #define NO_NET "turtles has no network"
 #define NO_DISPLAY "turtles has no display: the console is the serial port"
 #define NO_MONITOR "turtles has no monitor"
-#define NO_KVM "turtles translates, it doesn't run on KVM"
+#define NO_KVM "with --engine kvm the interrupt controllers are KVM's"
 #define NO_HOTPLUG "turtles has no such device"
 #define NO_GDB "turtles has no debugger stub"
 #define NO_MIGRATION "turtles has no snapshots and no migration"
@@ -425,6 +448,13 @@ const struct option OPTIONS[] = {
   "stdio, file:FILE, pty, null or none: the next serial port, COM1 first; without the option COM1 is on stdio" },
 { GROUP_CONSOLE, NULL,            "nodefaults",    NULL,        set_nodefaults,  0,                   NULL,
   "no serial port that --serial doesn't name" },
+{ GROUP_RUN,     "engine",        NULL,            "WHICH",     set_engine,      0,                   NULL,
+  "what runs the guest's instructions: bt, the translator, on any host, and the default; kvm, the host's /dev/kvm, with KVM's own"
+  " interrupt controllers" },
+{ GROUP_RUN,     NULL,            "accel",         "NAME",      set_accel,       0,                   NULL,
+  "tcg is --engine bt, kvm is --engine kvm; a list of alternatives is the translator" },
+{ GROUP_RUN,     NULL,            "enable-kvm",    NULL,        set_enable_kvm,  0,                   NULL,
+  "is --engine kvm" },
 { GROUP_RUN,     "clock",         NULL,            "WHICH",     set_clock,       0,                   NULL,
   "host: guest time follows the host's; insns: it follows the number of executed guest instructions, and two runs"
   " with the same input are the same run" },
@@ -448,7 +478,6 @@ const struct option OPTIONS[] = {
   "print the version" },
 
 { GROUP_QUIET,   NULL,            "nographic",     NULL,        set_nothing,     0,                   NULL,   NULL },
-{ GROUP_QUIET,   NULL,            "accel",         "NAME",      set_accel,       0,                   "tcg",  NULL },
 { GROUP_QUIET,   NULL,            "display",       "NAME",      set_allowed,     0,                   "none", NULL },
 { GROUP_QUIET,   NULL,            "vnc",           "NAME",      set_allowed,     0,                   "none", NULL },
 { GROUP_QUIET,   NULL,            "vga",           "NAME",      set_allowed,     0,                   "none", NULL },
@@ -470,7 +499,7 @@ const struct option OPTIONS[] = {
 { GROUP_QUIET,   NULL,            "mem-prealloc",  NULL,        set_nothing,     0,                   NULL,   NULL },
 { GROUP_QUIET,   NULL,            "no-user-config no-hpet no-fd-bootchk snapshot", NULL, set_nothing, 0, NULL, NULL },
 
-{ GROUP_REFUSED, NULL, "enable-kvm no-kvm-irqchip",                    NULL, set_refused, 0, NULL, NO_KVM },
+{ GROUP_REFUSED, NULL, "no-kvm-irqchip",                               NULL, set_refused, 0, NULL, NO_KVM },
 { GROUP_REFUSED, NULL, "bios pflash option-rom",                       NULL, set_refused, 0, NULL,
   "turtles has no firmware: boot with --kernel FILE" },
 { GROUP_REFUSED, NULL, "drive blockdev hda hdb hdc hdd cdrom fda fdb sd mtdblock", NULL, set_refused, 0, NULL, NO_DISK },

@@ -94,6 +94,9 @@ static int finish(struct option_parse *p)
 	p->spelled = "--serial";
 	if (stdio > 1)
 		return option_error(p, "two ports can't share stdio");
+	p->spelled = "--clock insns";
+	if (c->clock == CLOCK_INSNS && c->engine != ENGINE_BT)
+		return option_error(p, "only --engine bt counts instructions");
 	p->spelled = "--kernel";
 	if (!c->kernel)
 		return option_error(p, "missing; turtles has no firmware that could boot anything else");

@@ -4,7 +4,10 @@
 #define L0_RUN_LOOP_H
 
 #include <pthread.h>
+#include "../bt/stats.h"
 #include "../cpu/vcpu.h"
+
+struct direct;
 
 struct vcpu_thread {
 	struct vcpu *v;
@@ -15,6 +18,10 @@ struct vcpu_thread {
 	pthread_cond_t wake;
 	u32 trace; /* BIT(TRACE_BIT_*) of cli/config.h */
 	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
+	/* Another thread has posted something: get the vCPU out of the guest. NULL: it looks often enough by itself. */
+	void (*kick)(struct vcpu_thread *t);
+	struct direct *direct; /* the engine for /dev/kvm: direct/kvm.h */
+	struct bt_stats bt_stats; /* a copy, completed: engine_bt.c */
 };
 
 /* Memory for a vCPU inside the stack of its future thread; reset to power-on by the caller. 0 or -errno. */

@@ -4,5 +4,6 @@ OBJS += l0/run/thread.o
 OBJS += l0/run/trace.o
 OBJS += l0/run/crash.o
 OBJS += l0/run/run.o
+OBJS += l0/run/engine_bt.o
 TESTS += test_clock
 TEST_OBJS_test_clock := l0/run/tests/test_clock.o

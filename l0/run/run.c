@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "../account/stats.h"
-#include "../bt/bt.h"
 #include "../cli/config.h"
 #include "../cli/console.h"
 #include "../cpu/insn.h"
@@ -20,6 +19,7 @@
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
 #include "crash.h"
+#include "engine.h"
 #include "loop.h"
 #include "trace.h"
 #include "sleep.h"
@@ -37,6 +37,7 @@ struct port {
 
 struct run {
 	const struct run_config *config;
+	const struct engine *engine;
 	struct cpu_model model;
 	struct machine machine;
 	struct vcpu *vcpu[VCPUS_MAX];
@@ -87,7 +88,7 @@ static u64 insns_now(void *source)
 {
 	const struct vcpu *v = source;
 
-	return vcpu_insns(v) + v->skipped_ns;
+	return vcpu_insns(v) + v->skipped_ns; /* only bt counts: finish() of cli/options.c */
 }
 
 static u64 resident(const struct machine *m)
@@ -122,7 +123,6 @@ static u64 resident(const struct machine *m)
 }
 
 struct report {
-	struct bt_stats bt;
 	struct stat_values tables[1];
 	struct stats_machine machine;
 	struct stats_doc doc;
@@ -131,20 +131,15 @@ struct report {
 static void fill_report(struct run *r, struct report *report)
 {
 	const struct run_config *c = r->config;
-	const struct vcpu *v = r->thread.v;
 
-	report->bt = *bt_stats(r->machine.bt);
-	report->bt.tlb_flushes = v->tlb_flushes;
-	report->bt.exceptions = v->exceptions;
-	report->bt.interrupts = v->interrupts;
-	report->tables[0] = STAT_VALUES(bt_stats_table, &report->bt);
+	report->tables[0] = r->engine->stats(&r->thread);
 	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = 1 };
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,
 		.counted_only = c->clock == CLOCK_INSNS,
 		.run = {
-			.insns = vcpu_insns(v),
+			.insns = r->engine->insns(r->thread.v),
 			.wall_ns = (r->end_ns ? r->end_ns : host_ns()) - r->start_ns,
 			.user_ns = r->thread.user_ns,
 			.rss_bytes = resident(&r->machine),
@@ -175,6 +170,8 @@ static void power_on(struct run *r)
 
 	vcpu_reset(v, false);
 	boot_state_apply(&r->machine.boot, v);
+	if (r->engine->power_on)
+		r->engine->power_on(&r->thread);
 }
 
 /* ACPI S3: only the clock goes on, until it wakes the machine. False: the machine has stopped for good. */
@@ -220,7 +217,7 @@ static void *vcpu_main(void *arg)
 		enum machine_start start;
 		int reason;
 
-		vcpu_loop(&r->thread);
+		r->engine->loop(&r->thread);
 		reason = atomic_load(&m->stop);
 		if (!stop_is_pause(reason) || (reason != STOP_SLEEP && m->no_reboot))
 			break;
@@ -303,7 +300,7 @@ static int exit_code(struct run *r)
 static int start(struct run *r, char *error, size_t n)
 {
 	const struct run_config *c = r->config;
-	struct devices_config devices = { .no_pit = c->no_pit, .testdev = c->testdev };
+	struct devices_config devices = { .no_pit = c->no_pit, .no_irqchip = r->engine->own_irqchip, .testdev = c->testdev };
 	struct machine_config mc = {
 		.name = c->name,
 		.memory = c->memory,
@@ -342,13 +339,6 @@ static int start(struct run *r, char *error, size_t n)
 		r->machine.bus.trace = trace_io;
 	r->machine.clock.source = r->thread.v;
 	r->machine.clock.now = insns_now;
-	r->machine.bt = bt_create(&r->machine, 0);
-	if (!r->machine.bt)
-		goto no_memory;
-	bt_trace(r->machine.bt, c->trace >> TRACE_BIT_translate & 1);
-	err = bt_vcpu_create(r->machine.bt, r->thread.v);
-	if (err)
-		goto no_memory;
 	r->thread.v->apic = lapic_create(&r->machine, r->thread.v);
 	if (!r->thread.v->apic)
 		goto no_memory;
@@ -357,9 +347,9 @@ static int start(struct run *r, char *error, size_t n)
 		if (!r->thread.v->vmx)
 			goto no_memory;
 	}
-	return 0;
+	return r->engine->create(&r->thread, c, error, n);
 no_memory:
-	snprintf(error, n, "%s: not enough memory for a vCPU and its code cache", c->name);
+	snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
 	return EXIT_HOST;
 }
 
@@ -368,38 +358,38 @@ static void end(struct run *r)
 	struct vcpu *v = r->thread.v;
 
 	if (v) {
+		r->engine->destroy(&r->thread);
 		if (v->apic)
 			lapic_destroy(v->apic);
-		if (v->bt)
-			bt_vcpu_destroy(v);
 		vmx_destroy(v->vmx);
 	}
 	r->vcpu[0] = NULL;
-	bt_destroy(r->machine.bt);
-	r->machine.bt = NULL;
 	vcpu_thread_destroy(&r->thread);
 	if (r->machine.name)
 		machine_destroy(&r->machine);
 }
 
+static const struct engine *const ENGINES[] = { [ENGINE_BT] = &engine_bt, [ENGINE_KVM] = &engine_kvm };
+
 int run_vm(const struct run_config *config)
 {
-	struct run r = { .config = config, .main = pthread_self() };
+	struct run r = { .config = config, .engine = ENGINES[config->engine], .main = pthread_self() };
 	struct console_hooks hooks = { .input = console_input, .send_break = console_break, .quit = console_quit, .arg = &r };
 	char error[512];
 	sigset_t set;
 	int code, err;
 
-	if (bt_host_missing()) {
-		fprintf(stderr, "turtles: this host's CPU lacks %s, which translated code needs; a CPU of x86-64-v3 has it\n", bt_host_missing());
-		return EXIT_HOST;
-	}
 	if (model_parse(&r.model, config->cpu, error, sizeof(error))) {
 		fprintf(stderr, "turtles: %s\n", error);
 		return EXIT_USAGE;
 	}
 	if (config->clock == CLOCK_INSNS)
 		model_repeatable(&r.model);
+	code = r.engine->prepare(&r.model, error, sizeof(error));
+	if (code) {
+		fprintf(stderr, "turtles: %s\n", error);
+		return code;
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIG_DONE);

@@ -100,6 +100,8 @@ void vcpu_post(struct vcpu *v, u32 events)
 	pthread_mutex_lock(&t->lock);
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
+	if (t->kick && t->thread)
+		t->kick(t);
 }
 
 void sleep_until(struct vcpu_thread *t, u64 deadline)

@@ -118,11 +118,33 @@ static void what_makes_no_difference_is_accepted(void **state)
 	assert_false(config.no_pit);
 }
 
+static void the_engine_has_a_name_of_ours_and_names_of_qemus(void **state)
+{
+	static const char *const KVM[] = {
+		"-kernel K --engine kvm", "-kernel K -accel kvm", "-kernel K -enable-kvm", "-kernel K -machine pc,accel=kvm",
+		"-kernel K --engine bt -enable-kvm",
+	};
+	static const char *const BT[] = {
+		"-kernel K", "-kernel K --engine bt", "-kernel K -accel tcg", "-kernel K -machine accel=kvm:tcg", "-kernel K -enable-kvm -accel tcg",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(KVM) / sizeof(KVM[0]); i++) {
+		accepted(KVM[i]);
+		assert_int_equal(config.engine, ENGINE_KVM);
+	}
+	for (size_t i = 0; i < sizeof(BT) / sizeof(BT[0]); i++) {
+		accepted(BT[i]);
+		assert_int_equal(config.engine, ENGINE_BT);
+	}
+}
+
 static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
 {
 	(void)state;
-	refused("-kernel K -enable-kvm", "-enable-kvm");
-	refused("-kernel K -machine accel=kvm", "'kvm'");
+	refused("-kernel K -no-kvm-irqchip", "-no-kvm-irqchip");
+	refused("-kernel K --engine vt", "'vt'");
+	refused("-kernel K --engine kvm --clock insns", "--clock insns");
 	refused("-kernel K -machine q35", "'q35'");
 	refused("-kernel K -machine pc,kernel_irqchip=split", "kernel-irqchip=split");
 	refused("-kernel K -machine pc,vmport=on", "vmport=on");
@@ -303,6 +325,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_a_console_on_stdio_and_the_host_clock),
 		cmocka_unit_test(the_command_line_of_kvm_unit_tests_is_accepted),
 		cmocka_unit_test(what_makes_no_difference_is_accepted),
+		cmocka_unit_test(the_engine_has_a_name_of_ours_and_names_of_qemus),
 		cmocka_unit_test(what_would_be_wrong_to_ignore_is_refused_by_name),
 		cmocka_unit_test(wrong_values_are_refused),
 		cmocka_unit_test(too_many_vcpus_are_refused_in_words_that_the_runner_parses),

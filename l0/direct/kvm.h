@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine that runs a whole guest by /dev/kvm: what its files share. The rest of L0 sees engine_kvm only
+ * (run/engine.h); nobody outside this folder includes <linux/kvm.h>.
+ *
+ *	kvm.c          the engine: probe, VM, memory, the run loop
+ *	kvm_exits.c    what an exit means
+ *	kvm_irqchip.c  KVM's interrupt controllers and 8254, and our devices' lines
+ *	kvm_cpuid.c    the CPU model, cut down to what KVM offers
+ *	kvm_state.c    struct vcpu to KVM and back
+ */
+#ifndef L0_DIRECT_KVM_H
+#define L0_DIRECT_KVM_H
+
+#include <linux/kvm.h>
+#include <time.h>
+
+#include "../cpu/vcpu.h"
+#include "../run/loop.h"
+#include "stats.h"
+
+#define KVM_CHIPS 3 /* master and slave 8259, I/O APIC */
+
+struct direct {
+	struct vcpu_thread *thread;
+	int kvm, vm, vcpu; /* file descriptors, -1: none */
+	struct kvm_run *run;
+	size_t run_size;
+	bool pit; /* KVM's 8254 exists */
+	struct kvm_irqchip chips[KVM_CHIPS]; /* at power-on */
+	struct kvm_pit_state2 pit_state; /* the same */
+	timer_t timer; /* in direct_loop() only: wakes the thread for the machine's timers */
+	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
+	u64 look; /* ns at which to see whether the guest has halted for ever */
+	struct direct_stats stats;
+};
+
+/* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
+int kvm_failed(const struct direct *d, const char *call, char *error, size_t n);
+
+/* Interrupt controllers, 8254 unless no_pit, routing, irqchip_set()'s target. 0, or EXIT_HOST with a line in `error`. */
+int kvm_irqchip_create(struct direct *d, bool no_pit, char *error, size_t n);
+bool kvm_irqchip_reset(struct direct *d); /* false: errno */
+
+/* engine.h's prepare(), with /dev/kvm open. */
+int kvm_cpuid_restrict(int kvm, struct cpu_model *model, char *error, size_t n);
+int kvm_cpuid_set(struct direct *d, char *error, size_t n); /* KVM_SET_CPUID2; 0 or EXIT_HOST */
+
+/* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
+const char *kvm_state_put(struct direct *d);
+const char *kvm_state_get(struct direct *d);
+
+/* Do what KVM_RUN returned for; stops the machine if nobody can. Counts it. */
+void kvm_exit(struct direct *d);
+void kvm_exit_interrupted(struct direct *d); /* the same for KVM_RUN's EINTR */
+const char *kvm_exit_name(u32 reason); /* NULL: not in the list */
+
+#endif

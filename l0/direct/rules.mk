@@ -1,0 +1,7 @@
+OBJS += l0/direct/kvm.o
+OBJS += l0/direct/kvm_cpuid.o
+OBJS += l0/direct/kvm_exits.o
+OBJS += l0/direct/kvm_irqchip.o
+OBJS += l0/direct/kvm_state.o
+
+TEST_SCRIPTS += l0/direct/tests/kvm.sh

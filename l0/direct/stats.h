@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What KVM sent us: one row for each exit reason of its API, under the API's name. The row's number in the API is
+ * KVM_EXIT_<name>: exits.c.
+ */
+#ifndef L0_DIRECT_STATS_H
+#define L0_DIRECT_STATS_H
+
+#include "../cpu/types.h"
+
+/* name, kind, description */
+/* clang-format off */
+#define KVM_EXITS(S) \
+	S(UNKNOWN,         counted, "VM exits that KVM doesn't know")                              \
+	S(EXCEPTION,       counted, "exceptions; not on this architecture")                        \
+	S(IO,              counted, "port accesses of the guest")                                  \
+	S(HYPERCALL,       counted, "hypercalls that KVM leaves to user space")                    \
+	S(DEBUG,           counted, "debug events")                                                \
+	S(HLT,             counted, "HLT; KVM's own interrupt controllers wait in the kernel")     \
+	S(MMIO,            counted, "accesses to memory that isn't RAM")                           \
+	S(IRQ_WINDOW_OPEN, counted, "interrupt windows; not with KVM's interrupt controllers")     \
+	S(SHUTDOWN,        counted, "triple faults")                                               \
+	S(FAIL_ENTRY,      counted, "VM entries that the CPU refused")                             \
+	S(INTR,            counted, "KVM_RUN interrupted by a signal: a timer, a stop")            \
+	S(SET_TPR,         counted, "task priority; not with KVM's interrupt controllers")         \
+	S(TPR_ACCESS,      counted, "accesses to the task priority, if asked for")                 \
+	S(NMI,             counted, "NMIs of the host")                                            \
+	S(INTERNAL_ERROR,  counted, "KVM's own failures")                                          \
+	S(IOAPIC_EOI,      counted, "end of interrupt; not with KVM's interrupt controllers")      \
+	S(SYSTEM_EVENT,    counted, "reset or crash by a paravirtual interface")                   \
+	S(X86_RDMSR,       counted, "MSR reads left to user space, if asked for")                  \
+	S(X86_WRMSR,       counted, "MSR writes left to user space, if asked for")
+
+#define DIRECT_STATS(S) \
+	KVM_EXITS(S) \
+	S(others,          counted, "exits for reasons that aren't in this list")                  \
+	S(runs,            counted, "calls of KVM_RUN")                                            \
+	S(irq_lines,       counted, "changes of an interrupt line by a device of ours")
+/* clang-format on */
+
+struct direct_stats {
+#define S(name, kind, text) u64 name;
+	DIRECT_STATS(S)
+#undef S
+};
+
+#endif

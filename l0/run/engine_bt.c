@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The translator as an engine. */
+#include "engine.h"
+
+#include <stdio.h>
+
+#include "../bt/bt.h"
+#include "../cli/config.h"
+#include "../machine/machine.h"
+
+static int prepare(struct cpu_model *model, char *error, size_t n)
+{
+	(void)model;
+	if (!bt_host_missing())
+		return 0;
+	snprintf(error, n, "this host's CPU lacks %s, which translated code needs; a CPU of x86-64-v3 has it", bt_host_missing());
+	return EXIT_HOST;
+}
+
+static int create(struct vcpu_thread *t, const struct run_config *c, char *error, size_t n)
+{
+	struct machine *m = t->v->machine;
+
+	m->bt = bt_create(m, 0);
+	if (m->bt)
+		bt_trace(m->bt, c->trace >> TRACE_BIT_translate & 1);
+	if (!m->bt || bt_vcpu_create(m->bt, t->v)) {
+		snprintf(error, n, "%s: not enough memory for a code cache", c->name);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+static void destroy(struct vcpu_thread *t)
+{
+	struct machine *m = t->v->machine;
+
+	if (t->v->bt)
+		bt_vcpu_destroy(t->v);
+	bt_destroy(m->bt);
+	m->bt = NULL;
+}
+
+static struct stat_values stats(struct vcpu_thread *t)
+{
+	const struct vcpu *v = t->v;
+	struct bt_stats *s = &t->bt_stats;
+
+	*s = *bt_stats(v->machine->bt);
+	s->tlb_flushes = v->tlb_flushes;
+	s->exceptions = v->exceptions;
+	s->interrupts = v->interrupts;
+	return STAT_VALUES(bt_stats_table, s);
+}
+
+const struct engine engine_bt = {
+	.name = "bt",
+	.prepare = prepare,
+	.create = create,
+	.destroy = destroy,
+	.loop = vcpu_loop,
+	.insns = vcpu_insns,
+	.stats = stats,
+};
