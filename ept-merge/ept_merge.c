@@ -323,7 +323,8 @@ enum ept_merge_result ept_tree_fill(struct ept_tree *tree, const struct ept01 *e
 		return m->result;
 	if (m->result == EPT_MERGE_L1 && m->ept12.result != EPT_WALK_PML_FULL)
 		ept_tree_drop(tree, from);
-	if (m->result == EPT_MERGE_OK && !enter(tree, from, m))
+	/* A leaf without any right would be a hole; only an access that asks for none ends there. */
+	if (m->result == EPT_MERGE_OK && m->rights && !enter(tree, from, m))
 		m->result = EPT_MERGE_POOL;
 	return m->result;
 }

@@ -182,6 +182,17 @@ static void memory_types_combine_like_mtrr_and_pat(void **state)
 			}
 }
 
+static void pages_of_which_no_right_is_left_are_not_entered(void **state)
+{
+	(void)state;
+	map(1, EPT_R | WB_TYPE, 1, EPT_X | WB_TYPE);
+	assert_int_equal(translate(FROM, EPT_ACC_LINEAR), EPT_MERGE_OK);
+	assert_int_equal(m.rights, 0);
+	assert_int_equal(f.cache.stats.pool_pages, 1);
+	assert_int_equal(translate(FROM, LOAD), EPT_MERGE_L0);
+	assert_int_equal(translate(FROM, FETCH), EPT_MERGE_L1);
+}
+
 static void a_hole_in_ept12_is_for_l1_and_one_in_ept01_for_l0(void **state)
 {
 	(void)state;
@@ -312,7 +323,18 @@ static void reading_guest_paging_structures_with_ad_flags_dirties_them(void **st
 	assert_int_equal(translate(FROM, STRUCTURE), EPT_MERGE_OK);
 	assert_false(m.hit);
 	assert_int_equal(m.rights, EPT_RIGHT_R);
+	assert_int_equal(m.ept01.refs, 8); /* it was asked twice */
 	assert_int_equal(translate(FROM, LOAD), EPT_MERGE_OK);
+	assert_true(m.hit);
+	/* where EPT01 has dirty flags too, they are set, so that the next one is a hit */
+	f.ept01.space.format.features |= EPT_USES_AD;
+	bench_cache(&f, POOL_PAGES, TREES);
+	use(true, false);
+	map(1, RWX | WB_TYPE, 1, RWX | WB_TYPE);
+	assert_int_equal(translate(FROM, STRUCTURE), EPT_MERGE_OK);
+	assert_int_equal(m.rights, EPT_RIGHTS_ALL);
+	assert_int_equal(m.ept01.refs, 4);
+	assert_int_equal(translate(FROM, STRUCTURE), EPT_MERGE_OK);
 	assert_true(m.hit);
 }
 
@@ -516,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup(pages_larger_than_ept02_may_have_are_entered_in_pieces, setup),
 		cmocka_unit_test_setup(rights_are_what_both_levels_give_for_every_pair, setup),
 		cmocka_unit_test_setup(memory_types_combine_like_mtrr_and_pat, setup),
+		cmocka_unit_test_setup(pages_of_which_no_right_is_left_are_not_entered, setup),
 		cmocka_unit_test_setup(a_hole_in_ept12_is_for_l1_and_one_in_ept01_for_l0, setup),
 		cmocka_unit_test_setup(misconfigurations_are_for_l1_in_ept12_and_for_l0_in_ept01, setup),
 		cmocka_unit_test_setup(a_right_that_l1_adds_is_seen_without_invept_and_one_it_takes_after_invept, setup),
