@@ -227,6 +227,7 @@ static bool has_table(const struct stats_doc *doc, const char *key)
 
 void stats_summary(FILE *to, const struct stats_doc *doc)
 {
+	static const char *const LISTED[] = { "direct", "kvm" };
 	u64 blocks = stats_get(doc, "bt", "blocks"), translated = stats_get(doc, "bt", "insns");
 	u64 translate_ns = stats_get(doc, "bt", "translate_ns");
 	const struct run_stats *run = &doc->run;
@@ -235,7 +236,8 @@ void stats_summary(FILE *to, const struct stats_doc *doc)
 		fprintf(to, "wall time to user space        %10.2f s\n", (double)run->user_ns / 1e9);
 	fprintf(to, "wall time in all               %10.2f s\n", (double)run->wall_ns / 1e9);
 	for (size_t m = 0; m < doc->machine_count; m++)
-		list_numbers(to, &doc->machines[m], "direct");
+		for (size_t i = 0; i < sizeof(LISTED) / sizeof(LISTED[0]); i++)
+			list_numbers(to, &doc->machines[m], LISTED[i]);
 	if (!has_table(doc, "bt"))
 		return;
 	fprintf(to, "guest instructions             %10.1f M\n", (double)run->insns / 1e6);

@@ -66,7 +66,7 @@ struct stat_values {
 struct run_stats {
 	RUN_STATS(STAT_FIELD)
 };
-extern const struct stat_table run_stats_table, bt_stats_table, direct_stats_table;
+extern const struct stat_table run_stats_table, bt_stats_table, direct_stats_table, kvm_stats_table;
 
 /* every table there is; NULL ends the list */
 extern const struct stat_table *const STAT_TABLES[];
@@ -98,7 +98,7 @@ u64 stats_get(const struct stats_doc *doc, const char *key, const char *name);
 
 /*
  * The short summary of --summary. What it says of the translator comes from the table "bt": blocks, insns,
- * translate_ns. Of "direct" it shows every number that isn't zero.
+ * translate_ns. Of "direct" and "kvm" it shows every number that isn't zero.
  */
 void stats_summary(FILE *to, const struct stats_doc *doc);
 

@@ -295,9 +295,14 @@ static u64 insns(const struct vcpu *v)
 	return 0;
 }
 
-static struct stat_values stats(struct vcpu_thread *t)
+static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
-	return STAT_VALUES(direct_stats_table, &t->direct->stats);
+	struct direct *d = t->direct;
+
+	kvm_stats_read(d);
+	tables[0] = STAT_VALUES(direct_stats_table, &d->stats);
+	tables[1] = STAT_VALUES(kvm_stats_table, &d->kvm_stats);
+	return 2;
 }
 
 const struct engine engine_kvm = {

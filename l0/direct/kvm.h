@@ -8,6 +8,7 @@
  *	kvm_irqchip.c  KVM's interrupt controllers and 8254, and our devices' lines
  *	kvm_cpuid.c    the CPU model, cut down to what KVM offers
  *	kvm_state.c    struct vcpu to KVM and back
+ *	kvm_stats.c    KVM's own counters
  */
 #ifndef L0_DIRECT_KVM_H
 #define L0_DIRECT_KVM_H
@@ -33,6 +34,7 @@ struct direct {
 	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
 	u64 look; /* ns at which to see whether the guest has halted for ever */
 	struct direct_stats stats;
+	struct kvm_stats kvm_stats; /* as of the last kvm_stats_read() */
 };
 
 /* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
@@ -49,6 +51,9 @@ int kvm_cpuid_set(struct direct *d, char *error, size_t n); /* KVM_SET_CPUID2; 0
 /* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
 const char *kvm_state_put(struct direct *d);
 const char *kvm_state_get(struct direct *d);
+
+/* KVM's counters into d->kvm_stats; those that it doesn't have stay 0. Any thread. */
+void kvm_stats_read(struct direct *d);
 
 /* Do what KVM_RUN returned for; stops the machine if nobody can. Counts it. */
 void kvm_exit(struct direct *d);

@@ -38,6 +38,34 @@
 	S(irq_lines,       counted, "changes of an interrupt line by a device of ours")
 /* clang-format on */
 
+/* KVM's statistics of a vCPU under their own names: KVM_GET_STATS_FD */
+/* clang-format off */
+#define KVM_STATS(S) \
+	S(exits,             counted, "VM exits")                                                    \
+	S(io_exits,          counted, "exits to user space for a port")                              \
+	S(mmio_exits,        counted, "exits to user space for memory that isn't RAM")               \
+	S(signal_exits,      counted, "exits to user space for a signal")                            \
+	S(irq_window_exits,  counted, "VM exits because the guest can take an interrupt now")        \
+	S(nmi_window_exits,  counted, "VM exits because the guest can take an NMI now")              \
+	S(halt_exits,        counted, "HLT")                                                         \
+	S(irq_exits,         counted, "VM exits for an interrupt of the host")                       \
+	S(irq_injections,    counted, "interrupts injected")                                         \
+	S(nmi_injections,    counted, "NMIs injected")                                               \
+	S(pf_taken,          counted, "page faults that KVM handled")                                \
+	S(invlpg,            counted, "INVLPG")                                                      \
+	S(hypercalls,        counted, "hypercalls")                                                  \
+	S(insn_emulation,    counted, "instructions emulated")                                       \
+	S(l1d_flush,         counted, "flushes of the first-level data cache")                       \
+	S(host_state_reload, counted, "times that the host's state was loaded again")                \
+	S(nested_run,        counted, "VM entries of the guest's own guests")
+/* clang-format on */
+
+struct kvm_stats {
+#define S(name, kind, text) u64 name;
+	KVM_STATS(S)
+#undef S
+};
+
 struct direct_stats {
 #define S(name, kind, text) u64 name;
 	DIRECT_STATS(S)

@@ -12,6 +12,8 @@
 struct run_config;
 struct cpu_model;
 
+#define ENGINE_TABLES 2
+
 struct engine {
 	const char *name; /* as --engine spells it */
 	bool own_irqchip; /* brings 8259s, I/O APIC, 8254 and local APICs: the machine's are not on its bus */
@@ -32,8 +34,8 @@ struct engine {
 	void (*loop)(struct vcpu_thread *t);
 	/* Guest instructions so far, 0 if nobody counts. */
 	u64 (*insns)(const struct vcpu *v);
-	/* The engine's numbers; any thread, the values stay valid until the next call. */
-	struct stat_values (*stats)(struct vcpu_thread *t);
+	/* The engine's numbers, one table or more; any thread, the values stay valid until the next call. Returns how many tables. */
+	size_t (*stats)(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES]);
 };
 
 extern const struct engine engine_bt; /* run/engine_bt.c */

@@ -41,7 +41,7 @@ static void destroy(struct vcpu_thread *t)
 	m->bt = NULL;
 }
 
-static struct stat_values stats(struct vcpu_thread *t)
+static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
 	const struct vcpu *v = t->v;
 	struct bt_stats *s = &t->bt_stats;
@@ -50,7 +50,8 @@ static struct stat_values stats(struct vcpu_thread *t)
 	s->tlb_flushes = v->tlb_flushes;
 	s->exceptions = v->exceptions;
 	s->interrupts = v->interrupts;
-	return STAT_VALUES(bt_stats_table, s);
+	tables[0] = STAT_VALUES(bt_stats_table, s);
+	return 1;
 }
 
 const struct engine engine_bt = {

@@ -123,7 +123,7 @@ static u64 resident(const struct machine *m)
 }
 
 struct report {
-	struct stat_values tables[1];
+	struct stat_values tables[ENGINE_TABLES];
 	struct stats_machine machine;
 	struct stats_doc doc;
 };
@@ -131,9 +131,9 @@ struct report {
 static void fill_report(struct run *r, struct report *report)
 {
 	const struct run_config *c = r->config;
+	size_t tables = r->engine->stats(&r->thread, report->tables);
 
-	report->tables[0] = r->engine->stats(&r->thread);
-	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = 1 };
+	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = tables };
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,
