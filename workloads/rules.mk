@@ -25,6 +25,16 @@ $(GUEST)/vmlinuz: | $(PACKAGES)-guest
 $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(GUEST_PROGRAMS) $(GUEST)/vmlinuz
 	workloads/initramfs.sh $(GUEST) $(GUEST_PROGRAMS)
 
+# L1 with Debian's KVM, this turtles as its VMM, and what L2 boots
+$(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested $(GUEST)/initramfs.cpio $(BUILD)/turtles
+	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles
+
+demo-nested: $(BUILD)/turtles $(GUEST)/nested.cpio
+	$(BUILD)/turtles run --cpu Skylake-Server,+vmx --memory 1024 --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/nested.cpio \
+		--append 'console=ttyS0 panic=-1 rdinit=/nested turtles.run=demo' --no-reboot --summary
+
+.PHONY: demo-nested
+
 guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio
 
 TESTS += test_wild
