@@ -15,3 +15,5 @@ TESTS += test_vmcs_fields
 TEST_OBJS_test_vmcs_fields := vmcs-shadow/tests/test_vmcs_fields.o vmcs-shadow/tests/golden.o
 TESTS += test_vmx_caps
 TEST_OBJS_test_vmx_caps := vmcs-shadow/tests/test_vmx_caps.o vmcs-shadow/tests/golden.o
+TESTS += test_vmcs_entry_oracle
+TEST_OBJS_test_vmcs_entry_oracle := vmcs-shadow/tests/test_entry_oracle.o vmcs-shadow/tests/oracle.o vmcs-shadow/tests/golden.o
