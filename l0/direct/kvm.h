@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "../cpu/vcpu.h"
+#include "../devices/irqchip.h"
 #include "../run/loop.h"
 #include "stats.h"
 
@@ -28,6 +29,7 @@ struct direct {
 	struct kvm_run *run;
 	size_t run_size;
 	bool pit; /* KVM's 8254 exists */
+	bool line[IOAPIC_PINS]; /* levels of our devices' pins, as KVM was told */
 	struct kvm_irqchip chips[KVM_CHIPS]; /* at power-on */
 	struct kvm_pit_state2 pit_state; /* the same */
 	timer_t timer; /* in direct_loop() only: wakes the thread for the machine's timers */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-#include "../devices/irqchip.h"
 #include "../machine/machine.h"
 
 #define PIC_INPUTS 16
@@ -16,14 +15,22 @@
 #define TIMER_GSI 0
 #define TIMER_PIN 2
 
-static void set_line(void *arg, unsigned int gsi, bool level)
+static void pass_level(struct direct *d, unsigned int gsi, bool level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
-	struct direct *d = arg;
 
 	__atomic_fetch_add(&d->stats.irq_lines, 1, __ATOMIC_RELAXED);
 	if (ioctl(d->vm, KVM_IRQ_LINE, &irq))
 		machine_stop(d->thread->v->machine, STOP_INTERNAL, 0, "KVM: can't set interrupt line %u", gsi);
+}
+
+/* A serial port says what its line is at every access: only changes are worth a call. */
+static void set_line(void *arg, unsigned int gsi, bool level)
+{
+	struct direct *d = arg;
+
+	if (__atomic_exchange_n(&d->line[gsi], level, __ATOMIC_ACQ_REL) != level)
+		pass_level(d, gsi, level);
 }
 
 static bool set_routing(struct direct *d)
@@ -67,6 +74,12 @@ bool kvm_irqchip_reset(struct direct *d)
 	for (u32 i = 0; i < KVM_CHIPS; i++)
 		if (ioctl(d->vm, KVM_SET_IRQCHIP, &d->chips[i]))
 			return false;
+	/* the lines are the devices' and keep their levels */
+	for (unsigned int gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+		pass_level(d, gsi, false);
+		if (__atomic_load_n(&d->line[gsi], __ATOMIC_ACQUIRE))
+			pass_level(d, gsi, true);
+	}
 	return !d->pit || !ioctl(d->vm, KVM_SET_PIT2, &d->pit_state);
 }
 
