@@ -261,7 +261,7 @@ static const struct {
 	const char *name, *values;
 } MACHINE_PROPERTIES[] = {
 	/* clang-format off */
-	{ "kernel-irqchip",  "off" },
+	{ "kernel-irqchip",  "on off" },
 	{ "pit",             "on off" },
 	{ "pic",             "on auto" },
 	{ "acpi",            "on auto" },
@@ -292,6 +292,8 @@ static int set_machine_property(struct option_parse *p, struct value_pair *pair)
 					    MACHINE_PROPERTIES[i].values);
 		if (!strcmp(pair->key, "pit"))
 			p->config->no_pit = !strcmp(pair->value, "off");
+		if (!strcmp(pair->key, "kernel-irqchip"))
+			p->kernel_irqchip = !strcmp(pair->value, "on") ? "on" : "off";
 		return 0;
 	}
 	return option_error(p, "property '%s' is not available", pair->key);

@@ -97,6 +97,13 @@ static int finish(struct option_parse *p)
 	p->spelled = "--clock insns";
 	if (c->clock == CLOCK_INSNS && c->engine != ENGINE_BT)
 		return option_error(p, "only --engine bt counts instructions");
+	p->spelled = "--trace-log";
+	if (c->trace && c->engine != ENGINE_BT)
+		return option_error(p, "only --engine bt sees what can be traced");
+	p->spelled = "-machine";
+	if (p->kernel_irqchip && strcmp(p->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
+		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->kernel_irqchip,
+				    c->engine == ENGINE_KVM ? "kvm" : "bt");
 	p->spelled = "--kernel";
 	if (!c->kernel)
 		return option_error(p, "missing; turtles has no firmware that could boot anything else");

@@ -62,6 +62,7 @@ struct option_parse {
 	enum cli_action action;
 	unsigned int serials; /* --serial seen so far */
 	bool nodefaults;
+	const char *kernel_irqchip; /* -machine kernel-irqchip: on, off; NULL: not said */
 	const char *spelled;
 	char *error;
 	size_t error_size;

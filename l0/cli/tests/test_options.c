@@ -122,7 +122,7 @@ static void the_engine_has_a_name_of_ours_and_names_of_qemus(void **state)
 {
 	static const char *const KVM[] = {
 		"-kernel K --engine kvm", "-kernel K -accel kvm", "-kernel K -enable-kvm", "-kernel K -machine pc,accel=kvm",
-		"-kernel K --engine bt -enable-kvm",
+		"-kernel K --engine bt -enable-kvm", "-kernel K -machine kernel_irqchip=on -accel kvm",
 	};
 	static const char *const BT[] = {
 		"-kernel K", "-kernel K --engine bt", "-kernel K -accel tcg", "-kernel K -machine accel=kvm:tcg", "-kernel K -enable-kvm -accel tcg",
@@ -145,6 +145,9 @@ static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
 	refused("-kernel K -no-kvm-irqchip", "-no-kvm-irqchip");
 	refused("-kernel K --engine vt", "'vt'");
 	refused("-kernel K --engine kvm --clock insns", "--clock insns");
+	refused("-kernel K --engine kvm --trace-log io", "--trace-log");
+	refused("-kernel K --engine kvm -machine pc,kernel_irqchip=off", "kernel-irqchip=off");
+	refused("-kernel K -machine pc,kernel_irqchip=on", "kernel-irqchip=on");
 	refused("-kernel K -machine q35", "'q35'");
 	refused("-kernel K -machine pc,kernel_irqchip=split", "kernel-irqchip=split");
 	refused("-kernel K -machine pc,vmport=on", "vmport=on");
