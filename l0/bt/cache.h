@@ -53,6 +53,12 @@ struct bt_block {
 	struct bt_exit exit[2];
 };
 
+/*
+ * Besides a number of bytes, what a jump that faults has to undo: LOOP's rCX of n bits. FALLS: it is no jump, or one that isn't
+ * taken (exit 1 of a block), so that the instruction is complete and the next one faults. Odd, as no push or pop is.
+ */
+enum { UNDO_COUNT16 = 1, UNDO_COUNT32 = 3, UNDO_COUNT64 = 5, UNDO_FALLS = 7 };
+
 struct translate_scratch;
 
 struct bt {

@@ -38,6 +38,7 @@ struct cold {
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */
 	u32 desc;
 	s64 delta; /* JUMP: target - rip_base */
+	int undo; /* JUMP: lower_jump_cache() */
 	struct enc seq[SEQ_MAX];
 };
 
@@ -87,6 +88,8 @@ u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias);
 void lower_offset_to(struct lower *l, const ZydisDecodedOperand *o, u8 to, unsigned int bytes);
 /* The same as linear address; size and rw for the checks of segments that aren't flat. */
 u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw);
+/* Segment checks don't apply to this operand: flat, or 64-bit mode. */
+bool lower_is_flat(const struct lower *l, const ZydisDecodedOperand *o);
 /* TA holds an offset in `seg`: make it linear. */
 void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw);
 /*
@@ -117,10 +120,15 @@ void lower_set_flag(struct lower *l, unsigned int bit);
 /* lower_system.c: each has conditions on the mode, which rules.c knows */
 lower_fn lower_cli, lower_sti, lower_cld, lower_std, lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc, lower_stac_clac;
 /* lower_flow.c */
+/* #GP(0) if scratch[1] isn't within CS' limit */
+void lower_check_ip(struct lower *l);
 lower_fn lower_jmp, lower_jcc, lower_call, lower_ret, lower_loop, lower_jcxz;
 void lower_exit(struct lower *l, int exit, s64 delta);
 void lower_exit_cold(struct lower *l, struct cold *c);
-/* TA = linear address of the target: look it up and go. undo: bytes to add to the stack pointer if the target is bad. */
+/*
+ * TA = linear address of the target: look it up and go. undo: bytes to add to the stack pointer if the target is bad, or
+ * one of UNDO_*.
+ */
 void lower_jump_cache(struct lower *l, int undo);
 /* lower_stack.c */
 lower_fn lower_push, lower_pop, lower_leave;

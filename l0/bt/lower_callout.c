@@ -12,6 +12,18 @@ static void callout(struct lower *l, insn_fn *fn, u64 args, bool end)
 	emit_call(e, l->bt->thunk.callout);
 }
 
+static void insn_check_ip(struct vcpu *v, union insn_args a)
+{
+	(void)a;
+	if ((u32)v->scratch[1] > v->seg[CS].limit)
+		raise_gp(v, 0);
+}
+
+void lower_check_ip(struct lower *l)
+{
+	callout(l, insn_check_ip, 0, false);
+}
+
 static enum sreg sreg_operand(const struct insn *i)
 {
 	unsigned int k;

@@ -117,29 +117,39 @@ static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
 	*c = (struct cold){ .kind = COLD_CHAIN, .from = place, .exit = exit };
 }
 
-void lower_exit(struct lower *l, int exit, s64 delta)
+static void exit_undo(struct lower *l, int exit, s64 delta, int undo)
 {
 	if (chainable(l, delta)) {
 		chain_from(l, exit, delta, emit_jmp_fwd(&l->e));
 		return;
 	}
 	target_linear(l, delta);
-	lower_jump_cache(l, 0);
+	lower_jump_cache(l, undo);
+}
+
+void lower_exit(struct lower *l, int exit, s64 delta)
+{
+	exit_undo(l, exit, delta, exit ? UNDO_FALLS : 0);
 }
 
 void lower_exit_cold(struct lower *l, struct cold *c)
 {
 	target_linear(l, c->delta);
-	lower_jump_cache(l, 0);
+	lower_jump_cache(l, c->undo);
 }
 
 /* A conditional jump's rel32 at `place` leads to rip_base + delta. */
-static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
+static void exit_from_undo(struct lower *l, int exit, s64 delta, u8 *place, int undo)
 {
 	if (chainable(l, delta))
 		chain_from(l, exit, delta, place);
 	else
-		l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit };
+		l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit, .undo = undo };
+}
+
+static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
+{
+	exit_from_undo(l, exit, delta, place, exit ? UNDO_FALLS : 0);
 }
 
 void lower_jcc(struct lower *l)
@@ -201,18 +211,33 @@ static void push_return(struct lower *l)
 	lower_push_reg(l, size, H_NONE, false, 0);
 }
 
+/* The end of CS may be in reach: SDM vol. 2, "CALL" looks at the limit before it pushes. */
+static bool near_limit(const struct lower *l)
+{
+	return l->step && !(l->mode & MODE_FLAT_CS);
+}
+
 void lower_call(struct lower *l)
 {
 	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
 	struct emit *e = &l->e;
 
 	if (l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		if (near_limit(l)) {
+			ip_of(l, TA, branch_delta(l));
+			if (size == 2)
+				emit_mov_rr(e, 2, TA, TA);
+			emit_store(e, 8, MEM_VCPU(OFF(scratch[1])), TA);
+			lower_check_ip(l);
+		}
 		push_return(l);
-		lower_exit(l, 0, branch_delta(l));
+		exit_undo(l, 0, branch_delta(l), (int)size);
 		return;
 	}
 	read_target(l);
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[1])), TA);
+	if (near_limit(l))
+		lower_check_ip(l);
 	push_return(l);
 	emit_load(e, 8, TA, MEM_VCPU(OFF(scratch[1])));
 	ip_to_linear(l, true);
@@ -260,6 +285,7 @@ void lower_jcxz(struct lower *l)
 void lower_loop(struct lower *l)
 {
 	unsigned int bytes = l->i->z.address_width / 8;
+	int undo = bytes == 2 ? UNDO_COUNT16 : bytes == 4 ? UNDO_COUNT32 : UNDO_COUNT64;
 	u8 cx = guest_reg_home[RCX];
 	struct emit *e = &l->e;
 	u8 *zero;
@@ -274,13 +300,13 @@ void lower_loop(struct lower *l)
 	zero = emit_jrcxz_fwd(e);
 	switch (l->i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_LOOPE:
-		exit_from(l, 0, branch_delta(l), emit_jcc_fwd(e, 4));
+		exit_from_undo(l, 0, branch_delta(l), emit_jcc_fwd(e, 4), undo);
 		break;
 	case ZYDIS_MNEMONIC_LOOPNE:
-		exit_from(l, 0, branch_delta(l), emit_jcc_fwd(e, 5));
+		exit_from_undo(l, 0, branch_delta(l), emit_jcc_fwd(e, 5), undo);
 		break;
 	default:
-		exit_from(l, 0, branch_delta(l), emit_jmp_fwd(e));
+		exit_from_undo(l, 0, branch_delta(l), emit_jmp_fwd(e), undo);
 	}
 	emit_patch8(e, zero);
 	exit_from(l, 1, next_delta(l), emit_jmp_fwd(e));

@@ -155,6 +155,11 @@ static bool seg_flat(const struct lower *l, enum sreg seg)
 	}
 }
 
+bool lower_is_flat(const struct lower *l, const ZydisDecodedOperand *o)
+{
+	return l->cs64 || seg_flat(l, sreg_of(o));
+}
+
 void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 {
 	struct emit *e = &l->e;

@@ -33,6 +33,34 @@ static bool has_vector_operand(const struct insn *i)
 	       i->z.meta.isa_set == ZYDIS_ISA_SET_X87 || i->z.meta.isa_set == ZYDIS_ISA_SET_SSEMXCSR;
 }
 
+/* Is there a 16-bit operand, implied or not? LFENCE, MOVNTI and others have an operand size of 16 in 16-bit code, and no use for it. */
+static bool has_word_operand(const struct insn *i)
+{
+	unsigned int k;
+
+	for (k = 0; k < i->z.operand_count; k++) {
+		const ZydisDecodedOperand *o = &i->op[k];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER ? ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_GPR16 : o->size == 16)
+			return true;
+	}
+	return false;
+}
+
+/* x87's environment and state have 14 and 94 bytes with an operand size of 16 */
+static bool is_x87_environment(const struct insn *i)
+{
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_FLDENV:
+	case ZYDIS_MNEMONIC_FNSTENV:
+	case ZYDIS_MNEMONIC_FRSTOR:
+	case ZYDIS_MNEMONIC_FNSAVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct enc lower_base_enc(const struct lower *l)
 {
 	const struct insn *i = l->i;
@@ -78,7 +106,7 @@ struct enc lower_base_enc(const struct lower *l)
 		c.p66 = true;
 	} else if ((l->mode & MODE_CS_MASK) == MODE_CS16) {
 		/* The default is 16 bits there, 32 here. */
-		c.p66 = z->operand_width == 16 && !has_vector_operand(i);
+		c.p66 = z->operand_width == 16 && (is_x87_environment(i) || (!has_vector_operand(i) && has_word_operand(i)));
 	} else {
 		c.p66 = raw66;
 	}

@@ -232,6 +232,9 @@ void lower_plain(struct lower *l)
 		emit_enc(e, &c);
 	} else {
 		size = m->size / 8;
+		/* a pending x87 exception comes before the segment's faults, too */
+		if ((x87_desc(i, m) & DESC_X87) && !lower_is_flat(l, m))
+			emit8(e, 0x9b); /* fwait */
 		a = lower_linear(l, m, 0, size, lower_rw(m));
 		c.is_mem = true;
 		c.mem = lower_host_mem(a);

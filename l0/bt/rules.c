@@ -125,6 +125,7 @@ static const struct {
 	X(VMPTRST, vmptrst, RULE_END) X(VMREAD, vmread, RULE_END) X(VMWRITE, vmwrite, RULE_END) X(VMLAUNCH, vmlaunch, RULE_END) \
 	X(VMRESUME, vmresume, RULE_END) X(VMCALL, vmcall, RULE_END) X(VMFUNC, vmfunc, RULE_END) X(INVEPT, invept, RULE_END) \
 	X(INVVPID, invvpid, RULE_END) \
+	X(FNSTENV, fnstenv, RULE_END) X(FNSAVE, fnsave, RULE_END) \
 	X(FXSAVE, fxsave, RULE_END | RULE_WIDE)     X(FXSAVE64, fxsave, RULE_END | RULE_WIDE) \
 	X(FXRSTOR, fxrstor, RULE_END | RULE_WIDE)   X(FXRSTOR64, fxrstor, RULE_END | RULE_WIDE) \
 	X(XSAVE, xsave, RULE_END | RULE_WIDE)       X(XSAVE64, xsave, RULE_END | RULE_WIDE) \

@@ -125,6 +125,17 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	return cache_rx(bt, b->code);
 }
 
+/*
+ * Code close to the end of a segment runs one instruction at a time, in blocks that nobody else finds: whether it is inside the
+ * limit depends on this CS, and blocks don't know theirs.
+ */
+#define LIMIT_MARGIN (BLOCK_MAX_INSNS * 15)
+
+static bool near_limit(const struct vcpu *v)
+{
+	return !(v->mode & MODE_FLAT_CS) && v->rip + LIMIT_MARGIN > v->seg[CS].limit;
+}
+
 /* Where to go on at v->rip: translated code, or out to the run loop. */
 static u8 *next(struct vcpu *v)
 {
@@ -157,7 +168,7 @@ static u8 *next(struct vcpu *v)
 		tlb_flush_code(v->tlb);
 		v->tlb->jc_other_mode = v->mode;
 	}
-	single = b->single || v->intr_shadow;
+	single = b->single || v->intr_shadow || near_limit(v);
 	b->single = false;
 	v->scratch[3] = linear;
 	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == -linear)
@@ -192,15 +203,50 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	return code;
 }
 
-/* A jump to a non-canonical address faults itself, so it hasn't moved the stack pointer either. */
+/* what a jump has done to the stack pointer or rCX already: lower_jump_cache() */
+static void undo_jump(struct vcpu *v, int undo)
+{
+	u64 sp = v->gpr[RSP] + (u64)(s64)undo;
+
+	switch (undo) {
+	case UNDO_COUNT16:
+		v->gpr[RCX] = (v->gpr[RCX] & ~0xffffull) | (u16)(v->gpr[RCX] + 1);
+		return;
+	case UNDO_COUNT32:
+		v->gpr[RCX] = (u32)(v->gpr[RCX] + 1);
+		return;
+	case UNDO_COUNT64:
+		v->gpr[RCX]++;
+		return;
+	default:
+		break;
+	}
+	if ((v->mode & MODE_CS_MASK) == MODE_CS64)
+		v->gpr[RSP] = sp;
+	else if (v->mode & MODE_SS32)
+		v->gpr[RSP] = (u32)sp;
+	else
+		v->gpr[RSP] = (v->gpr[RSP] & ~0xffffull) | (u16)sp;
+}
+
+/* A jump to a non-canonical address or beyond CS' limit faults itself, so it hasn't changed anything. */
 static void check_target(struct vcpu *v, u64 linear, u32 desc)
 {
-	if (desc && (v->mode & MODE_CS_MASK) == MODE_CS64 && !mmu_canonical(v, linear)) {
-		v->bt->fixup = 1;
-		set_rip(v, DESC_OFFSET(desc));
-		v->gpr[RSP] += (s32)(desc & 4095) - 2048;
-		raise_gp(v, 0);
-	}
+	int undo = (int)(desc & 4095) - 2048;
+	bool bad;
+
+	if (!desc || undo == UNDO_FALLS)
+		return;
+	if ((v->mode & MODE_CS_MASK) == MODE_CS64)
+		bad = !mmu_canonical(v, linear);
+	else
+		bad = !(v->mode & MODE_FLAT_CS) && wrap(v, linear - v->code_base) > v->seg[CS].limit;
+	if (!bad)
+		return;
+	v->bt->fixup = 1;
+	set_rip(v, DESC_OFFSET(desc));
+	undo_jump(v, undo);
+	raise_gp(v, 0);
 }
 
 u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)

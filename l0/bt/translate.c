@@ -92,8 +92,14 @@ static void fix_base(struct insn *i)
 		}
 }
 
-/* Decode what begins `at` bytes behind the block's start. False: it needs the second page. */
-static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool last)
+/* SDM vol. 3, "Limit Checking": an instruction that crosses the end of CS is #GP(0) */
+static bool beyond_limit(const struct vcpu *v, unsigned int length)
+{
+	return !(v->mode & MODE_FLAT_CS) && v->rip + length - 1 > v->seg[CS].limit;
+}
+
+/* Decode the instruction at `bytes`, of which there are n. False: it needs the second page. */
+static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool single, bool last)
 {
 	ZyanStatus s;
 	unsigned int k;
@@ -108,6 +114,8 @@ static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigne
 	for (k = 0; k < i->z.length && k < 16; k++)
 		i->bytes[k] = ZYAN_SUCCESS(s) ? bytes[k] : 0;
 	i->rule = lower_rule_for(v, i);
+	if (single && beyond_limit(v, i->z.length))
+		i->rule = lower_rule_too_long();
 	if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || (s == ZYDIS_STATUS_NO_MORE_DATA && n >= 15))
 		i->rule = lower_rule_too_long();
 	return true;
@@ -138,7 +146,7 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 		struct insn *i = &l->insn[n];
 
 		i->offset = (linear & 4095) + at;
-		if (!decode_one(&d, i, f->host + at, f->left - at, v, false)) {
+		if (!decode_one(&d, i, f->host + at, f->left - at, v, single, false)) {
 			struct mmu_page page;
 			u64 second = (linear | 4095) + 1;
 			unsigned int k, rest = f->left - at;
@@ -149,6 +157,8 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 				break; /* a block of its own, next time */
 			if (!l->cs64)
 				second = (u32)second;
+			if (single && beyond_limit(v, rest + 1))
+				raise_gp(v, 0); /* before any page fault */
 			if (!mmu_walk(v, second, mmu_data(v, ACC_EXEC), &page, &error))
 				raise_page_fault(v, second, error);
 			p = ram_page(v, page.gpa);
@@ -158,7 +168,7 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 				f->joined[k] = f->host[at + k];
 			for (k = 0; k < 16; k++)
 				f->joined[rest + k] = p[k];
-			decode_one(&d, i, f->joined, rest + 16, v, true);
+			decode_one(&d, i, f->joined, rest + 16, v, single, true);
 			f->phys2 = page.gpa;
 			n++;
 			at += i->z.length;

@@ -79,6 +79,8 @@ typedef void insn_fn(struct vcpu *v, union insn_args a);
 	X(xgetbv) X(xsetbv) X(rdpkru) X(wrpkru) X(rdrand) X(rdseed) \
 	/* msr.c, cpuid.c */ \
 	X(rdmsr) X(wrmsr) X(rdtsc) X(rdtscp) X(rdpmc) X(rdpid) X(cpuid) \
+	/* x87.c: memory at ea */ \
+	X(fnstenv) X(fnsave) \
 	/* xsave.c: memory at ea */ \
 	X(fxsave) X(fxrstor) X(xsave) X(xsavec) X(xsaveopt) X(xsaves) X(xrstor) X(xrstors)
 

@@ -20,6 +20,7 @@ GENERAL_OBJS += l0/cpu/string.o
 GENERAL_OBJS += l0/cpu/task.o
 GENERAL_OBJS += l0/cpu/state.o
 GENERAL_OBJS += l0/cpu/xsave.o
+GENERAL_OBJS += l0/cpu/x87.o
 OBJS += l0/cpu/dump.o
 TESTS += test_paging
 TEST_OBJS_test_paging := l0/cpu/tests/test_paging.o l0/cpu/tests/vcpu_bench.o l0/cpu/tests/walker.o

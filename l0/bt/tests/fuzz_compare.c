@@ -78,6 +78,35 @@ static bool is_wide_at(const struct comparison *x, const struct fuzz_result *r)
 	return item >= 0 && item < x->p->count && x->p->items[item].wide;
 }
 
+/* AMD CPUs have been seen to take a LOOP once and then let it fault, with nothing wrong about it, where it ends at CS' limit. */
+static bool is_loop_at_end(const struct comparison *x)
+{
+	const u32 limit = 0x12fff; /* FUZZ_LDT: code32 */
+
+	if (x->item < 0 || x->item >= x->p->count || fuzz_mode(x->c)->bits != 32 || !fuzz_mode(x->c)->code_base)
+		return false;
+	return x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_LOOP && x->reference->out.rip + 2 == limit + 1;
+}
+
+static bool is_x87_store_at(const struct comparison *x)
+{
+	return x->item >= 0 && x->item < x->p->count &&
+	       (x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FSTP || x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FBSTP);
+}
+
+/* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */
+static bool has_enter_on_16_bits(const struct comparison *x)
+{
+	unsigned int i;
+
+	if (fuzz_mode(x->c)->stack_bits != 16)
+		return false;
+	for (i = 0; i < x->p->count; i++)
+		if (x->p->items[i].mnemonic == ZYDIS_MNEMONIC_ENTER)
+			return true;
+	return false;
+}
+
 /*
  * Ends of the reference that can't be held against the subject. The host may be an AMD CPU, but what the guest sees is
  * an Intel one: where the two manuals disagree, nothing is to be learnt.
@@ -115,6 +144,13 @@ static const char *incomparable(const struct comparison *x)
 	/* whether bytes that are masked out count: SDM vol. 2, "MASKMOVDQU" */
 	if (is_masked_move(x) && is_limit_fault(s) && r->vector != s->vector)
 		return "limit and MASKMOV";
+	/* AMD looks at an 80-bit operand's page before it comes to the limit: SDM vol. 3, 3.1 "segmentation" comes first */
+	if (is_loop_at_end(x) && is_limit_fault(r))
+		return "LOOP at the end of CS";
+	if (is_x87_store_at(x) && r->vector == VEC_PF && is_limit_fault(s))
+		return "limit and page of an 80-bit operand";
+	if (has_enter_on_16_bits(x))
+		return "EBP after ENTER";
 	/* FIP and the like are still in memory */
 	if (x->item >= 0 && x->item < x->p->count && x->p->items[x->item].clears)
 		return "stopped before it was cleared";

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which flags an instruction leaves undefined: SDM vol. 2, "Flags Affected" and "FPU Flags Affected" of each
- * instruction. Zydis' tables carry that section for most instructions; they were compared with the manual for every
- * instruction that the generator offers (SDM 325383-084), and where they differ, or where the manual has a condition that a
- * table can't express, it stands here.
+ * instruction. Zydis' tables carry that section for most instructions; where the manual says otherwise, or has a condition
+ * that a table can't express, it stands here.
  *
  * Nothing gets into these tables because two CPUs were seen to differ.
  */
