@@ -17,3 +17,6 @@ TESTS += test_vmx_caps
 TEST_OBJS_test_vmx_caps := vmcs-shadow/tests/test_vmx_caps.o vmcs-shadow/tests/golden.o
 TESTS += test_vmcs_entry_oracle
 TEST_OBJS_test_vmcs_entry_oracle := vmcs-shadow/tests/test_entry_oracle.o vmcs-shadow/tests/oracle.o vmcs-shadow/tests/golden.o
+TESTS += test_vmcs02
+TEST_OBJS_test_vmcs02 := vmcs-shadow/tests/test_vmcs02.o vmcs-shadow/tests/golden.o
+TEST_SCRIPTS += vmcs-shadow/tests/tables.sh

@@ -85,8 +85,10 @@ uint32_t vmcs12_save(struct vmcs *v12, struct vmcs *v02, const struct vmcs *v01,
 			  VMCS_IN(GUEST_STATE));
 	if (ran & VMCS_IN(GUEST_CR)) {
 		save_cr(v12, v02, v01, fields);
-		/* the read shadows of vmcs02 have L1's values of what L1 doesn't own; and where L0 owns a bit, guest_cr0 of
-		 * vmcs02 is no copy: the next fill has to make both */
+		/* the read shadows of vmcs02 also show what L1 doesn't own, and where L0 owns a bit, or where L2's processor
+		 * changed one of L1's, vmcs02 has it differently: the next fill makes these anew */
+		if (v12->guest_cr0 != v02->guest_cr0 || v12->guest_cr4 != v02->guest_cr4)
+			changes->groups |= VMCS_IN(GUEST_CR);
 		changes->groups |= VMCS_IN(CR_MASKS);
 	}
 	if (ran & VMCS_IN(GUEST_MSR) && save_msrs(v12, v02, caps, fields))

@@ -5,7 +5,7 @@
 #include "golden.h"
 #include "oracle.h"
 
-#define CASES 200000
+#define CASES 600000
 
 static uint64_t seed;
 
@@ -22,8 +22,22 @@ static unsigned below(unsigned n)
 	return (unsigned)(random64() >> 33) % n;
 }
 
+/* Every other one is among those that decide what is checked at all. */
 static const struct vmcs_field *some_field(void)
 {
+	static const uint8_t decisive[] = { VMCS_ID_pin_based_vm_exec_control,
+					    VMCS_ID_cpu_based_vm_exec_control,
+					    VMCS_ID_secondary_vm_exec_control,
+					    VMCS_ID_vm_entry_controls,
+					    VMCS_ID_vm_exit_controls,
+					    VMCS_ID_vm_entry_intr_info_field,
+					    VMCS_ID_guest_interruptibility_info,
+					    VMCS_ID_guest_rflags,
+					    VMCS_ID_guest_cr0,
+					    VMCS_ID_guest_cs_ar_bytes };
+
+	if (below(2))
+		return &vmcs_fields[decisive[below(sizeof(decisive))]];
 	return &vmcs_fields[below(VMCS_FIELD_COUNT)];
 }
 
@@ -33,8 +47,13 @@ static void decorate(struct golden *g)
 	static const uint32_t events[] = { 0x80000030, 0x80000202, 0x80000b0d, 0x80000b0e, 0x80000303, 0x80000306,
 					   0x80000301, 0x80000312, 0x80000480, 0x80000501, 0x80000603, 0x80000700 };
 	static const uint32_t proc[] = { CTL_interrupt_window_exiting, CTL_nmi_window_exiting, CTL_monitor_trap_flag };
-	static const uint32_t proc2[] = { CTL_vmcs_shadowing,	      CTL_mode_based_execute, CTL_ept_violation_ve,
-					  CTL_virtualize_x2apic_mode, CTL_unrestricted_guest, CTL_enable_xsaves };
+	static const uint32_t proc2[] = { CTL_vmcs_shadowing,
+					  CTL_mode_based_execute,
+					  CTL_ept_violation_ve,
+					  CTL_virtualize_x2apic_mode,
+					  CTL_unrestricted_guest,
+					  CTL_enable_xsaves,
+					  CTL_virtual_interrupt_delivery };
 	struct vmcs *v = &g->v;
 
 	switch (below(14)) {
@@ -59,7 +78,9 @@ static void decorate(struct golden *g)
 		v->cpu_based_vm_exec_control |= proc[below(3)];
 		break;
 	case 6:
-		v->secondary_vm_exec_control |= proc2[below(6)];
+		v->secondary_vm_exec_control |= proc2[below(7)];
+		if (has_unrestricted_guest(v) && !below(4))
+			v->guest_cr0 = 0x30;
 		break;
 	case 7:
 		v->guest_rflags ^= 1ull << (8 + below(2));
@@ -72,6 +93,8 @@ static void decorate(struct golden *g)
 		break;
 	case 10:
 		v->vm_entry_msr_load_count = v->vm_exit_msr_store_count = v->vm_exit_msr_load_count = 1 + below(3);
+		v->vm_entry_msr_load_addr = v->vm_exit_msr_store_addr = v->vm_exit_msr_load_addr = (1ull << 40) - 48;
+		*(&v->vm_exit_msr_store_count + below(3)) += below(2);
 		break;
 	case 11:
 		v->secondary_vm_exec_control &= ~(uint32_t)(CTL_ept | CTL_pml | CTL_vm_functions);
@@ -130,7 +153,9 @@ static void surroundings(struct golden *g)
 		break;
 	case 1:
 		g->e.smm = true;
+		g->v.guest_interruptibility_info |= 4;
 		g->v.vm_entry_controls |= below(2) ? CTL_entry_to_smm : 0;
+		g->v.vm_entry_controls |= below(2) ? CTL_deactivate_dual_monitor : 0;
 		break;
 	case 2:
 		g->vtpr = (uint8_t)random64();
@@ -143,6 +168,7 @@ static void surroundings(struct golden *g)
 		break;
 	case 5:
 		g->caps.cpu.sgx = g->caps.cpu.rtm = g->caps.cpu.sti_blocks_nmi = true;
+		g->v.guest_interruptibility_info |= below(2) ? 0x10 : 0;
 		break;
 	case 6:
 	case 7:
@@ -226,7 +252,8 @@ static void both_readings_agree_on_random_entries(void **state)
 		}
 	print_message("%u of %u cases pass, %u of %u checks never failed\n", seen[0], CASES, missed, VMX_CHECK_COUNT - 1);
 	assert_in_range(seen[0], CASES / 5, CASES * 4 / 5);
-	assert_in_range(missed, 0, VMX_CHECK_COUNT / 20);
+	/* host_size_32_ia32e_guest can't: one of the two rows about IA-32e mode fails before it */
+	assert_int_equal(missed, 1);
 }
 
 /* Leaving out what did not change must not change the outcome: a section says truly what it looks at. */
