@@ -342,7 +342,7 @@ bool event_deliver(struct vcpu *v)
 	e->valid = false;
 	v->vectoring.valid = false;
 	v->intr_shadow = 0;
-	if (v->in_l2)
+	if (v->mode & MODE_MTF)
 		v->vmx->step_pending = true;
 	vcpu_update_mode(v);
 	return true;

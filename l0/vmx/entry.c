@@ -71,8 +71,12 @@ static void inject(struct vcpu *v, const struct vmcs *m)
 	u32 word = m->vm_entry_intr_info_field;
 	enum intr_type type = word >> INTR_TYPE_SHIFT & 7;
 
-	if (!(word & INTR_VALID) || type == INTR_OTHER)
+	if (!(word & INTR_VALID))
 		return;
+	if (type == INTR_OTHER) { /* SDM vol. 3, "Monitor Trap Flag": pending, whatever the flag says */
+		v->vmx->step_pending = true;
+		return;
+	}
 	v->event = (struct event){
 		.valid = true,
 		.injected = true,
@@ -158,7 +162,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 	enum vmx_check check;
 	unsigned int bad;
 
-	if (!x->v12) {
+	if (!x->v12 || (x->v12->revision & VMCS_SHADOW_BIT)) {
 		vmx_fail_invalid(v);
 		return;
 	}

@@ -108,6 +108,7 @@ void insn_vmclear(struct vcpu *v, union insn_args a)
 
 void insn_vmptrld(struct vcpu *v, union insn_args a)
 {
+	u32 revision;
 	u64 pa;
 
 	check_vmx_insn(v, EXIT_REASON_VMPTRLD, a, true);
@@ -120,7 +121,10 @@ void insn_vmptrld(struct vcpu *v, union insn_args a)
 		vmx_fail(v, VMERR_VMPTRLD_VMXON_POINTER);
 		return;
 	}
-	if (region_revision(v, pa) != VMCS_REVISION) {
+	revision = region_revision(v, pa);
+	if (vmx_caps_has(&v->vmx->caps, VMX_vmcs_shadowing))
+		revision &= ~VMCS_SHADOW_BIT;
+	if (revision != VMCS_REVISION) {
 		vmx_fail(v, VMERR_VMPTRLD_BAD_REVISION);
 		return;
 	}
@@ -169,13 +173,6 @@ static struct vmcs *target_vmcs(struct vcpu *v, u32 reason, union insn_args a, u
 	return c->vmcs_link_pointer == VMPTR_NONE ? NULL : l1_page(v, c->vmcs_link_pointer);
 }
 
-/* The outcome of a bad field on `m`, which may not be the current VMCS */
-static void fail_on(struct vcpu *v, struct vmcs *m, enum vm_insn_error error)
-{
-	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_ZF;
-	m->vm_instruction_error = error;
-}
-
 /* reg: register with the encoding; r/m: destination */
 void insn_vmread(struct vcpu *v, union insn_args a)
 {
@@ -193,7 +190,7 @@ void insn_vmread(struct vcpu *v, union insn_args a)
 	}
 	f = field_of(v, encoding);
 	if (!f) {
-		fail_on(v, m, VMERR_UNSUPPORTED_COMPONENT);
+		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
 		return;
 	}
 	value = vmcs_get(m, f, encoding);
@@ -224,11 +221,11 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 	}
 	f = field_of(v, encoding);
 	if (!f) {
-		fail_on(v, m, VMERR_UNSUPPORTED_COMPONENT);
+		vmx_fail_valid(v, VMERR_UNSUPPORTED_COMPONENT);
 		return;
 	}
 	if (vmcs_read_only(f) && !offers_vmwrite_exit_info(&v->vmx->caps)) {
-		fail_on(v, m, VMERR_READ_ONLY_COMPONENT);
+		vmx_fail_valid(v, VMERR_READ_ONLY_COMPONENT);
 		return;
 	}
 	vmcs_set(m, f, encoding, value);

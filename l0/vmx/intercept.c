@@ -339,10 +339,15 @@ u64 vmx_tsc(const struct vcpu *v, u64 tsc)
 	return (has_tsc_scaling(c) ? vmcs_scale_tsc(tsc, c->tsc_multiplier) : tsc) + c->tsc_offset;
 }
 
+static _Noreturn void monitor_trap(struct vcpu *v)
+{
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_MONITOR_TRAP_FLAG });
+}
+
 void vmx_on_step(struct vcpu *v)
 {
 	if (has_monitor_trap_flag(&v->vmx->v02))
-		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_MONITOR_TRAP_FLAG });
+		monitor_trap(v);
 }
 
 bool vmx_poll(struct vcpu *v)
@@ -351,7 +356,7 @@ bool vmx_poll(struct vcpu *v)
 
 	if (v->vmx->step_pending) {
 		v->vmx->step_pending = false;
-		vmx_on_step(v);
+		monitor_trap(v);
 	}
 	/* debug exceptions that the entry brought come before the timer */
 	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS))

@@ -27,7 +27,7 @@ struct vmx {
 	unsigned int failed_check; /* enum vmx_check of the last entry that failed one; 0: none did */
 	struct timer timer; /* the VMX-preemption timer */
 	bool timer_expired;
-	bool step_pending; /* an event was delivered to L2: with the monitor trap flag that is a step */
+	bool step_pending; /* a monitor trap is due: an event was delivered to L2 under the flag, or L1 has injected one */
 	u64 timer_start; /* TSC of L1 when it started */
 	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
