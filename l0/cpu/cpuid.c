@@ -127,10 +127,11 @@ static const struct cache {
 static void leaf_caches(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	u32 cores = (1u << log2_up(v->model->vcpus)) - 1;
-	const struct cache *c = &caches[subleaf];
+	const struct cache *c;
 
 	if (subleaf >= sizeof(caches) / sizeof(caches[0]))
 		return;
+	c = &caches[subleaf];
 	out[EAX] = c->type | (u32)c->level << 5 | 1u << 8 | (c->shared ? cores & 0xfff : 0) << 14 | (cores & 0x3f) << 26;
 	out[EBX] = (CACHE_LINE - 1) | (c->ways - 1u) << 22;
 	out[ECX] = c->sets - 1;
