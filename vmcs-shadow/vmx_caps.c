@@ -4,18 +4,11 @@
 enum setting { ONE, ZERO };
 enum { NO, YES };
 
-#define NEED0 \
-	{ \
-		VMX_ALWAYS, VMX_ALWAYS \
-	}
-#define NEED1(a) \
-	{ \
-		VMX_##a, VMX_ALWAYS \
-	}
-#define NEED2(a, b) \
-	{ \
-		VMX_##a, VMX_##b \
-	}
+/* the needs column as two features in one number */
+#define NEED2_(a, b) ((a) | (b) << 8)
+#define NEED0 NEED2_(VMX_ALWAYS, VMX_ALWAYS)
+#define NEED1(a) NEED2_(VMX_##a, VMX_ALWAYS)
+#define NEED2(a, b) NEED2_(VMX_##a, VMX_##b)
 
 struct feature {
 	const char *name;
@@ -23,7 +16,7 @@ struct feature {
 	uint8_t bit;
 	uint8_t setting;
 	uint8_t offered;
-	uint8_t needs[2];
+	uint16_t needs;
 };
 
 static const struct feature features[VMX_FEATURES] = {
@@ -62,8 +55,9 @@ enum {
 #undef W
 };
 #define C(word, token, bit, setting, ...) \
-	_Static_assert(((setting) == ZERO) == (DEFAULT1_##word >> (bit)&1), #token ": ZERO <=> of the default1 " \
-										   "class");
+	_Static_assert(((setting) == ZERO) == ((uint32_t)DEFAULT1_##word >> (bit)&1), \
+		       #token ": ZERO <=> of the default1 " \
+			      "class");
 VMX_CONTROLS(C)
 #undef C
 
@@ -97,8 +91,9 @@ static void settle(struct vmx_caps *caps)
 		for (unsigned f = 0; f < VMX_FEATURES; f++) {
 			const struct feature *row = &features[f];
 
-			if (!bit_of(caps->on, f) || (bit_of(caps->on, row->needs[0]) && bit_of(caps->on, row->needs[1]) &&
-						     bit_of(caps->on, word_needs(row->word))))
+			if (!bit_of(caps->on, f) ||
+			    (bit_of(caps->on, row->needs & 0xff) && bit_of(caps->on, row->needs >> 8) &&
+			     bit_of(caps->on, word_needs(row->word))))
 				continue;
 			caps->on[f / 64] &= ~(1ull << f % 64);
 			dropped = true;
