@@ -119,6 +119,6 @@ clean:
 distclean:
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all tests check demo bench lint format man help guest clean distclean
