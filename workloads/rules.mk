@@ -29,9 +29,20 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested $(GUEST)/initramfs.cpio $(BUILD)/turtles
 	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles
 
-demo-nested: $(BUILD)/turtles $(GUEST)/nested.cpio
-	$(BUILD)/turtles run --cpu Skylake-Server,+vmx --memory 1024 --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/nested.cpio \
-		--append 'console=ttyS0 panic=-1 rdinit=/nested turtles.run=demo' --no-reboot --summary
+$(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
+	workloads/deeper-initramfs.sh $(GUEST)
+
+# LEVELS=3: L2 runs the same KVM with turtles, which boots L3
+LEVELS := 2
+NESTED_MEMORY_2 := 1024
+NESTED_MEMORY_3 := 2048
+NESTED_INITRD_2 := $(GUEST)/nested.cpio
+NESTED_INITRD_3 := $(GUEST)/nested3.cpio
+
+demo-nested: $(BUILD)/turtles $(NESTED_INITRD_$(LEVELS))
+	$(BUILD)/turtles run --cpu Skylake-Server,+vmx --memory $(NESTED_MEMORY_$(LEVELS)) --kernel $(GUEST)/vmlinuz \
+		--initrd $(NESTED_INITRD_$(LEVELS)) --no-reboot --summary \
+		--append 'console=ttyS0 panic=-1 rdinit=/nested turtles.run=demo turtles.levels=$(LEVELS)'
 
 .PHONY: demo-nested
 
