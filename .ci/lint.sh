@@ -21,7 +21,7 @@ mkdir -p build/logs
 sources=$(git ls-files '*.c' | grep -v '^workloads/')
 guests=$(git ls-files 'workloads/*.c')
 all=$(git ls-files '*.c' '*.h')
-shells=$(git ls-files '*.sh' .ci/run workloads/guest/init)
+shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested)
 # shellcheck disable=SC2086
 {
 	step clang-format clang-format --dry-run -Werror $all

@@ -211,7 +211,9 @@ static int set_accelerators(struct option_parse *p, const char *names)
 	else if (!strcmp(names, "kvm"))
 		p->config->engine = ENGINE_KVM;
 	else
-		return option_error(p, "accelerator '%s' is not available: tcg is the translator, kvm the host's /dev/kvm", names);
+		return option_error(p,
+				    "accelerator '%s' is not available: tcg is the translator, kvm the host's /dev/kvm",
+				    names);
 	return 0;
 }
 

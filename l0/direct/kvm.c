@@ -48,9 +48,12 @@ static int prepare(struct cpu_model *model, char *error, size_t n)
 		int number;
 		const char *name;
 	} NEEDED[] = {
-		{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },		    { KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
-		{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },	    { KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
-		{ KVM_CAP_XSAVE, "KVM_CAP_XSAVE" },		    { KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS" },
+		{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+		{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
+		{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+		{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+		{ KVM_CAP_XSAVE, "KVM_CAP_XSAVE" },
+		{ KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS" },
 		{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
 	};
 	int kvm = open(KVM_DEVICE, O_RDWR | O_CLOEXEC), code = 0;
@@ -215,13 +218,16 @@ static void look_for_halt(struct direct *d, u64 now)
 	if (ioctl(d->vcpu, KVM_GET_MP_STATE, &mp) || mp.mp_state != KVM_MP_STATE_HALTED || v->machine->vcpu_count > 1)
 		return;
 	if (!ioctl(d->vcpu, KVM_GET_REGS, &regs) && !(regs.rflags & FLAG_IF))
-		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL, "guest halted with interrupts off at rip %#llx: nothing can wake it",
+		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
+			     "guest halted with interrupts off at rip %#llx: nothing can wake it",
 			     (unsigned long long)regs.rip);
 }
 
 static bool create_timer(struct direct *d)
 {
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIG_KICK, .sigev_value.sival_ptr = d->run };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+				  .sigev_signo = SIG_KICK,
+				  .sigev_value.sival_ptr = d->run };
 
 	event.sigev_notify_thread_id = gettid();
 	d->armed = 0;

@@ -91,7 +91,8 @@ static void exit_shutdown(struct direct *d)
 	kvm_state_get(d);
 	v->activity = ACTIVITY_SHUTDOWN;
 	if (v->machine->no_reboot)
-		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
+		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx",
+			     (unsigned long long)v->rip);
 	else
 		machine_stop(v->machine, STOP_CPU_RESET, 0, NULL);
 }
@@ -107,12 +108,14 @@ static void describe(const struct kvm_run *run, char *text, size_t n)
 		snprintf(text, n, ", VM exit reason %#llx", (unsigned long long)run->hw.hardware_exit_reason);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		snprintf(text, n, ", VM entry failed with exit reason %#llx", (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		snprintf(text, n, ", VM entry failed with exit reason %#llx",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		used = snprintf(text, n, ", suberror %u, data", run->internal.suberror);
 		for (u32 i = 0; i < run->internal.ndata && i < ROWS(run->internal.data) && (size_t)used < n; i++)
-			used += snprintf(text + used, n - (size_t)used, " %#llx", (unsigned long long)run->internal.data[i]);
+			used += snprintf(text + used, n - (size_t)used, " %#llx",
+					 (unsigned long long)run->internal.data[i]);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		snprintf(text, n, ", event %u", run->system_event.type);
@@ -131,8 +134,8 @@ static void exit_unhandled(struct direct *d)
 
 	describe(d->run, text, sizeof(text));
 	kvm_state_get(d);
-	machine_stop(v->machine, STOP_INTERNAL, 0, "KVM: exit %s (%u)%s, rip %#llx", name ? name : "unknown to turtles", d->run->exit_reason, text,
-		     (unsigned long long)v->rip);
+	machine_stop(v->machine, STOP_INTERNAL, 0, "KVM: exit %s (%u)%s, rip %#llx", name ? name : "unknown to turtles",
+		     d->run->exit_reason, text, (unsigned long long)v->rip);
 	vcpu_dump(v, stderr);
 }
 

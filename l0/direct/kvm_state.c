@@ -17,8 +17,9 @@
 static void get_regs(struct vcpu *v, const struct kvm_regs *r)
 {
 	const u64 gpr[16] = {
-		[RAX] = r->rax, [RCX] = r->rcx, [RDX] = r->rdx, [RBX] = r->rbx, [RSP] = r->rsp, [RBP] = r->rbp, [RSI] = r->rsi, [RDI] = r->rdi,
-		[R8] = r->r8,	[R9] = r->r9,	[R10] = r->r10, [R11] = r->r11, [R12] = r->r12, [R13] = r->r13, [R14] = r->r14, [R15] = r->r15,
+		[RAX] = r->rax, [RCX] = r->rcx, [RDX] = r->rdx, [RBX] = r->rbx, [RSP] = r->rsp, [RBP] = r->rbp,
+		[RSI] = r->rsi, [RDI] = r->rdi, [R8] = r->r8,	[R9] = r->r9,	[R10] = r->r10, [R11] = r->r11,
+		[R12] = r->r12, [R13] = r->r13, [R14] = r->r14, [R15] = r->r15,
 	};
 
 	memcpy(v->gpr, gpr, sizeof(gpr));
@@ -31,9 +32,24 @@ static void put_regs(const struct vcpu *v, struct kvm_regs *r)
 	const u64 *gpr = v->gpr;
 
 	*r = (struct kvm_regs){
-		.rax = gpr[RAX], .rcx = gpr[RCX], .rdx = gpr[RDX], .rbx = gpr[RBX], .rsp = gpr[RSP], .rbp = gpr[RBP], .rsi = gpr[RSI], .rdi = gpr[RDI],
-		.r8 = gpr[R8],	 .r9 = gpr[R9],	  .r10 = gpr[R10], .r11 = gpr[R11], .r12 = gpr[R12], .r13 = gpr[R13], .r14 = gpr[R14], .r15 = gpr[R15],
-		.rip = v->rip,	 .rflags = v->rflags,
+		.rax = gpr[RAX],
+		.rcx = gpr[RCX],
+		.rdx = gpr[RDX],
+		.rbx = gpr[RBX],
+		.rsp = gpr[RSP],
+		.rbp = gpr[RBP],
+		.rsi = gpr[RSI],
+		.rdi = gpr[RDI],
+		.r8 = gpr[R8],
+		.r9 = gpr[R9],
+		.r10 = gpr[R10],
+		.r11 = gpr[R11],
+		.r12 = gpr[R12],
+		.r13 = gpr[R13],
+		.r14 = gpr[R14],
+		.r15 = gpr[R15],
+		.rip = v->rip,
+		.rflags = v->rflags,
 	};
 }
 
@@ -41,8 +57,9 @@ static struct segment from_kvm(const struct kvm_segment *s)
 {
 	struct segment to = { .base = s->base, .limit = s->limit, .sel = s->selector };
 
-	to.ar = s->type | (s->s ? AR_S : 0) | (u32)s->dpl << AR_DPL_SHIFT | (s->present ? AR_P : 0) | (s->avl ? BIT(12) : 0) | (s->l ? AR_L : 0) |
-		(s->db ? AR_DB : 0) | (s->g ? AR_G : 0) | (s->unusable ? AR_UNUSABLE : 0);
+	to.ar = s->type | (s->s ? AR_S : 0) | (u32)s->dpl << AR_DPL_SHIFT | (s->present ? AR_P : 0) |
+		(s->avl ? BIT(12) : 0) | (s->l ? AR_L : 0) | (s->db ? AR_DB : 0) | (s->g ? AR_G : 0) |
+		(s->unusable ? AR_UNUSABLE : 0);
 	return to;
 }
 

@@ -13,7 +13,8 @@ static int prepare(struct cpu_model *model, char *error, size_t n)
 	(void)model;
 	if (!bt_host_missing())
 		return 0;
-	snprintf(error, n, "this host's CPU lacks %s, which translated code needs; a CPU of x86-64-v3 has it", bt_host_missing());
+	snprintf(error, n, "this host's CPU lacks %s, which translated code needs; a CPU of x86-64-v3 has it",
+		 bt_host_missing());
 	return EXIT_HOST;
 }
 

@@ -113,7 +113,8 @@ static u64 resident(const struct machine *m)
 
 		while (fgets(line, sizeof(line), f)) {
 			if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
-				guest = from >= (u64)m->memory.base && from < (u64)m->memory.base + MEMORY_HIGH_START + m->memory.high;
+				guest = from >= (u64)m->memory.base &&
+					from < (u64)m->memory.base + MEMORY_HIGH_START + m->memory.high;
 			else if (guest && sscanf(line, "Rss: %llu kB", &kib) == 1)
 				shared += kib << 10;
 		}
@@ -133,7 +134,10 @@ static void fill_report(struct run *r, struct report *report)
 	const struct run_config *c = r->config;
 	size_t tables = r->engine->stats(&r->thread, report->tables);
 
-	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = tables };
+	report->machine = (struct stats_machine){ .name = r->machine.name,
+						  .tables = report->tables,
+						  .count = tables,
+						  .rounds = r->thread.v->vmx ? &r->thread.v->vmx->rounds : NULL };
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,
@@ -224,11 +228,13 @@ static void *vcpu_main(void *arg)
 		if (reason == STOP_SLEEP && !sleep_until_woken(r))
 			break;
 		if (r->thread.v->activity == ACTIVITY_SHUTDOWN && ++faults == TRIPLE_FAULTS_MAX) {
-			machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault, %d times in a row; last at rip %#llx",
-				     TRIPLE_FAULTS_MAX, (unsigned long long)r->thread.v->rip);
+			machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL,
+				     "guest: triple fault, %d times in a row; last at rip %#llx", TRIPLE_FAULTS_MAX,
+				     (unsigned long long)r->thread.v->rip);
 			break;
 		}
-		start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error)) : machine_reset(m, error, sizeof(error));
+		start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error))
+					     : machine_reset(m, error, sizeof(error));
 		if (start == START_FAILED) {
 			machine_stop(m, STOP_INTERNAL, 0, "reset: %s", error);
 			break;
@@ -258,7 +264,8 @@ static void wait_for_end(struct run *r)
 		u64 now = host_ns(), rest = 3600ull * 1000000000;
 
 		if (deadline && now >= deadline) {
-			machine_stop(&r->machine, STOP_TIMEOUT, EXIT_TIMEOUT, "timeout: the guest still runs after %llu.%03llu s",
+			machine_stop(&r->machine, STOP_TIMEOUT, EXIT_TIMEOUT,
+				     "timeout: the guest still runs after %llu.%03llu s",
 				     (unsigned long long)(r->config->timeout_ns / 1000000000),
 				     (unsigned long long)(r->config->timeout_ns / 1000000 % 1000));
 			console_hurry(r->console);
@@ -300,7 +307,9 @@ static int exit_code(struct run *r)
 static int start(struct run *r, char *error, size_t n)
 {
 	const struct run_config *c = r->config;
-	struct devices_config devices = { .no_pit = c->no_pit, .no_irqchip = r->engine->own_irqchip, .testdev = c->testdev };
+	struct devices_config devices = { .no_pit = c->no_pit,
+					  .no_irqchip = r->engine->own_irqchip,
+					  .testdev = c->testdev };
 	struct machine_config mc = {
 		.name = c->name,
 		.memory = c->memory,
@@ -374,7 +383,9 @@ static const struct engine *const ENGINES[] = { [ENGINE_BT] = &engine_bt, [ENGIN
 int run_vm(const struct run_config *config)
 {
 	struct run r = { .config = config, .engine = ENGINES[config->engine], .main = pthread_self() };
-	struct console_hooks hooks = { .input = console_input, .send_break = console_break, .quit = console_quit, .arg = &r };
+	struct console_hooks hooks = {
+		.input = console_input, .send_break = console_break, .quit = console_quit, .arg = &r
+	};
 	char error[512];
 	sigset_t set;
 	int code, err;

@@ -121,11 +121,19 @@ static void what_makes_no_difference_is_accepted(void **state)
 static void the_engine_has_a_name_of_ours_and_names_of_qemus(void **state)
 {
 	static const char *const KVM[] = {
-		"-kernel K --engine kvm", "-kernel K -accel kvm", "-kernel K -enable-kvm", "-kernel K -machine pc,accel=kvm",
-		"-kernel K --engine bt -enable-kvm", "-kernel K -machine kernel_irqchip=on -accel kvm",
+		"-kernel K --engine kvm",
+		"-kernel K -accel kvm",
+		"-kernel K -enable-kvm",
+		"-kernel K -machine pc,accel=kvm",
+		"-kernel K --engine bt -enable-kvm",
+		"-kernel K -machine kernel_irqchip=on -accel kvm",
 	};
 	static const char *const BT[] = {
-		"-kernel K", "-kernel K --engine bt", "-kernel K -accel tcg", "-kernel K -machine accel=kvm:tcg", "-kernel K -enable-kvm -accel tcg",
+		"-kernel K",
+		"-kernel K --engine bt",
+		"-kernel K -accel tcg",
+		"-kernel K -machine accel=kvm:tcg",
+		"-kernel K -enable-kvm -accel tcg",
 	};
 
 	(void)state;
