@@ -18,7 +18,7 @@ struct golden {
 #define GOLDEN_REVISION 0x1234567u
 #define GOLDEN_VAPIC 0x13000ull
 #define GOLDEN_LINK 0x17000ull
-#define GOLDEN_CR3 0x19000ull
+#define GOLDEN_CR3 0x19060ull /* PDPTEs are 32-byte aligned, and no more */
 #define GOLDEN_CURRENT 0x1f000ull
 
 /* A 64-bit guest of a 64-bit host with most features in use. */

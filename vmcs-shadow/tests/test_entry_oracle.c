@@ -102,6 +102,7 @@ static void decorate(struct golden *g)
 	case 12:
 		v->vm_entry_controls |= below(2) ? CTL_load_bndcfgs : CTL_entry_load_perf_global_ctrl;
 		v->vm_exit_controls |= CTL_exit_load_perf_global_ctrl;
+		v->guest_ia32_bndcfgs = below(2) ? 1ull << below(64) : 0;
 		break;
 	default:
 		v->guest_cs_ar_bytes ^= 4;
