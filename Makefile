@@ -21,6 +21,9 @@ LDFLAGS_ALL += -fsanitize=$(SANITIZE)
 endif
 LIBS := -lZydis -ljansson -lunwind-x86_64 -lunwind
 
+# Guests, which don't depend on how turtles is built.
+GUEST := build/guest
+
 # Debian packages are installed when they are first needed: $(PACKAGES)-<group> stands for a group of .ci/packages.
 PACKAGES := build/packages
 

@@ -102,7 +102,8 @@ static void on_fault(int signal, siginfo_t *info, void *arg)
 	struct vcpu *v = crash_vcpu;
 	greg_t *regs = context->uc_mcontext.gregs;
 
-	if (v && (u64)regs[REG_RSP] == (u64)v) {
+	/* si_code: a signal that somebody sent is no fault, and the number of the trap is an old one */
+	if (v && info->si_code > 0 && (u64)regs[REG_RSP] == (u64)v) {
 		u64 to = bt_signal(v, regs[REG_TRAPNO], regs[REG_RIP]);
 
 		if (to) {

@@ -7,3 +7,6 @@ OBJS += l0/run/run.o
 OBJS += l0/run/engine_bt.o
 TESTS += test_clock
 TEST_OBJS_test_clock := l0/run/tests/test_clock.o
+TESTS += test_program
+TEST_OBJS_test_program := l0/run/tests/test_program.o l0/run/tests/program.o
+$(BUILD)/tests/test_program: | $(BUILD)/turtles $(GUEST)/bin/wild

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,6 +77,7 @@ void vcpu_thread_destroy(struct vcpu_thread *t)
 int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
+	char name[16];
 	int err;
 
 	pthread_attr_init(&attr);
@@ -83,7 +85,12 @@ int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg)
 	if (!err)
 		err = pthread_create(&t->thread, &attr, fn, arg);
 	pthread_attr_destroy(&attr);
-	return -err;
+	if (err)
+		return -err;
+	/* for debuggers and top */
+	snprintf(name, sizeof(name), "vcpu%u", t->v->index);
+	pthread_setname_np(t->thread, name);
+	return 0;
 }
 
 void vcpu_post(struct vcpu *v, u32 events)

@@ -3,6 +3,8 @@
 #include "wild.h"
 
 #define SERIAL 0x3f8
+#define SERIAL_MCR 4
+#define MCR_RTS 2 /* the other side may send */
 #define SERIAL_LSR 5
 #define LSR_DATA_READY 1
 
@@ -17,6 +19,7 @@ void guest_echoes(void)
 {
 	char text[2] = { 0, 0 };
 
+	out8(SERIAL + SERIAL_MCR, MCR_RTS);
 	print("ready\n");
 	for (;;)
 		if (in8(SERIAL + SERIAL_LSR) & LSR_DATA_READY) {
