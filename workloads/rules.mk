@@ -1,5 +1,4 @@
-# Guests: Debian's kernel, and an initramfs with our programs. They don't depend on how turtles is built.
-GUEST := build/guest
+# Guests: Debian's kernel, an initramfs with our programs, and guests of our own.
 GUEST_CFLAGS := -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -static -pthread
 GUEST_PROGRAMS := $(GUEST)/bin/rows $(GUEST)/bin/selfcheck
 
@@ -52,4 +51,4 @@ TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
 $(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
-TEST_SCRIPTS += workloads/tests/boot.sh .ci/tests/cli.sh .ci/tests/headers.sh
+TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh

@@ -210,6 +210,7 @@ static void *vcpu_main(void *arg)
 	unsigned int faults = 0;
 	char error[512];
 	int err = crash_thread_begin(r->thread.v);
+
 	if (err)
 		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
 	power_on(r);
