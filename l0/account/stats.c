@@ -9,6 +9,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "rounds_report.h"
+
 static const char *const KIND_NAMES[] = {
 	[STAT_counted] = "counted",
 	[STAT_timed] = "timed",
@@ -102,6 +104,8 @@ static json_t *machine_object(const struct stats_machine *m, bool counted_only)
 		}
 		json_decref(table);
 	}
+	if (object && m->rounds)
+		json_object_set_new(object, "vmx", rounds_json(m->rounds, counted_only));
 	return object;
 }
 
@@ -246,6 +250,9 @@ void stats_summary(FILE *to, const struct stats_doc *doc)
 	fprintf(to, "translating an instruction     %10.0f ns\n", ratio(translate_ns, translated));
 	fprintf(to, "translating a block            %10.0f ns\n", ratio(translate_ns, blocks));
 	fprintf(to, "share spent in translating     %10.1f %%\n", ratio(translate_ns, run->wall_ns) * 100);
+	for (size_t i = 0; i < doc->machine_count; i++)
+		if (doc->machines[i].rounds && rounds_any(doc->machines[i].rounds))
+			rounds_print(to, doc->machines[i].rounds);
 }
 
 void stats_describe(FILE *to)

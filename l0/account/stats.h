@@ -72,10 +72,13 @@ extern const struct stat_table run_stats_table, bt_stats_table, direct_stats_tab
 extern const struct stat_table *const STAT_TABLES[];
 
 /* one L1's numbers: an object in the array "l1" */
+struct rounds;
+
 struct stats_machine {
 	const char *name;
 	const struct stat_values *tables;
 	size_t count;
+	const struct rounds *rounds; /* of an L1 that is offered VMX; otherwise NULL */
 };
 
 struct stats_doc {
@@ -98,7 +101,8 @@ u64 stats_get(const struct stats_doc *doc, const char *key, const char *name);
 
 /*
  * The short summary of --summary. What it says of the translator comes from the table "bt": blocks, insns,
- * translate_ns. Of "direct" and "kvm" it shows every number that isn't zero.
+ * translate_ns. Of "direct" and "kvm" it shows every number that isn't zero; if L2 has run, the table of
+ * its exits (rounds_report.h).
  */
 void stats_summary(FILE *to, const struct stats_doc *doc);
 

@@ -371,6 +371,7 @@ void insn_hlt(struct vcpu *v, union insn_args a)
 	require_cpl0(v);
 	if (v->in_l2)
 		vmx_on_insn(v, VMX_INSN_HLT);
+	vmx_served(v, EXIT_REASON_HLT);
 	v->activity = ACTIVITY_HLT;
 }
 

@@ -410,6 +410,7 @@ void insn_cpuid(struct vcpu *v, union insn_args a)
 	(void)a;
 	if (v->in_l2)
 		vmx_on_insn(v, VMX_INSN_CPUID);
+	vmx_served(v, EXIT_REASON_CPUID);
 	model_cpuid(v, leaf, (u32)v->gpr[RCX], out);
 	if (leaf == 1) { /* IA32_APIC_BASE hides the APIC that it disables */
 		vcpu_fpu_park(v);

@@ -58,6 +58,7 @@ void insn_xsetbv(struct vcpu *v, union insn_args a)
 		raise_ud(v);
 	if (v->in_l2)
 		vmx_on_insn(v, VMX_INSN_XSETBV); /* before all other faults */
+	vmx_served(v, EXIT_REASON_XSETBV);
 	if (v->cpl || (u32)v->gpr[RCX])
 		raise_gp(v, 0);
 	if (!(value & XSTATE_X87) || (value & ~control_xcr0_offered(v->model)))

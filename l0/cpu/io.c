@@ -69,6 +69,7 @@ void insn_in(struct vcpu *v, union insn_args a)
 	io_check(v, port, size);
 	if (v->in_l2)
 		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .in = true, .immediate = a.is_reg });
+	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
 	value = io_read(v, port, size);
 	switch (size) {
 	case 1:
@@ -91,5 +92,6 @@ void insn_out(struct vcpu *v, union insn_args a)
 	io_check(v, port, size);
 	if (v->in_l2)
 		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .immediate = a.is_reg });
+	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
 	io_write(v, port, size, v->gpr[RAX] & mask);
 }

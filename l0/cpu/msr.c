@@ -517,6 +517,24 @@ static void set_edx_eax(struct vcpu *v, u64 value)
 	v->gpr[RDX] = value >> 32;
 }
 
+/* MSRs that a hypervisor gives its guests without exits, as the kernel's KVM does: not counted as exits */
+static bool is_let_through(u32 msr)
+{
+	switch (msr) {
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
+	case MSR_SYSENTER_CS:
+	case MSR_SYSENTER_ESP:
+	case MSR_SYSENTER_EIP:
+	case MSR_SPEC_CTRL:
+	case MSR_PRED_CMD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void insn_rdmsr(struct vcpu *v, union insn_args a)
 {
 	u64 value;
@@ -526,6 +544,8 @@ void insn_rdmsr(struct vcpu *v, union insn_args a)
 		raise_gp(v, 0);
 	if (v->in_l2)
 		vmx_on_msr(v, (u32)v->gpr[RCX], false);
+	if (!is_let_through((u32)v->gpr[RCX]))
+		vmx_served(v, EXIT_REASON_MSR_READ);
 	if (!msr_read(v, (u32)v->gpr[RCX], &value))
 		raise_gp(v, 0);
 	set_edx_eax(v, value);
@@ -538,6 +558,8 @@ void insn_wrmsr(struct vcpu *v, union insn_args a)
 		raise_gp(v, 0);
 	if (v->in_l2)
 		vmx_on_msr(v, (u32)v->gpr[RCX], true);
+	if (!is_let_through((u32)v->gpr[RCX]))
+		vmx_served(v, EXIT_REASON_MSR_WRITE);
 	if (!msr_write(v, (u32)v->gpr[RCX], (u32)v->gpr[RAX] | v->gpr[RDX] << 32))
 		raise_gp(v, 0);
 }

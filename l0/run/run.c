@@ -134,7 +134,10 @@ static void fill_report(struct run *r, struct report *report)
 	const struct run_config *c = r->config;
 	size_t tables = r->engine->stats(&r->thread, report->tables);
 
-	report->machine = (struct stats_machine){ .name = r->machine.name, .tables = report->tables, .count = tables };
+	report->machine = (struct stats_machine){ .name = r->machine.name,
+						  .tables = report->tables,
+						  .count = tables,
+						  .rounds = r->thread.v->vmx ? &r->thread.v->vmx->rounds : NULL };
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,

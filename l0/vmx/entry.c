@@ -4,6 +4,7 @@
 
 #include "../../vmcs-shadow/entry_checks.h"
 #include "../cpu/paging.h"
+#include "../run/loop.h"
 
 static void load_segments(struct vcpu *v, const struct vmcs *m)
 {
@@ -206,6 +207,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 		x->v12->launched = VMCS_LAUNCHED;
 	vcpu_update_mode(v);
 	x->pause_last = 0;
+	rounds_enter(&x->rounds, vcpu_insns(v));
 	vmx_timer_start(v);
 	inject(v, c);
 	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */

@@ -5,6 +5,7 @@
 #include "../bt/describe.h"
 #include "../cpu/model.h"
 #include "../cpu/paging.h"
+#include "../run/loop.h"
 
 #define HOST_AR_CODE64 0xa09bu
 #define HOST_AR_CODE32 0xc09bu
@@ -160,7 +161,10 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	bool failed = e->reason & VM_EXIT_FAILED_ENTRY;
 	unsigned int basic = e->reason & 0xffff;
 
-	x->exits[1][basic]++;
+	if (failed)
+		x->rounds.failed_entries++;
+	else
+		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
 	if (!failed) {
 		save_guest(v, m);
 		save_info(v, m, e);

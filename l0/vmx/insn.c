@@ -13,6 +13,7 @@ static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool m
 		raise_ud(v);
 	if (v->in_l2)
 		vmx_exit_operand(v, reason);
+	vmx_served(v, reason);
 	if (v->cpl)
 		raise_gp(v, 0);
 }
@@ -46,9 +47,10 @@ void insn_vmxon(struct vcpu *v, union insn_args a)
 
 	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) || !(v->cr4 & CR4_VMXE) || a.is_reg)
 		raise_ud(v);
+	if (v->vmx->on && v->in_l2)
+		vmx_exit_operand(v, EXIT_REASON_VMON);
+	vmx_served(v, EXIT_REASON_VMON);
 	if (v->vmx->on) {
-		if (v->in_l2)
-			vmx_exit_operand(v, EXIT_REASON_VMON);
 		if (v->cpl)
 			raise_gp(v, 0);
 		vmx_fail(v, VMERR_VMXON_IN_ROOT);
@@ -198,7 +200,8 @@ void insn_vmread(struct vcpu *v, union insn_args a)
 		mmu_write(v, segment_linear(v, a.seg, v->ea, bytes, ACC_WRITE), value, bytes, mmu_data(v, ACC_WRITE));
 	else
 		v->gpr[a.rm] = bytes == 8 ? value : (u32)value;
-	v->vmx->exits[0][EXIT_REASON_VMREAD]++;
+	if (!v->in_l2)
+		v->vmx->rounds.vmread[f - vmcs_fields]++;
 	vmx_succeed(v);
 }
 
@@ -229,7 +232,8 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 		return;
 	}
 	vmcs_set(m, f, encoding, value);
-	v->vmx->exits[0][EXIT_REASON_VMWRITE]++;
+	if (!v->in_l2)
+		v->vmx->rounds.vmwrite[f - vmcs_fields]++;
 	vmx_succeed(v);
 }
 
@@ -252,6 +256,7 @@ void insn_vmcall(struct vcpu *v, union insn_args a)
 		raise_ud(v);
 	if (v->in_l2)
 		vmx_exit_insn(v, EXIT_REASON_VMCALL, 0);
+	vmx_served(v, EXIT_REASON_VMCALL);
 	if (vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)))
 		raise_ud(v);
 	if (v->cpl)

@@ -45,6 +45,7 @@ struct vmx *vmx_create(const struct cpu_model *model)
 	for (i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
 		vmx_caps_set(&x->caps, not_done[i], false);
 	x->current = x->vmxon = VMPTR_NONE;
+	rounds_init(&x->rounds);
 	return x;
 }
 

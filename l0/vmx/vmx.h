@@ -13,6 +13,7 @@
 #include "../../vmcs-shadow/vmx_caps.h"
 #include "../cpu/vcpu.h"
 #include "../run/clock.h"
+#include "../account/rounds.h"
 #include "exits.h"
 
 #define VMPTR_NONE UINT64_MAX
@@ -31,7 +32,7 @@ struct vmx {
 	u64 timer_start; /* TSC of L1 when it started */
 	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
-	u64 exits[2][VM_EXIT_REASONS]; /* by level: [0] L1's own to L0, [1] L2's reflected to L1 */
+	struct rounds rounds;
 };
 
 /* NULL: no memory. Needed only if the model offers VMX. */
@@ -40,6 +41,13 @@ void vmx_destroy(struct vmx *x);
 void vmx_reset(struct vcpu *v);
 
 const char *vmx_exit_name(unsigned int basic);
+
+/* L0 does itself what an L1 on hardware, or an L2 that L1 doesn't want to see exit for it, would have exited for. */
+static inline void vmx_served(struct vcpu *v, unsigned int reason)
+{
+	if (v->vmx)
+		rounds_exit(&v->vmx->rounds, v->in_l2, reason);
+}
 
 /* IA32_FEATURE_CONTROL and the capability MSRs; false: #GP */
 bool vmx_msr_read(const struct vcpu *v, u32 msr, u64 *value);

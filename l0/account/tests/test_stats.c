@@ -41,7 +41,7 @@ static int set_up(void **state)
 	snprintf(path, sizeof(path), "%s/stats", folder);
 	for (int i = 0; i < 2; i++) {
 		values[i] = STAT_VALUES(demo_table, &demo[i]);
-		machines[i] = (struct stats_machine){ i ? "b" : "a", &values[i], 1 };
+		machines[i] = (struct stats_machine){ .name = i ? "b" : "a", .tables = &values[i], .count = 1 };
 	}
 	doc = (struct stats_doc){
 		.argc = 4,

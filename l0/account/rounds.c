@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rounds.h"
+
+#include <x86intrin.h>
+
+void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns)
+{
+	r->open = &r->row[reason];
+	r->open->count++;
+	r->open_tsc = __rdtsc();
+	r->open_insns = insns;
+}
+
+void rounds_enter(struct rounds *r, u64 insns)
+{
+	struct round_row *row = r->open;
+
+	if (!row)
+		return;
+	row->ended++;
+	row->tsc += __rdtsc() - r->open_tsc;
+	row->insns += insns - r->open_insns;
+	r->open = NULL;
+}

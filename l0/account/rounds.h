@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Exits by level and reason, and what L1 makes of each exit of L2.
+ *
+ * A round begins with an exit of L2 that L1 gets to see and ends with L1's next successful VM entry. On hardware every exit of
+ * L1 within it is a full exit to L0: how many there are is the round's amplification. L0 here need not leave translated code
+ * for all of them; they are counted all the same, where the instruction is done that would have exited.
+ *
+ * What counts as an exit of L1: VMX instructions, CPUID, XSETBV, I/O, HLT, RDMSR and WRMSR, and accesses to device memory
+ * (EPT_VIOLATION). Not the MSRs that the kernel's KVM lets its guests have without an exit, nor interrupts that arrive for L1.
+ *
+ * One writer, the vCPU's thread: no atomics.
+ */
+#ifndef L0_ACCOUNT_ROUNDS_H
+#define L0_ACCOUNT_ROUNDS_H
+
+#include <stdbool.h>
+
+#include "../../vmcs-shadow/vmcs_fields.h"
+#include "../cpu/types.h"
+#include "../vmx/exits.h"
+
+struct round_row {
+	u64 count; /* exits of L2 that L1 got */
+	u64 ended; /* rounds that ended with an entry: what the sums below are over */
+	u64 tsc, insns; /* sums over these rounds: ticks of the host's TSC, guest instructions (L1's) */
+	u64 l1[VM_EXIT_REASONS]; /* exits of L1 in them */
+};
+
+struct rounds {
+	struct round_row row[VM_EXIT_REASONS]; /* by L2's exit reason */
+	u64 l1[VM_EXIT_REASONS]; /* all exits of L1, in rounds or not */
+	u64 l2_own[VM_EXIT_REASONS]; /* exits of L2 that L0 served without L1 */
+	u64 vmread[VMCS_FIELD_COUNT], vmwrite[VMCS_FIELD_COUNT]; /* L1's, by field */
+	u64 failed_entries; /* VMLAUNCH and VMRESUME that didn't get into L2 */
+
+	struct round_row *open; /* of the round under way; NULL: none is */
+	u64 open_tsc, open_insns;
+	u64 start_tsc, start_ns; /* one moment by two clocks: what a tick is */
+};
+
+/* rounds_report.c */
+void rounds_init(struct rounds *r);
+
+/* L2 has exited to L1. insns: guest instructions retired so far. */
+void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns);
+/* L1 has entered L2. */
+void rounds_enter(struct rounds *r, u64 insns);
+
+static inline void rounds_exit(struct rounds *r, bool l2, unsigned int reason)
+{
+	if (l2) {
+		r->l2_own[reason]++;
+		return;
+	}
+	r->l1[reason]++;
+	if (r->open)
+		r->open->l1[reason]++;
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../rounds_report.h"
+
+static struct rounds *fresh(void)
+{
+	struct rounds *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	rounds_init(r);
+	return r;
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+/* Exits of L1 between an exit of L2 and the next entry belong to the exit; what comes outside belongs to none. */
+static void a_round_has_the_exits_within_it(void **state)
+{
+	struct rounds *r = fresh();
+	json_t *root, *row, *l1;
+
+	(void)state;
+	rounds_exit(r, false, EXIT_REASON_CPUID);
+	rounds_enter(r, 50);
+	for (int i = 0; i < 3; i++) {
+		rounds_reflect(r, EXIT_REASON_CPUID, 100);
+		rounds_exit(r, false, EXIT_REASON_VMREAD);
+		rounds_exit(r, false, EXIT_REASON_VMREAD);
+		rounds_exit(r, false, EXIT_REASON_VMRESUME);
+		rounds_enter(r, 130);
+		rounds_exit(r, true, EXIT_REASON_MSR_READ);
+	}
+	rounds_reflect(r, EXIT_REASON_HLT, 200);
+
+	root = rounds_json(r, true);
+	assert_int_equal(json_array_size(json_object_get(root, "rounds")), 2);
+	row = json_array_get(json_object_get(root, "rounds"), 0);
+	assert_string_equal(json_string_value(json_object_get(row, "reason")), "CPUID");
+	assert_int_equal(number(row, "count"), 3);
+	assert_int_equal(number(row, "rounds"), 3);
+	assert_int_equal(number(row, "insns"), 90);
+	assert_null(json_object_get(row, "ns"));
+	l1 = json_object_get(row, "l1_exits");
+	assert_int_equal(json_object_size(l1), 2);
+	assert_int_equal(number(l1, "VMREAD"), 6);
+	assert_int_equal(number(l1, "VMRESUME"), 3);
+	/* a round that the machine's end cut off has a count and no sums */
+	row = json_array_get(json_object_get(root, "rounds"), 1);
+	assert_string_equal(json_string_value(json_object_get(row, "reason")), "HLT");
+	assert_int_equal(number(row, "count"), 1);
+	assert_int_equal(number(row, "rounds"), 0);
+	assert_int_equal(number(json_object_get(root, "l1_exits"), "CPUID"), 1);
+	assert_int_equal(number(json_object_get(root, "l1_exits"), "VMREAD"), 6);
+	assert_int_equal(number(json_object_get(root, "l2_exits_without_l1"), "MSR_READ"), 3);
+	json_decref(root);
+	free(r);
+}
+
+static void fields_have_their_names(void **state)
+{
+	struct rounds *r = fresh();
+	json_t *root;
+
+	(void)state;
+	r->vmread[VMCS_ID_guest_rip] = 4;
+	r->vmwrite[VMCS_ID_guest_rip] = 2;
+	root = rounds_json(r, true);
+	assert_int_equal(number(json_object_get(root, "vmread"), "guest_rip"), 4);
+	assert_int_equal(number(json_object_get(root, "vmwrite"), "guest_rip"), 2);
+	assert_int_equal(json_object_size(json_object_get(root, "vmread")), 1);
+	json_decref(root);
+	free(r);
+}
+
+static void time_is_left_out_where_only_counts_are_wanted(void **state)
+{
+	struct rounds *r = fresh();
+	json_t *root;
+
+	(void)state;
+	rounds_reflect(r, EXIT_REASON_VMCALL, 0);
+	rounds_enter(r, 1);
+	root = rounds_json(r, false);
+	assert_true(number(json_array_get(json_object_get(root, "rounds"), 0), "ns") >= 0);
+	json_decref(root);
+	free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_round_has_the_exits_within_it),
+		cmocka_unit_test(fields_have_their_names),
+		cmocka_unit_test(time_is_left_out_where_only_counts_are_wanted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
