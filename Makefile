@@ -102,6 +102,7 @@ help:
 
 #: make                 build/turtles
 #: make demo            boot Debian's kernel under it, on this terminal
+#: make demo-nested     Debian's KVM as L1 and its Linux guest, and what L2's exits cost; LEVELS=3: one deeper
 #: make check           all tests; the last line counts them
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)

@@ -45,10 +45,11 @@ demo-nested: $(BUILD)/turtles $(NESTED_INITRD_$(LEVELS))
 
 .PHONY: demo-nested
 
-guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio
+# It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.
+guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio)
 
 TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
 $(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
-TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
+TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
