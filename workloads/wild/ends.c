@@ -52,12 +52,14 @@ void guest_halts_with_all_interrupts_masked(void)
 {
 	out8(0x21, 0xff);
 	out8(0xa1, 0xff);
+	print("ready\n");
 	for (;;)
 		__asm__ volatile("sti; hlt");
 }
 
 void guest_spins(void)
 {
+	print("ready\n");
 	for (;;)
 		__asm__ volatile("");
 }

@@ -34,6 +34,7 @@ static struct {
 	_Atomic int code; /* of the quit hook, -1 before */
 	const char *why;
 	bool deaf; /* takes no input */
+	_Atomic bool heard; /* something was typed */
 	_Atomic int breaks;
 } guest;
 
@@ -42,6 +43,7 @@ static size_t echo(void *arg, unsigned int port, const u8 *data, size_t n)
 	(void)arg;
 	if (!guest.ready)
 		return 0;
+	guest.heard = n > 0;
 	if (guest.deaf)
 		return 0;
 	/* a few at a time: the rest has to be offered again */
@@ -91,7 +93,9 @@ static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_
 	}
 	put_text("ready\n");
 	guest.ready = true;
-	usleep(2000);
+	/* not before what it said has been written: a key says so */
+	while ((kind == GUEST_CRASHES || kind == GUEST_ABORTS || kind == GUEST_EXITS) && !guest.heard)
+		usleep(500);
 	if (kind == GUEST_CRASHES)
 		raise(SIGSEGV);
 	if (kind == GUEST_ABORTS)
@@ -181,7 +185,7 @@ static struct session start_on_pipes(enum guest_kind kind, struct serial_spec sp
 	return s;
 }
 
-/* Read until `text` has come, or fail. */
+/* Read until `text` has come, and nothing behind it, or fail. */
 static void wait_for(int fd, const char *text)
 {
 	char got[4096] = "";
@@ -193,14 +197,12 @@ static void wait_for(int fd, const char *text)
 
 		if (poll(&p, 1, SECONDS_MAX * 1000) != 1)
 			fail_msg("'%s' didn't come, only '%s'", text, got);
-		r = read(fd, got + n, sizeof(got) - 1 - n);
+		r = n < sizeof(got) - 1 ? read(fd, got + n, 1) : 0;
 		if (r <= 0)
 			fail_msg("end before '%s', after '%s'", text, got);
-		for (ssize_t i = 0; i < r; i++)
-			if (!got[n + (size_t)i])
-				got[n + (size_t)i] = '0';
-		n += (size_t)r;
-		got[n] = '\0';
+		if (!got[n])
+			got[n] = '0';
+		got[++n] = '\0';
 	}
 }
 
@@ -312,13 +314,16 @@ static void a_crash_gives_the_terminal_back(void **state)
 #ifndef __SANITIZE_ADDRESS__ /* which has a handler of its own */
 	s = start_on_terminal(GUEST_CRASHES);
 	wait_for(s.fd, "ready");
+	type(&s, "!", 1);
 	ends_with(&s, true, 0, SIGSEGV);
 #endif
 	s = start_on_terminal(GUEST_ABORTS);
 	wait_for(s.fd, "ready");
+	type(&s, "!", 1);
 	ends_with(&s, true, 0, SIGABRT);
 	s = start_on_terminal(GUEST_EXITS);
 	wait_for(s.fd, "ready");
+	type(&s, "!", 1);
 	ends_with(&s, true, 7, 0);
 }
 

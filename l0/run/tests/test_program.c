@@ -367,16 +367,13 @@ static void a_crash_is_reported_with_a_backtrace_and_the_guest(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(CRASHES) / sizeof(CRASHES[0]); i++) {
-		pid_t thread = 0;
+		pid_t thread;
 
 		program_start_guest(&p, true, CRASHES[i].guest, "");
-		program_wait_raw(&p);
-		for (int k = 0; k < 1000 && !thread; k++) {
-			usleep(10000);
-			thread = vcpu_thread_of(p.pid);
-		}
-		assert_true(thread);
+		assert_true(program_prints(&p, "ready"));
 		usleep(100000); /* until the guest is in its loop */
+		thread = vcpu_thread_of(p.pid);
+		assert_true(thread);
 		assert_int_equal(syscall(SYS_tgkill, p.pid, thread, CRASHES[i].signal), 0);
 		assert_end(5);
 		if (strncmp(p.errors, "turtles: internal error: SIG", 28) || !strstr(p.errors, CRASHES[i].says))
