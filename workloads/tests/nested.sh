@@ -40,39 +40,38 @@ reflected()
 	sed -n 's/^ *"count": \([0-9]*\),*$/\1/p' "$1" | awk '{ n += $1 } END { print n + 0 }'
 }
 
-nested check --stats "$folder/stats" > "$folder/console" 2> "$folder/errors"
-status=$?
-[ $status = 0 ] || sed 's/^/# /' "$folder/errors"
-ok $status "L1 starts its guest and powers off"
+# With the instruction clock, L2's timers don't come late because the host is busy.
+for run in 1 2; do
+	nested check --clock insns --stats "$folder/stats.$run" > "$folder/console.$run" 2> "$folder/errors"
+	status=$?
+	[ $status = 0 ] || sed 's/^/# /' "$folder/errors"
+	ok $status "L1 starts its guest and powers off, run $run"
+done
 while IFS= read -r line; do
 	line=${line%$'\r'}
 	case $line in
 	"PASS: "*) ok 0 "L2: ${line#PASS: }" ;;
-	# L2's timers are L1's: on a busy host they come late, which is no fault of ours
-	"FAIL: sleeps_are_as_long_as_asked"*) n=$((n + 1)) && echo "ok $n - L2: sleeps # SKIP late by more than 1 %" ;;
 	"FAIL: "*) ok 1 "L2: ${line#FAIL: }" ;;
+	"SKIP: "*) n=$((n + 1)); echo "ok $n - L2: ${line#SKIP: } # SKIP" ;;
 	esac
-done < "$folder/console"
-grep -q '^SUMMARY [0-9]* passed, [01] failed' "$folder/console"
-ok $? "L2's self-check comes to its end"
-grep -q 'nested: its guest ended with exit code 0' "$folder/console"
+done < "$folder/console.1"
+grep -q '^SUMMARY [0-9]* passed, 0 failed' "$folder/console.1"
+ok $? "L2's self-check comes to its end without a failure"
+grep -q 'nested: its guest ended with exit code 0' "$folder/console.1"
 ok $? "L2 powers off, and its VMM ends well"
-counted=$(sed -n 's/^kvm exits *\([0-9]*\).*/\1/p' "$folder/console" | head -n 1)
-ours=$(reflected "$folder/stats")
+counted=$(sed -n 's/^kvm exits *\([0-9]*\).*/\1/p' "$folder/console.1")
+ours=$(reflected "$folder/stats.1")
 echo "# KVM in L1 counts $counted exits, L0 reflected $ours"
 [ -n "$counted" ] && [ "$counted" = "$ours" ]
 ok $? "KVM's count of exits in L1 is the number that L0 reflected"
-tail -n 25 "$folder/console" | sed 's/^/# /'
+tail -n 25 "$folder/console.1" | sed 's/^/# /'
 
-for run in 1 2; do
-	nested demo --clock insns --stats "$folder/stats.$run" > "$folder/console.$run" 2>&1
-	ok $? "L1 and L2 with the instruction clock, run $run"
-done
 diff "$folder/console.1" "$folder/console.2" > "$folder/diff"
 status=$?
 head -n 10 "$folder/diff" | sed 's/^/# /'
 ok $status "the consoles of the two runs are the same"
-diff <(grep -v stats "$folder/stats.1") <(grep -v stats "$folder/stats.2") > "$folder/diff"
+# the command line has the name of the file
+diff <(grep -v "$folder" "$folder/stats.1") <(grep -v "$folder" "$folder/stats.2") > "$folder/diff"
 status=$?
 head -n 10 "$folder/diff" | sed 's/^/# /'
 ok $status "the stats of the two runs are the same"
