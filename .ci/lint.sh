@@ -19,7 +19,8 @@ step()
 
 mkdir -p build/logs
 sources=$(git ls-files '*.c' | grep -v '^workloads/')
-guests=$(git ls-files 'workloads/*.c')
+guests=$(git ls-files 'workloads/*.c' | grep -v '^workloads/wild/')
+wild=$(git ls-files 'workloads/wild/*.c') # 32-bit code without a library
 all=$(git ls-files '*.c' '*.h')
 shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested)
 # shellcheck disable=SC2086
@@ -28,8 +29,9 @@ shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested
 	step gcc make --no-print-directory -j2 CC=gcc BUILD=build/lint-gcc build/lint-gcc/turtles tests
 	step clang make --no-print-directory -j2 CC=clang BUILD=build/lint-clang build/lint-clang/turtles tests
 	step clang-tidy sh -c 'printf "%s\n" "$@" | xargs -n 1 -P 2 sh -c '\''clang-tidy --quiet "$0" -- -std=gnu11 -D_GNU_SOURCE -I.'\' sh $sources $guests
+	step clang-tidy-32 sh -c 'printf "%s\n" "$@" | xargs -n 1 -P 2 sh -c '\''clang-tidy --quiet "$0" -- -m32 -std=gnu11 -ffreestanding -I.'\' sh $wild
 	step cppcheck cppcheck -j2 --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppressions-list=.ci/cppcheck.suppressions --std=c11 -D__x86_64__ -D_GNU_SOURCE -I. $sources $guests
+		--suppressions-list=.ci/cppcheck.suppressions --std=c11 -D__x86_64__ -D_GNU_SOURCE -I. $sources $guests $wild
 	step shellcheck shellcheck -S warning $shells
 }
 exit $status

@@ -89,15 +89,24 @@ static bool byte_reg_needs_rex(unsigned int bytes, u8 reg)
 
 void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
 {
-	struct enc i = { .p66 = bytes == 2, .w = bytes == 8, .op = bytes == 1 ? op - 1 : op, .reg = reg,
-			 .is_mem = true, .mem = m, .force_rex = byte_reg_needs_rex(bytes, reg) };
+	struct enc i = { .p66 = bytes == 2,
+			 .w = bytes == 8,
+			 .op = bytes == 1 ? op - 1 : op,
+			 .reg = reg,
+			 .is_mem = true,
+			 .mem = m,
+			 .force_rex = byte_reg_needs_rex(bytes, reg) };
 
 	emit_enc(e, &i);
 }
 
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
 {
-	struct enc i = { .p66 = bytes == 2, .w = bytes == 8, .op = bytes == 1 ? op - 1 : op, .reg = reg, .rm = rm,
+	struct enc i = { .p66 = bytes == 2,
+			 .w = bytes == 8,
+			 .op = bytes == 1 ? op - 1 : op,
+			 .reg = reg,
+			 .rm = rm,
 			 .force_rex = byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm) };
 
 	emit_enc(e, &i);
@@ -175,16 +184,18 @@ void emit_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 
 void emit_pext(struct emit *e, u8 to, u8 from, struct mem mask)
 {
-	struct enc i = { .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = to, .vvvv = from,
-			 .is_mem = true, .mem = mask };
+	struct enc i = {
+		.vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = to, .vvvv = from, .is_mem = true, .mem = mask
+	};
 
 	emit_enc(e, &i);
 }
 
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
 {
-	struct enc i = { .vex = true, .rep = 0xf2, .w = true, .map = 3, .op = 0xf0, .reg = to, .rm = from,
-			 .imm_len = 1, .imm = { count } };
+	struct enc i = {
+		.vex = true, .rep = 0xf2, .w = true, .map = 3, .op = 0xf0, .reg = to, .rm = from, .imm_len = 1, .imm = { count }
+	};
 
 	emit_enc(e, &i);
 }

@@ -82,7 +82,8 @@ static inline void emit64(struct emit *e, u64 x)
 #define MEM_BASE_INDEX(b, i, d) ((struct mem){ .base = (b), .index = (i), .disp = (d) })
 
 /* bytes: operand size 1, 2, 4, 8 */
-void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m); /* op is the 16/32/64-bit form; byte: op - 1 */
+void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg,
+		struct mem m); /* op is the 16/32/64-bit form; byte: op - 1 */
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm);
 void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m); /* 8/16 bits: zero-extended */
 void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg);

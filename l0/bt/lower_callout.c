@@ -29,7 +29,8 @@ static enum sreg sreg_operand(const struct insn *i)
 	unsigned int k;
 
 	for (k = 0; k < i->z.operand_count; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(i->op[k].reg.value) == ZYDIS_REGCLASS_SEGMENT)
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    ZydisRegisterGetClass(i->op[k].reg.value) == ZYDIS_REGCLASS_SEGMENT)
 			return (enum sreg)(i->op[k].reg.value - ZYDIS_REGISTER_ES);
 	return ES;
 }
@@ -44,11 +45,14 @@ static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand 
 	*memory = NULL;
 	a.size = i->rule->flags & RULE_WIDE ? (z->raw.rex.W ? 8 : 4) : z->operand_width / 8;
 	a.asize = z->address_width == 64 ? 2 : z->address_width == 32 ? 1 : 0;
-	a.rep = z->attributes & ZYDIS_ATTRIB_HAS_REPNE ? 2 : z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE) ? 1 : 0;
+	a.rep = z->attributes & ZYDIS_ATTRIB_HAS_REPNE				 ? 2
+		: z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE) ? 1
+										 : 0;
 	a.seg = DS;
 	if (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
 		a.reg = z->raw.modrm.reg | z->raw.rex.R << 3;
-		if (z->raw.modrm.mod == 3 || (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
+		if (z->raw.modrm.mod == 3 ||
+		    (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
 			a.is_reg = 1;
 			a.rm = z->raw.modrm.rm | z->raw.rex.B << 3;
 		}
@@ -72,7 +76,8 @@ static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand 
 			if (o->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
 				*memory = o;
 			/* string instructions: the segment that can be overridden */
-			if (o->mem.base != ZYDIS_REGISTER_RDI && o->mem.base != ZYDIS_REGISTER_EDI && o->mem.base != ZYDIS_REGISTER_DI)
+			if (o->mem.base != ZYDIS_REGISTER_RDI && o->mem.base != ZYDIS_REGISTER_EDI &&
+			    o->mem.base != ZYDIS_REGISTER_DI)
 				a.seg = o->mem.segment - ZYDIS_REGISTER_ES;
 			break;
 		default:
@@ -106,18 +111,27 @@ static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand 
 	case ZYDIS_MNEMONIC_ENTER:
 		a.imm = i->op[0].imm.value.u | i->op[1].imm.value.u << 16;
 		break;
-	case ZYDIS_MNEMONIC_MOVSB: case ZYDIS_MNEMONIC_CMPSB: case ZYDIS_MNEMONIC_STOSB: case ZYDIS_MNEMONIC_LODSB:
-	case ZYDIS_MNEMONIC_SCASB: case ZYDIS_MNEMONIC_INSB: case ZYDIS_MNEMONIC_OUTSB:
+	case ZYDIS_MNEMONIC_MOVSB:
+	case ZYDIS_MNEMONIC_CMPSB:
+	case ZYDIS_MNEMONIC_STOSB:
+	case ZYDIS_MNEMONIC_LODSB:
+	case ZYDIS_MNEMONIC_SCASB:
+	case ZYDIS_MNEMONIC_INSB:
+	case ZYDIS_MNEMONIC_OUTSB:
 		a.size = 1;
 		break;
 	case ZYDIS_MNEMONIC_IN:
 	case ZYDIS_MNEMONIC_OUT:
 		a.size = z->opcode & 1 ? (z->operand_width == 16 ? 2 : 4) : 1;
 		break;
-	case ZYDIS_MNEMONIC_INSD: case ZYDIS_MNEMONIC_OUTSD:
+	case ZYDIS_MNEMONIC_INSD:
+	case ZYDIS_MNEMONIC_OUTSD:
 		a.size = 4;
 		break;
-	case ZYDIS_MNEMONIC_LGDT: case ZYDIS_MNEMONIC_LIDT: case ZYDIS_MNEMONIC_SGDT: case ZYDIS_MNEMONIC_SIDT:
+	case ZYDIS_MNEMONIC_LGDT:
+	case ZYDIS_MNEMONIC_LIDT:
+	case ZYDIS_MNEMONIC_SGDT:
+	case ZYDIS_MNEMONIC_SIDT:
 		if (l->cs64)
 			a.size = 8;
 		break;

@@ -46,7 +46,10 @@ void lower_mov(struct lower *l)
 	} else if (guest_reg_home[lower_gpr(from->reg.value)] == H_NONE) {
 		emit_load(e, size, guest_reg_home[g], MEM_VCPU(OFF_GPR(lower_gpr(from->reg.value))));
 	} else {
-		struct enc c = { .op = 0x8b, .w = size == 8, .reg = guest_reg_home[g], .rm = guest_reg_home[lower_gpr(from->reg.value)] };
+		struct enc c = { .op = 0x8b,
+				 .w = size == 8,
+				 .reg = guest_reg_home[g],
+				 .rm = guest_reg_home[lower_gpr(from->reg.value)] };
 
 		emit_enc(e, &c);
 	}
@@ -101,7 +104,9 @@ void lower_mov_moffs(struct lower *l)
 	bool load = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
 	const ZydisDecodedOperand *m = load ? &i->op[1] : &i->op[0];
 	unsigned int size = m->size / 8;
-	struct enc c = { .op = (load ? 0x8b : 0x89) - (size == 1), .p66 = size == 2, .w = size == 8, .reg = H_RAX, .is_mem = true };
+	struct enc c = {
+		.op = (load ? 0x8b : 0x89) - (size == 1), .p66 = size == 2, .w = size == 8, .reg = H_RAX, .is_mem = true
+	};
 	u8 a = lower_linear(l, m, 0, size, load ? DESC_READ : DESC_WRITE);
 
 	c.mem = lower_host_mem(a);
@@ -214,10 +219,17 @@ void lower_bit(struct lower *l)
 	if (size == 8)
 		emit_mov_rr(e, 8, TI, bits);
 	else
-		emit_enc(e, &(struct enc){ .map = size == 2, .op = size == 2 ? 0xbf : 0x63, .w = true, .reg = TI, .rm = bits });
+		emit_enc(e, &(struct enc){
+				    .map = size == 2, .op = size == 2 ? 0xbf : 0x63, .w = true, .reg = TI, .rm = bits });
 	emit_mov_imm(e, TC, shift);
-	emit_enc(e, &(struct enc){ .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf7, .reg = TI, .vvvv = TC, .rm = TI });
-	emit_lea(e, asize == 8 ? 8 : 4, TA, (struct mem){ .base = TA, .index = TI, .scale = size == 2 ? 1 : size == 4 ? 2 : 3 });
+	emit_enc(e, &(struct enc){
+			    .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf7, .reg = TI, .vvvv = TC, .rm = TI });
+	emit_lea(e, asize == 8 ? 8 : 4, TA,
+		 (struct mem){ .base = TA,
+			       .index = TI,
+			       .scale = size == 2   ? 1
+					: size == 4 ? 2
+						    : 3 });
 	if (asize == 2)
 		emit_mov_rr(e, 2, TA, TA);
 	lower_segment(l, (enum sreg)(m->mem.segment - ZYDIS_REGISTER_ES), size, lower_rw(m));
@@ -227,7 +239,14 @@ void lower_bit(struct lower *l)
 	c.is_mem = true;
 	c.mem = lower_host_mem(TA);
 	seq[0] = lower_slot_load_enc(&(struct slot){ .o = r, .g = lower_gpr(r->reg.value), .host = TI, .temp = true });
-	seq[1] = (struct enc){ .vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = TI, .vvvv = TI, .is_mem = true,
+	seq[1] = (struct enc){ .vex = true,
+			       .rep = 0xf3,
+			       .w = true,
+			       .map = 2,
+			       .op = 0xf5,
+			       .reg = TI,
+			       .vvvv = TI,
+			       .is_mem = true,
 			       .mem = MEM_TLB(TLB_OFF(bit_mask) + 8 * (int)(shift - 3)) };
 	seq[2] = c;
 	lower_access(l, TA, size, lower_rw(m), seq, 3);
@@ -257,7 +276,10 @@ void lower_shift(struct lower *l)
 		u8 g = lower_gpr(i->op[1].reg.value);
 
 		src = &i->op[1];
-		s = (struct slot){ .o = src, .g = g, .host = guest_reg_home[g] == H_NONE ? TI : guest_reg_home[g], .temp = guest_reg_home[g] == H_NONE };
+		s = (struct slot){ .o = src,
+				   .g = g,
+				   .host = guest_reg_home[g] == H_NONE ? TI : guest_reg_home[g],
+				   .temp = guest_reg_home[g] == H_NONE };
 		c.reg = s.host;
 	}
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {

@@ -2,7 +2,8 @@
 /* Near control transfers. Far ones are callouts. */
 #include "lower.h"
 
-#define JC_OFF(class, array) ((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
+#define JC_OFF(class, array) \
+	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
 
 /* A jump cuts the instruction pointer to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
 static bool ip16(const struct lower *l)
@@ -103,7 +104,9 @@ void lower_jump_cache(struct lower *l, int undo)
 	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
 	hit = emit_jrcxz_fwd(e);
 	c = &l->cold[l->cold_count++];
-	*c = (struct cold){ .kind = COLD_JC_MISS, .from = emit_jmp_fwd(e), .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
+	*c = (struct cold){ .kind = COLD_JC_MISS,
+			    .from = emit_jmp_fwd(e),
+			    .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
 	emit_patch8(e, hit);
 	emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
 }
@@ -144,7 +147,8 @@ static void exit_from_undo(struct lower *l, int exit, s64 delta, u8 *place, int 
 	if (chainable(l, delta))
 		chain_from(l, exit, delta, place);
 	else
-		l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit, .undo = undo };
+		l->cold[l->cold_count++] =
+			(struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit, .undo = undo };
 }
 
 static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
@@ -172,7 +176,13 @@ static void read_target(struct lower *l)
 	}
 	a = lower_linear(l, o, 0, size, DESC_READ);
 	lower_access(l, a, size, DESC_READ | (lower_is_ss(o) ? DESC_SS : 0),
-		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
+				    .map = size == 2,
+				    .w = size == 8,
+				    .reg = TA,
+				    .is_mem = true,
+				    .mem = lower_host_mem(a) },
+		     1);
 }
 
 void lower_jmp(struct lower *l)
@@ -253,7 +263,13 @@ void lower_ret(struct lower *l)
 	int undo = -(int)(size + release);
 
 	lower_access(l, a, size, DESC_READ | DESC_SS,
-		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
+				    .map = size == 2,
+				    .w = size == 8,
+				    .reg = TI,
+				    .is_mem = true,
+				    .mem = lower_host_mem(a) },
+		     1);
 	lower_sp_add(l, size + release);
 	emit_mov_rr(e, 8, TA, TI);
 	ip_to_linear(l, true);

@@ -13,7 +13,8 @@
  */
 #include "lower.h"
 
-#define VIEW_OFF(view, array) ((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
+#define VIEW_OFF(view, array) \
+	((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
 
 u32 lower_desc(const struct lower *l)
 {
@@ -167,7 +168,9 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 	if (seg_flat(l, seg))
 		return;
 	if (l->cs64) {
-		emit_load(e, 8, TI, MEM_VCPU((int)(offsetof(struct vcpu, seg) + seg * sizeof(struct segment) + offsetof(struct segment, base))));
+		emit_load(e, 8, TI,
+			  MEM_VCPU((int)(offsetof(struct vcpu, seg) + seg * sizeof(struct segment) +
+					 offsetof(struct segment, base))));
 		emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TI, 0));
 		return;
 	}

@@ -29,7 +29,8 @@ bool lower_has_operand_of(const struct insn *i, ZydisRegisterClass a, ZydisRegis
 
 static bool has_vector_operand(const struct insn *i)
 {
-	return lower_has_operand_of(i, ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX) || lower_has_operand_of(i, ZYDIS_REGCLASS_XMM, ZYDIS_REGCLASS_YMM) ||
+	return lower_has_operand_of(i, ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX) ||
+	       lower_has_operand_of(i, ZYDIS_REGCLASS_XMM, ZYDIS_REGCLASS_YMM) ||
 	       i->z.meta.isa_set == ZYDIS_ISA_SET_X87 || i->z.meta.isa_set == ZYDIS_ISA_SET_SSEMXCSR;
 }
 
@@ -41,7 +42,8 @@ static bool has_word_operand(const struct insn *i)
 	for (k = 0; k < i->z.operand_count; k++) {
 		const ZydisDecodedOperand *o = &i->op[k];
 
-		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER ? ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_GPR16 : o->size == 16)
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER ? ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_GPR16
+							   : o->size == 16)
 			return true;
 	}
 	return false;
@@ -106,7 +108,8 @@ struct enc lower_base_enc(const struct lower *l)
 		c.p66 = true;
 	} else if ((l->mode & MODE_CS_MASK) == MODE_CS16) {
 		/* The default is 16 bits there, 32 here. */
-		c.p66 = z->operand_width == 16 && (is_x87_environment(i) || (!has_vector_operand(i) && has_word_operand(i)));
+		c.p66 = z->operand_width == 16 &&
+			(is_x87_environment(i) || (!has_vector_operand(i) && has_word_operand(i)));
 	} else {
 		c.p66 = raw66;
 	}
@@ -144,8 +147,8 @@ struct enc lower_base_enc(const struct lower *l)
 
 u32 lower_rw(const ZydisDecodedOperand *o)
 {
-	return (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ ? DESC_READ : 0) | (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? DESC_WRITE : 0) |
-	       (lower_is_ss(o) ? DESC_SS : 0);
+	return (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ ? DESC_READ : 0) |
+	       (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? DESC_WRITE : 0) | (lower_is_ss(o) ? DESC_SS : 0);
 }
 
 void lower_slot_load(struct lower *l, const struct slot *s)

@@ -174,7 +174,8 @@ void lower_plain(struct lower *l)
 			u8 g = lower_gpr(o->reg.value);
 			unsigned int j;
 
-			if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG && o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM &&
+			if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG &&
+			    o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM &&
 			    o->encoding != ZYDIS_OPERAND_ENCODING_NDSNDD)
 				continue; /* implied by the opcode: RAX, which is itself */
 			*s = (struct slot){ .o = o, .g = g, .host = guest_reg_home[g] };
@@ -246,7 +247,8 @@ void lower_plain(struct lower *l)
 			if (slot[k].temp && !slot[k].loaded)
 				seq[n++] = lower_slot_load_enc(&slot[k]);
 		seq[n++] = c;
-		lower_access(l, a, size, lower_rw(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0) | x87_desc(i, m), seq, n);
+		lower_access(l, a, size, lower_rw(m) | (must_be_aligned(i, size) ? DESC_ALIGNED : 0) | x87_desc(i, m),
+			     seq, n);
 	}
 	for (k = 0; k < slots; k++)
 		lower_slot_store(l, &slot[k]);

@@ -52,16 +52,25 @@ void lower_push_reg(struct lower *l, unsigned int size, u8 value, bool is_imm, s
 	int n = 0, k;
 
 	if (is_imm) {
-		seq[n] = (struct enc){ .op = 0xc7, .w = size == 8, .p66 = size == 2, .is_mem = true, .mem = lower_host_mem(a), .imm_len = size == 2 ? 2 : 4 };
+		seq[n] = (struct enc){ .op = 0xc7,
+				       .w = size == 8,
+				       .p66 = size == 2,
+				       .is_mem = true,
+				       .mem = lower_host_mem(a),
+				       .imm_len = size == 2 ? 2 : 4 };
 		for (k = 0; k < seq[n].imm_len; k++)
 			seq[n].imm[k] = (u32)imm >> 8 * k;
 		n++;
 	} else {
 		if (value == H_NONE) {
-			seq[n++] = (struct enc){ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0])) };
+			seq[n++] = (struct enc){
+				.op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0]))
+			};
 			value = TI;
 		}
-		seq[n++] = (struct enc){ .op = 0x89, .w = size == 8, .p66 = size == 2, .reg = value, .is_mem = true, .mem = lower_host_mem(a) };
+		seq[n++] = (struct enc){
+			.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = value, .is_mem = true, .mem = lower_host_mem(a)
+		};
 	}
 	lower_access(l, a, size, DESC_WRITE | DESC_SS, seq, n);
 	lower_sp_add(l, -(s32)size);
@@ -90,7 +99,13 @@ void lower_push(struct lower *l)
 	default:
 		a = lower_linear(l, o, 0, size, DESC_READ);
 		lower_access(l, a, size, DESC_READ | (lower_is_ss(o) ? DESC_SS : 0),
-			     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+			     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
+					    .map = size == 2,
+					    .w = size == 8,
+					    .reg = TI,
+					    .is_mem = true,
+					    .mem = lower_host_mem(a) },
+			     1);
 	}
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
 	lower_push_reg(l, size, H_NONE, false, 0);
@@ -102,7 +117,13 @@ static void read_top(struct lower *l, unsigned int size)
 	u8 a = lower_stack_address(l, 0, size, DESC_READ);
 
 	lower_access(l, a, size, DESC_READ | DESC_SS,
-		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
+				    .map = size == 2,
+				    .w = size == 8,
+				    .reg = TI,
+				    .is_mem = true,
+				    .mem = lower_host_mem(a) },
+		     1);
 }
 
 /* A value of `size` bytes in TI into guest register g: 16 bits leave the rest alone. */
@@ -134,7 +155,12 @@ void lower_pop(struct lower *l)
 		a = lower_stack_address(l, 0, size, DESC_READ);
 		if (size == 8 && guest_reg_home[g] != H_NONE) {
 			lower_access(l, a, 8, DESC_READ | DESC_SS,
-				     &(struct enc){ .op = 0x8b, .w = true, .reg = guest_reg_home[g], .is_mem = true, .mem = lower_host_mem(a) }, 1);
+				     &(struct enc){ .op = 0x8b,
+						    .w = true,
+						    .reg = guest_reg_home[g],
+						    .is_mem = true,
+						    .mem = lower_host_mem(a) },
+				     1);
 			if (g != RSP)
 				lower_sp_add(l, 8);
 			return;
@@ -157,7 +183,9 @@ void lower_pop(struct lower *l)
 	bias = o->mem.base == ZYDIS_REGISTER_RSP || o->mem.base == ZYDIS_REGISTER_ESP ? (s32)size : 0;
 	a = lower_linear(l, o, bias, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0])) };
-	seq[1] = (struct enc){ .op = 0x89, .w = size == 8, .p66 = size == 2, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) };
+	seq[1] = (struct enc){
+		.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = TI, .is_mem = true, .mem = lower_host_mem(a)
+	};
 	lower_access(l, a, size, DESC_WRITE | (lower_is_ss(o) ? DESC_SS : 0), seq, 2);
 	lower_sp_add(l, size);
 }
@@ -174,7 +202,13 @@ void lower_leave(struct lower *l)
 		a = TA;
 	}
 	lower_access(l, a, size, DESC_READ | DESC_SS,
-		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b, .map = size == 2, .w = size == 8, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) }, 1);
+		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
+				    .map = size == 2,
+				    .w = size == 8,
+				    .reg = TI,
+				    .is_mem = true,
+				    .mem = lower_host_mem(a) },
+		     1);
 	if (sp_bytes(l) == 2)
 		emit_op_rr(e, 0x89, 2, bp, sp);
 	else

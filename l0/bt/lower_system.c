@@ -97,7 +97,8 @@ void lower_mov_from_sreg(struct lower *l)
 	u8 g = lower_gpr(i->op[0].reg.value);
 	struct emit *e = &l->e;
 
-	emit_load(e, 2, TI, MEM_VCPU(seg_field((enum sreg)(i->op[1].reg.value - ZYDIS_REGISTER_ES), offsetof(struct segment, sel))));
+	emit_load(e, 2, TI,
+		  MEM_VCPU(seg_field((enum sreg)(i->op[1].reg.value - ZYDIS_REGISTER_ES), offsetof(struct segment, sel))));
 	if (size > 2)
 		lower_set(l, g, size, TI);
 	else if (guest_reg_home[g] != H_NONE)
@@ -109,8 +110,15 @@ void lower_mov_from_sreg(struct lower *l)
 /* PEXT by a mask and PDEP by the same: AND that leaves the flags alone */
 static void emit_and(struct emit *e, u8 reg, int mask_offset)
 {
-	struct enc pdep = { .vex = true, .rep = 0xf2, .w = true, .map = 2, .op = 0xf5, .reg = reg, .vvvv = reg,
-			    .is_mem = true, .mem = MEM_TLB(mask_offset) };
+	struct enc pdep = { .vex = true,
+			    .rep = 0xf2,
+			    .w = true,
+			    .map = 2,
+			    .op = 0xf5,
+			    .reg = reg,
+			    .vvvv = reg,
+			    .is_mem = true,
+			    .mem = MEM_TLB(mask_offset) };
 
 	emit_pext(e, reg, reg, MEM_TLB(mask_offset));
 	emit_enc(e, &pdep);

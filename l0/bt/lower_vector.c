@@ -24,8 +24,9 @@ void lower_maskmov_di(struct lower *l)
 	emit_mov_rr(e, asize, TA, guest_reg_home[RDI]);
 	lower_segment(l, seg, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(TA) };
-	seq[1] = (struct enc){ .op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0,
-			       .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX };
+	seq[1] = (struct enc){
+		.op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0, .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX
+	};
 	seq[1].reg = i->z.raw.modrm.reg | (seq[1].vex ? !i->z.raw.vex.R : i->z.raw.rex.R) << 3;
 	seq[1].rm = i->z.raw.modrm.rm | (seq[1].vex ? !i->z.raw.vex.B : i->z.raw.rex.B) << 3;
 	if (mmx) {
@@ -53,7 +54,7 @@ void lower_vmaskmov(struct lower *l)
 	bool store = i->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
 	const ZydisDecodedOperand *m = &i->op[store ? 0 : 2], *r = &i->op[store ? 2 : 0];
 	union vector_args a = { .raw = 0 };
-	u8 element;
+	u8 element, bytes;
 
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_VMASKMOVPS:
@@ -67,7 +68,8 @@ void lower_vmaskmov(struct lower *l)
 	a.mask = vector_number(&i->op[1]);
 	a.element = element;
 	a.wide = i->z.raw.vex.L;
-	a.count = (a.wide ? 32 : 16) / element;
+	bytes = a.wide ? 32 : 16;
+	a.count = bytes / element;
 	a.store = store;
 	a.seg = m->mem.segment - ZYDIS_REGISTER_ES;
 	emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), lower_offset(l, m, 0));
@@ -80,6 +82,7 @@ void lower_gather(struct lower *l)
 	ZydisDecodedOperand base = i->op[1];
 	union vector_args a = { .raw = 0 };
 	bool index_q = false;
+	u8 bytes, step;
 
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_VGATHERQPS:
@@ -95,7 +98,9 @@ void lower_gather(struct lower *l)
 	a.index_size = index_q ? 8 : 4;
 	a.wide = i->z.raw.vex.L;
 	/* as many as the wider of data and index allow */
-	a.count = (a.wide ? 32 : 16) / (a.element > a.index_size ? a.element : a.index_size);
+	bytes = a.wide ? 32 : 16;
+	step = a.element > a.index_size ? a.element : a.index_size;
+	a.count = bytes / step;
 	a.reg = vector_number(&i->op[0]);
 	a.mask = vector_number(&i->op[2]);
 	a.index = ZydisRegisterGetId(base.mem.index);

@@ -141,7 +141,7 @@ static const struct lower_rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	INLINE_RULES(X)
 #undef X
 #define X(name, how, flag) [N(name)] = { .fn = lower_callout, .callout = insn_##how, .flags = (flag) },
-	CALLOUT_RULES(X)
+		CALLOUT_RULES(X)
 #undef X
 };
 
@@ -159,7 +159,9 @@ static const struct lower_rule rule_xchg_r8 = { .fn = lower_xchg_r8 };
 static const struct lower_rule rule_mov_imm = { .fn = lower_mov_imm };
 static const struct lower_rule rule_mov_moffs = { .fn = lower_mov_moffs };
 static const struct lower_rule rule_mov_to_sreg = { .fn = lower_callout, .callout = insn_mov_to_sreg, .flags = RULE_END };
-static const struct lower_rule rule_mov_from_sreg = { .fn = lower_callout, .callout = insn_mov_from_sreg, .flags = RULE_END };
+static const struct lower_rule rule_mov_from_sreg = { .fn = lower_callout,
+						      .callout = insn_mov_from_sreg,
+						      .flags = RULE_END };
 static const struct lower_rule rule_push_sreg = { .fn = lower_callout, .callout = insn_push_sreg, .flags = RULE_END };
 static const struct lower_rule rule_pop_sreg = { .fn = lower_callout, .callout = insn_pop_sreg, .flags = RULE_END };
 static const struct lower_rule rule_mov_to_cr = { .fn = lower_callout, .callout = insn_mov_to_cr, .flags = RULE_END };
@@ -199,8 +201,9 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 	if (op == 0x8e)
 		return &rule_mov_to_sreg;
 	if (op == 0x8c)
-		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].reg.value <= ZYDIS_REGISTER_GS ? &rule_mov_from_sreg_to_register :
-													 &rule_mov_from_sreg;
+		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].reg.value <= ZYDIS_REGISTER_GS
+			       ? &rule_mov_from_sreg_to_register
+			       : &rule_mov_from_sreg;
 	if (op >= 0xa0 && op <= 0xa3)
 		return &rule_mov_moffs;
 	if (op >= 0xb0 && op <= 0xbf)
@@ -244,10 +247,13 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return v->mode & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
 	case N(RDTSC):
 	case N(RDTSCP):
-		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & (MODE_TSD | MODE_L2)) ? &rule_rdtsc : &rules[z->mnemonic];
+		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & (MODE_TSD | MODE_L2)) ? &rule_rdtsc
+												 : &rules[z->mnemonic];
 	case N(STAC):
 	case N(CLAC):
-		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF)) ? &rule_stac_clac : &rules[z->mnemonic];
+		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF))
+			       ? &rule_stac_clac
+			       : &rules[z->mnemonic];
 	case N(MOVSD): /* the string instruction, or SSE2's */
 		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
 	case N(CMPSD):

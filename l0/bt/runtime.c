@@ -41,7 +41,8 @@ enum jc_class jc_class_of(u32 mode)
 	return (enum jc_class)((mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT);
 }
 
-_Static_assert((int)JC_USER64 == (int)TLB_USER && (int)JC_KERNEL64 == (int)TLB_KERNEL && (int)JC_KERNEL_AC64 == (int)TLB_KERNEL_AC,
+_Static_assert((int)JC_USER64 == (int)TLB_USER && (int)JC_KERNEL64 == (int)TLB_KERNEL &&
+		       (int)JC_KERNEL_AC64 == (int)TLB_KERNEL_AC,
 	       "jump cache classes begin with the views");
 
 static u64 wrap(const struct vcpu *v, u64 linear)
@@ -102,7 +103,8 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	find_page(v, linear, &page);
 	bt->stats.lookups++;
 	/* 15 bytes from here could reach the next page: its translation is part of the key of a crossing block. */
-	if ((linear & 4095) > 4096 - 15 && mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
+	if ((linear & 4095) > 4096 - 15 &&
+	    mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
 		phys2 = second.gpa;
 	b = single ? NULL : cache_find(bt, page.gpa, phys2, v->mode);
 	if (!b) {
@@ -112,7 +114,8 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 			cache_flush(bt);
 			b = translate(v, linear, single);
 			if (!b) {
-				machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes",
+				machine_stop(v->machine, STOP_INTERNAL, 0,
+					     "bt: one block does not fit into an empty code cache of %zu bytes",
 					     bt->size);
 				return bt->thunk.exit;
 			}
@@ -338,7 +341,8 @@ u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)
 }
 
 /* Stores to a page with translated code: drop what they overlap first, so that what runs next is translated anew. */
-static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, const struct bt_block *current, u32 offset)
+static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access,
+			  const struct bt_block *current, u32 offset)
 {
 	struct bt *bt = v->bt->bt;
 	bool last = !current || bt->maps[current->map + current->insns - 1].guest == offset;

@@ -128,9 +128,12 @@ static void emit_miss(struct emit *e, struct thunks *t)
 	call_c(e, rt_miss);
 	adjust_rsp(e, 8);
 	emit_mov_rr(e, 8, TC, H_RAX);
-	emit_enc(e, &(struct enc){ .op = 0x80, .reg = 7, .is_mem = true, .mem = MEM_VCPU(OFF(bounce) + 8), .imm_len = 1 }); /* cmp [], 0 */
+	emit_enc(e, &(struct enc){
+			    .op = 0x80, .reg = 7, .is_mem = true, .mem = MEM_VCPU(OFF(bounce) + 8), .imm_len = 1 }); /* cmp [], 0 */
 	plain = emit_jcc_fwd(e, 4);
-	emit_enc(e, &(struct enc){ .w = true, .op = 0x83, .reg = 0, .is_mem = true, .mem = MEM_VCPU(0), .imm_len = 1, .imm = { 5 } });
+	emit_enc(e,
+		 &(struct enc){
+			 .w = true, .op = 0x83, .reg = 0, .is_mem = true, .mem = MEM_VCPU(0), .imm_len = 1, .imm = { 5 } });
 	emit_patch32(e, plain);
 	load_flags(e, 8);
 	load_gprs(e, 8, VOLATILE_HOST_REGS);

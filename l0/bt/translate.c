@@ -68,8 +68,8 @@ static const u8 *ram_page(struct vcpu *v, u64 gpa)
 /* Code outside RAM has no bytes to cache: SDM leaves it undefined, we stop the machine with a clear line. */
 static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
 {
-	machine_stop(v->machine, STOP_GUEST_FATAL, EXIT_GUEST_FATAL,
-		     "guest runs code at %#llx (physical %#llx), which is device memory or nothing: use --dump-on-exit to see how it got there",
+	machine_stop(v->machine, STOP_GUEST_FATAL,
+		     EXIT_GUEST_FATAL, "guest runs code at %#llx (physical %#llx), which is device memory or nothing: use --dump-on-exit to see how it got there",
 		     (unsigned long long)linear, (unsigned long long)gpa);
 	vcpu_restart(v);
 }
@@ -99,7 +99,8 @@ static bool beyond_limit(const struct vcpu *v, unsigned int length)
 }
 
 /* Decode the instruction at `bytes`, of which there are n. False: it needs the second page. */
-static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool single, bool last)
+static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool single,
+		       bool last)
 {
 	ZyanStatus s;
 	unsigned int k;
@@ -140,7 +141,10 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 	bool sti = false;
 	ZydisDecoder d;
 
-	ZydisDecoderInit(&d, machine_mode(l->mode), l->cs64 ? ZYDIS_STACK_WIDTH_64 : l->mode & MODE_SS32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16);
+	ZydisDecoderInit(&d, machine_mode(l->mode),
+			 l->cs64	       ? ZYDIS_STACK_WIDTH_64
+			 : l->mode & MODE_SS32 ? ZYDIS_STACK_WIDTH_32
+					       : ZYDIS_STACK_WIDTH_16);
 	decoder_modes(&d, v);
 	while (n < max && at < f->left) {
 		struct insn *i = &l->insn[n];
@@ -233,7 +237,13 @@ static void check_before(struct lower *l)
 {
 	struct emit *e = &l->e;
 
-	emit_enc(e, &(struct enc){ .w = true, .op = 0x83, .reg = 5, .is_mem = true, .mem = MEM_VCPU(OFF(budget)), .imm_len = 1, .imm = { (u8)l->count } });
+	emit_enc(e, &(struct enc){ .w = true,
+				   .op = 0x83,
+				   .reg = 5,
+				   .is_mem = true,
+				   .mem = MEM_VCPU(OFF(budget)),
+				   .imm_len = 1,
+				   .imm = { (u8)l->count } });
 	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_BUDGET_AFTER, .from = emit_jcc_fwd(e, 8) };
 }
 
@@ -281,7 +291,8 @@ static void lower_all(struct lower *l)
 	for (k = 0; k < l->count; k++) {
 		l->at = k;
 		l->i = &l->insn[k];
-		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct, .guest = l->i->offset };
+		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct,
+								.guest = l->i->offset };
 		if (k && k == l->b->check_at)
 			check_before(l);
 		l->i->rule->fn(l);
@@ -305,8 +316,8 @@ static void trace_block(const struct lower *l, u64 linear)
 	for (k = 0; k < l->count; k++) {
 		const struct insn *i = &l->insn[k];
 
-		if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &i->z, i->op, i->z.operand_count_visible, text, sizeof(text),
-								  (linear & ~4095ull) + i->offset, NULL)))
+		if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &i->z, i->op, i->z.operand_count_visible, text,
+								  sizeof(text), (linear & ~4095ull) + i->offset, NULL)))
 			snprintf(text, sizeof(text), "?");
 		fprintf(stderr, "  %llx: %s\n", (unsigned long long)((linear & ~4095ull) + i->offset), text);
 	}

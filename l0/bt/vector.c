@@ -64,7 +64,8 @@ void vector_maskmov(struct vcpu *v, union insn_args args)
 		for (i = 0; i < a.count; i++)
 			if (masked_in(&f, a, i)) {
 				at = element_linear(v, a.seg, v->ea + i * a.element, a.element, ACC_WRITE);
-				mmu_write(v, at, get(&f, a.reg, i * a.element, a.element), a.element, mmu_data(v, ACC_WRITE));
+				mmu_write(v, at, get(&f, a.reg, i * a.element, a.element), a.element,
+					  mmu_data(v, ACC_WRITE));
 			}
 		return;
 	}

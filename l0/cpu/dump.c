@@ -51,14 +51,15 @@ void vcpu_dump(struct vcpu *v, FILE *to)
 			v->seg[i].sel, v->seg[i].base, v->seg[i].limit, v->seg[i].ar);
 	fprintf(to, "gdtr base=%016" PRIx64 " limit=%04x\n", v->gdtr.base, v->gdtr.limit);
 	fprintf(to, "idtr base=%016" PRIx64 " limit=%04x\n", v->idtr.base, v->idtr.limit);
-	fprintf(to, "cr0=%08" PRIx64 " cr2=%016" PRIx64 " cr3=%016" PRIx64 " cr4=%08" PRIx64 "\n", v->cr0, v->cr2, v->cr3,
-		v->cr4);
-	fprintf(to, "efer=%04" PRIx64 " xcr0=%" PRIx64 " pkru=%08" PRIx32 " pkrs=%08" PRIx32 "\n", v->efer, v->xcr0, v->pkru,
-		v->pkrs);
-	fprintf(to, "dr0=%" PRIx64 " dr1=%" PRIx64 " dr2=%" PRIx64 " dr3=%" PRIx64 " dr6=%08" PRIx64 " dr7=%08" PRIx64 "\n",
+	fprintf(to, "cr0=%08" PRIx64 " cr2=%016" PRIx64 " cr3=%016" PRIx64 " cr4=%08" PRIx64 "\n", v->cr0, v->cr2,
+		v->cr3, v->cr4);
+	fprintf(to, "efer=%04" PRIx64 " xcr0=%" PRIx64 " pkru=%08" PRIx32 " pkrs=%08" PRIx32 "\n", v->efer, v->xcr0,
+		v->pkru, v->pkrs);
+	fprintf(to,
+		"dr0=%" PRIx64 " dr1=%" PRIx64 " dr2=%" PRIx64 " dr3=%" PRIx64 " dr6=%08" PRIx64 " dr7=%08" PRIx64 "\n",
 		v->dr[0], v->dr[1], v->dr[2], v->dr[3], v->dr[6], v->dr[7]);
-	fprintf(to, "star=%016" PRIx64 " lstar=%016" PRIx64 " fmask=%" PRIx64 " kernel_gs_base=%016" PRIx64 "\n", v->star,
-		v->lstar, v->fmask, v->kernel_gs_base);
+	fprintf(to, "star=%016" PRIx64 " lstar=%016" PRIx64 " fmask=%" PRIx64 " kernel_gs_base=%016" PRIx64 "\n",
+		v->star, v->lstar, v->fmask, v->kernel_gs_base);
 	fpu_get(v, &image);
 	fprintf(to, "fcw=%04x fsw=%04x ftw=%02x mxcsr=%08" PRIx32 "\n", image.fcw, image.fsw, image.ftw, image.mxcsr);
 	fprintf(to, "intr_shadow=%d nmi_blocked=%d events=%" PRIx32 " tsc_offset=%" PRIx64 "\n", v->intr_shadow,

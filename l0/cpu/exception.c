@@ -196,8 +196,7 @@ static void task_gate(struct vcpu *v, const struct event *e, u16 selector)
 	task_switch(v, selector, TASK_GATE, e->has_error, e->error);
 }
 
-#define GATES_LEGACY \
-	(BIT(SYS_TASK_GATE) | BIT(SYS_INT16) | BIT(SYS_TRAP16) | BIT(SYS_INT32) | BIT(SYS_TRAP32))
+#define GATES_LEGACY (BIT(SYS_TASK_GATE) | BIT(SYS_INT16) | BIT(SYS_TRAP16) | BIT(SYS_INT32) | BIT(SYS_TRAP32))
 #define GATES_LONG (BIT(SYS_INT32) | BIT(SYS_TRAP32))
 
 static void deliver_legacy(struct vcpu *v, const struct event *e, u64 flags)

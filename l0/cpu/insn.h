@@ -37,6 +37,7 @@ typedef void insn_fn(struct vcpu *v, union insn_args a);
  * name, where it is implemented. The table is the only list: declarations and the stats' names
  * of callouts derive from it.
  */
+/* clang-format off */
 #define INSN_CALLOUTS(X) \
 	/* segment.c: SDM vol. 2 under each name */ \
 	X(mov_to_sreg) /* reg = sreg, r/m16 */ \
@@ -83,6 +84,7 @@ typedef void insn_fn(struct vcpu *v, union insn_args a);
 	X(fnstenv) X(fnsave) \
 	/* xsave.c: memory at ea */ \
 	X(fxsave) X(fxrstor) X(xsave) X(xsavec) X(xsaveopt) X(xsaves) X(xrstor) X(xrstors)
+/* clang-format on */
 
 #define X(name) insn_fn insn_##name;
 INSN_CALLOUTS(X)

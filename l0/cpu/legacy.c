@@ -32,7 +32,7 @@ void insn_popa(struct vcpu *v, union insn_args a)
 
 	need_not_64bit(v);
 	stack_current(v, &s);
-	for (i = 8; i--; )
+	for (i = 8; i--;)
 		value[i] = stack_pop(v, &s, a.size);
 	v->gpr[RSP] = s.sp;
 	for (i = RAX; i <= RDI; i++)

@@ -442,7 +442,8 @@ void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool an
 	for (i = 0; i < TLB_CONTEXTS; i++) {
 		struct tlb *t = &v->tlbs[i];
 
-		if ((t->key & KEY_L2) && (any_eptp || t->eptp == eptp) && (any_vpid || (u16)(t->key >> KEY_VPID_SHIFT) == vpid))
+		if ((t->key & KEY_L2) && (any_eptp || t->eptp == eptp) &&
+		    (any_vpid || (u16)(t->key >> KEY_VPID_SHIFT) == vpid))
 			tlb_flush(t);
 	}
 	v->tlb_flushes++;

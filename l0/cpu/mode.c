@@ -9,7 +9,8 @@ static bool flat(const struct segment *s, bool writable)
 {
 	u32 need = AR_P | AR_S | AR_WRITABLE;
 
-	return s->base == 0 && s->limit == UINT32_MAX && (s->ar & (need | AR_CODE | AR_EXPAND_DOWN | AR_UNUSABLE)) == need && writable;
+	return s->base == 0 && s->limit == UINT32_MAX &&
+	       (s->ar & (need | AR_CODE | AR_EXPAND_DOWN | AR_UNUSABLE)) == need && writable;
 }
 
 static bool flat_code(const struct segment *s)

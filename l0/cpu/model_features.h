@@ -140,7 +140,7 @@ enum feature {
 #define F(id, name, leaf, subleaf, reg, bit, who, models) FEATURE_##id,
 	CPU_FEATURES(F)
 #undef F
-	FEATURE_COUNT
+		FEATURE_COUNT
 };
 
 #endif

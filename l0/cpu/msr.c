@@ -16,7 +16,7 @@
 #define NEEDS_AMD (FEATURE_COUNT + 2)
 
 /* IA32_MISC_ENABLE: fast strings, TCC, EIST, MONITOR, limit CPUID, xTPR disable, XD disable */
-#define MISC_ENABLE_WRITABLE                                                                             \
+#define MISC_ENABLE_WRITABLE \
 	(MISC_ENABLE_FAST_STRING | BIT(3) | BIT(16) | MISC_ENABLE_MONITOR | MISC_ENABLE_LIMIT_CPUID | BIT(23) | \
 	 MISC_ENABLE_XD_DISABLE)
 #define MISC_ENABLE_FIXED (BIT(11) | BIT(12)) /* no BTS, no PEBS; like bit 7 (PMU) read-only */
@@ -425,7 +425,7 @@ static const struct msr_row *msr_find(u32 msr)
 {
 	switch (msr) {
 #define M(id, first, last, need, ...) \
-	case first ... last:          \
+	case first ... last: \
 		return &rows[ROW_##id];
 		MSRS(M)
 #undef M

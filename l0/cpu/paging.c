@@ -57,10 +57,16 @@ struct format {
 static const struct format formats[PAGING_MODES] = {
 	[PAGING_32BIT] = { 4, 2, { { 22, 10, LEAF_PS_PSE }, { 12, 10, LEAF_ALWAYS } } },
 	[PAGING_PAE] = { 8, 2, { { 21, 9, LEAF_PS }, { 12, 9, LEAF_ALWAYS } } },
-	[PAGING_4LEVEL] = { 8, 4, { { 39, 9, LEAF_NEVER }, { 30, 9, LEAF_PS_1G }, { 21, 9, LEAF_PS },
-				    { 12, 9, LEAF_ALWAYS } } },
-	[PAGING_5LEVEL] = { 8, 5, { { 48, 9, LEAF_NEVER }, { 39, 9, LEAF_NEVER }, { 30, 9, LEAF_PS_1G },
-				    { 21, 9, LEAF_PS }, { 12, 9, LEAF_ALWAYS } } },
+	[PAGING_4LEVEL] = { 8,
+			    4,
+			    { { 39, 9, LEAF_NEVER }, { 30, 9, LEAF_PS_1G }, { 21, 9, LEAF_PS }, { 12, 9, LEAF_ALWAYS } } },
+	[PAGING_5LEVEL] = { 8,
+			    5,
+			    { { 48, 9, LEAF_NEVER },
+			      { 39, 9, LEAF_NEVER },
+			      { 30, 9, LEAF_PS_1G },
+			      { 21, 9, LEAF_PS },
+			      { 12, 9, LEAF_ALWAYS } } },
 };
 
 struct entry {
@@ -326,7 +332,6 @@ static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 		page->shift = n.shift;
 	return true;
 }
-
 
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {

@@ -150,8 +150,14 @@ static void ins_step(struct string *s)
 	io_check(v, v->gpr[RDX], s->size);
 	linear = dest_linear(s, ACC_WRITE);
 	if (v->in_l2)
-		vmx_on_io(v, (u16)v->gpr[RDX], &(struct vmx_io){ .size = (u8)s->size, .in = true, .string = true, .rep = s->a.rep != 0, .asize = s->a.asize,
-								 .seg = ES, .linear = linear });
+		vmx_on_io(v, (u16)v->gpr[RDX],
+			  &(struct vmx_io){ .size = (u8)s->size,
+					    .in = true,
+					    .string = true,
+					    .rep = s->a.rep != 0,
+					    .asize = s->a.asize,
+					    .seg = ES,
+					    .linear = linear });
 	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
 	/* a fault must come before the device is read */
 	mmu_check(v, linear, s->size, mmu_data(v, ACC_WRITE));
@@ -165,8 +171,13 @@ static void outs_step(struct string *s)
 
 	io_check(v, v->gpr[RDX], s->size);
 	if (v->in_l2)
-		vmx_on_io(v, (u16)v->gpr[RDX], &(struct vmx_io){ .size = (u8)s->size, .string = true, .rep = s->a.rep != 0, .asize = s->a.asize,
-								 .seg = s->a.seg, .linear = source_linear(s) });
+		vmx_on_io(v, (u16)v->gpr[RDX],
+			  &(struct vmx_io){ .size = (u8)s->size,
+					    .string = true,
+					    .rep = s->a.rep != 0,
+					    .asize = s->a.asize,
+					    .seg = s->a.seg,
+					    .linear = source_linear(s) });
 	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
 	io_write(v, v->gpr[RDX], s->size, source_read(s));
 	advance(s, RSI, 1);
@@ -186,10 +197,14 @@ static void take_flags(struct string *s, u16 ax)
 
 #define BY_SIZE(DO) \
 	switch (s->size) { \
-	case 1: DO("b") break; \
-	case 2: DO("w") break; \
-	case 4: DO("l") break; \
-	default: DO("q") break; \
+	case 1: \
+		DO("b") break; \
+	case 2: \
+		DO("w") break; \
+	case 4: \
+		DO("l") break; \
+	default: \
+		DO("q") break; \
 	}
 
 static u64 movs_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
@@ -220,10 +235,14 @@ static u64 cmps_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 #define DO(suffix) \
 	if (s->a.rep == REP_E) \
 		asm volatile("repe cmps" suffix "\n\t" FLAGS_TO_AX \
-			     : "+D"(dest), "+S"(source), "+c"(count), "=a"(ax) : : "memory", "cc"); \
+			     : "+D"(dest), "+S"(source), "+c"(count), "=a"(ax) \
+			     : \
+			     : "memory", "cc"); \
 	else \
 		asm volatile("repne cmps" suffix "\n\t" FLAGS_TO_AX \
-			     : "+D"(dest), "+S"(source), "+c"(count), "=a"(ax) : : "memory", "cc");
+			     : "+D"(dest), "+S"(source), "+c"(count), "=a"(ax) \
+			     : \
+			     : "memory", "cc");
 	BY_SIZE(DO)
 #undef DO
 	take_flags(s, ax);
@@ -238,10 +257,14 @@ static u64 scas_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 #define DO(suffix) \
 	if (s->a.rep == REP_E) \
 		asm volatile("repe scas" suffix "\n\t" FLAGS_TO_AX \
-			     : "+D"(dest), "+c"(count), "+a"(ax) : : "memory", "cc"); \
+			     : "+D"(dest), "+c"(count), "+a"(ax) \
+			     : \
+			     : "memory", "cc"); \
 	else \
 		asm volatile("repne scas" suffix "\n\t" FLAGS_TO_AX \
-			     : "+D"(dest), "+c"(count), "+a"(ax) : : "memory", "cc");
+			     : "+D"(dest), "+c"(count), "+a"(ax) \
+			     : \
+			     : "memory", "cc");
 	BY_SIZE(DO)
 #undef DO
 	take_flags(s, ax);

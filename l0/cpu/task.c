@@ -62,8 +62,8 @@ static void tss_fetch(struct vcpu *v, u16 selector, enum task_source source, str
 		raise_error(v, vector, selector_error(selector));
 	descriptor_fetch(v, selector, false, vector, tss);
 	type = tss->ar & (AR_S | AR_TYPE);
-	if (source == TASK_IRET ? type != SYS_TSS16_BUSY && type != SYS_TSS32_BUSY :
-				  type != SYS_TSS16 && type != SYS_TSS32)
+	if (source == TASK_IRET ? type != SYS_TSS16_BUSY && type != SYS_TSS32_BUSY
+				: type != SYS_TSS16 && type != SYS_TSS32)
 		raise_error(v, vector, selector_error(selector));
 	if (!(tss->ar & AR_P))
 		raise_error(v, VEC_NP, selector_error(selector));

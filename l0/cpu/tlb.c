@@ -46,7 +46,7 @@ void tlb_flush_code(struct tlb *t)
 {
 	int class;
 
-	for (class = 0; class < JC_CLASSES; class++)
+	for (class = 0; class < JC_CLASSES; class ++)
 		flush_jc(t, class);
 	t->held[0].exec_age++;
 	t->held[1].exec_age++;
@@ -266,7 +266,8 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 		drop_region(t, linear ^ REGION_SIZE);
 }
 
-void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global)
+void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift,
+		bool global)
 {
 	struct tlb_arrays *a = &t->view[view];
 	unsigned int i = tlb_index(page);
@@ -306,7 +307,8 @@ void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 sec
 
 void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page, bool user)
 {
-	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user, page->global };
+	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user,
+						    page->global };
 	note_large(t, linear, page->shift);
 }
 

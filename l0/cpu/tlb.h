@@ -128,7 +128,8 @@ void tlb_flush_code(struct tlb *t); /* jump cache only */
 /* Take over the global entries of another context of the same level. */
 void tlb_inherit(struct tlb *t, const struct tlb *from);
 /* Enter a page: host address of its first byte; rights as mmu_walk() gave them. */
-void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift, bool global);
+void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift,
+		bool global);
 /* Enter a translation into the jump cache of `class`. */
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global);
 /* It reaches into the page at `second`, too. */

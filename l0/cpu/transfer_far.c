@@ -106,7 +106,7 @@ static void call_inner(struct vcpu *v, const struct gate *g, struct segment *cs,
 		raise_error(v, VEC_SS, 0);
 	stack_push(v, &s, v->seg[SS].sel, size);
 	stack_push(v, &s, v->gpr[RSP], size);
-	for (i = count; i--; )
+	for (i = count; i--;)
 		stack_push(v, &s, stack_peek(v, &old, i * size, size), size);
 	stack_push(v, &s, v->seg[CS].sel, size);
 	stack_push(v, &s, v->next_rip, size);

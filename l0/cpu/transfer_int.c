@@ -250,8 +250,7 @@ static void iret_with_stack(struct vcpu *v, const struct frame *f, struct segmen
 		segments_drop_inner(v);
 }
 
-static void iret_same(struct vcpu *v, const struct frame *f, struct segment *cs, const struct stack *s,
-		      unsigned int size)
+static void iret_same(struct vcpu *v, const struct frame *f, struct segment *cs, const struct stack *s, unsigned int size)
 {
 	code_check_rip(v, cs, f->rip);
 	descriptor_set_accessed(v, cs);

@@ -126,7 +126,9 @@ static void bus_trace(const struct bus *b, bool mmio, bool write, u64 addr, unsi
 {
 	const struct bus_range *table = mmio ? b->mmio : b->pio;
 	int i = bus_below(table, mmio ? b->mmio_count : b->pio_count, addr);
-	struct bus_access a = { .mmio = mmio, .write = write, .size = size, .addr = addr, .value = value & size_mask(size) };
+	struct bus_access a = {
+		.mmio = mmio, .write = write, .size = size, .addr = addr, .value = value & size_mask(size)
+	};
 
 	if (i >= 0 && addr - table[i].start < table[i].size)
 		a.device = table[i].name;

@@ -48,7 +48,8 @@ int bus_add_mmio(struct bus *b, u64 start, u64 size, const struct bus_ops *ops, 
 static inline void bus_trace_private(struct bus *b, const char *device, u64 gpa, unsigned int size, bool write, u64 value)
 {
 	if (__builtin_expect(b->trace != NULL, 0))
-		b->trace(&(struct bus_access){ .mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
+		b->trace(&(struct bus_access){
+			.mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
 }
 
 u32 bus_pio_read(struct bus *b, u16 port, unsigned int size);

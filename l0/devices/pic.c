@@ -329,7 +329,7 @@ void pic_reset(struct pic *p)
 		chip_write_icw1(c, 0);
 		c->init = PIC_READY;
 		c->icw2 = chip ? 0x70 : 0x08;
-		c->imr = chip ? 0xff : (u8)~(BIT(PIC_TIMER) | BIT(PIC_CASCADE));
+		c->imr = chip ? 0xff : (u8) ~(BIT(PIC_TIMER) | BIT(PIC_CASCADE));
 	}
 	pic_cascade(p);
 }

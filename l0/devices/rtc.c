@@ -221,7 +221,8 @@ static void rtc_update_line(struct rtc *r)
 
 bool rtc_alarm_is_set(const struct rtc *r)
 {
-	return (r->cmos[RTC_B] & (u8)~r->cmos[RTC_C] & B_AIE) && clock_runs(r) && alarm_next(r, seconds_at(r, r->seen)) != INT64_MAX;
+	return (r->cmos[RTC_B] & (u8)~r->cmos[RTC_C] & B_AIE) && clock_runs(r) &&
+	       alarm_next(r, seconds_at(r, r->seen)) != INT64_MAX;
 }
 
 /* Set the flags whose events lie in (seen, now]. */

@@ -59,8 +59,8 @@ struct fadt {
 	u16 arm_boot_arch;
 	u8 minor_revision;
 	u64 x_firmware_ctrl, x_dsdt;
-	struct gas x_pm1a_evt_blk, x_pm1b_evt_blk, x_pm1a_cnt_blk, x_pm1b_cnt_blk, x_pm2_cnt_blk, x_pm_tmr_blk, x_gpe0_blk,
-		x_gpe1_blk, sleep_control_reg, sleep_status_reg;
+	struct gas x_pm1a_evt_blk, x_pm1b_evt_blk, x_pm1a_cnt_blk, x_pm1b_cnt_blk, x_pm2_cnt_blk, x_pm_tmr_blk,
+		x_gpe0_blk, x_gpe1_blk, sleep_control_reg, sleep_status_reg;
 } __attribute__((packed));
 
 #define FADT_REVISION 5
@@ -123,8 +123,8 @@ enum madt_type { MADT_LAPIC, MADT_IOAPIC, MADT_OVERRIDE, MADT_LAPIC_NMI = 4 };
 #define INTI_LEVEL_HIGH 0xd
 #define ALL_PROCESSORS 0xff
 
-_Static_assert(sizeof(struct rsdp) == 36 && sizeof(struct header) == 36 && sizeof(struct fadt) == 268 && sizeof(struct facs) == 64 &&
-		       sizeof(struct madt) == 44,
+_Static_assert(sizeof(struct rsdp) == 36 && sizeof(struct header) == 36 && sizeof(struct fadt) == 268 &&
+		       sizeof(struct facs) == 64 && sizeof(struct madt) == 44,
 	       "the specification's layout");
 
 /* The tables one after the other, as they will lie in guest memory. */
@@ -238,7 +238,9 @@ static u64 put_fadt(struct writer *w, u64 dsdt, u64 facs)
 
 static u64 put_madt(struct writer *w, const struct machine *m)
 {
-	const struct madt head = { .h = header("APIC", MADT_REVISION), .local_apic = (u32)LAYOUT_LAPIC, .flags = MADT_PCAT_COMPAT };
+	const struct madt head = { .h = header("APIC", MADT_REVISION),
+				   .local_apic = (u32)LAYOUT_LAPIC,
+				   .flags = MADT_PCAT_COMPAT };
 	const struct madt_ioapic ioapic = { MADT_IOAPIC, sizeof(ioapic), 0, 0, (u32)LAYOUT_IOAPIC, 0 };
 	const struct madt_override timer = { MADT_OVERRIDE, sizeof(timer), 0, 0, 2, INTI_CONFORMS };
 	const struct madt_override sci = { MADT_OVERRIDE, sizeof(sci), 0, ACPI_SCI_GSI, ACPI_SCI_GSI, INTI_LEVEL_HIGH };
@@ -305,14 +307,17 @@ static int write_rsdp(struct machine *m, u64 rsdt, u64 xsdt)
 	memcpy(r.oem_id, "TURTLE", 6);
 	r.checksum = checksum(&r, 20);
 	r.extended_checksum = checksum(&r, sizeof(r));
-	return machine_write(m, LAYOUT_RSDP, &r, sizeof(r)) && machine_write(m, LAYOUT_EBDA_POINTER, &ebda, sizeof(ebda)) ? 0 : -ENOSPC;
+	return machine_write(m, LAYOUT_RSDP, &r, sizeof(r)) && machine_write(m, LAYOUT_EBDA_POINTER, &ebda, sizeof(ebda))
+		       ? 0
+		       : -ENOSPC;
 }
 
 u32 acpi_waking_vector(struct machine *m)
 {
 	u32 vector;
 
-	if (!machine_read(m, layout_nvs(&m->memory) + offsetof(struct facs, firmware_waking_vector), &vector, sizeof(vector)))
+	if (!machine_read(m, layout_nvs(&m->memory) + offsetof(struct facs, firmware_waking_vector), &vector,
+			  sizeof(vector)))
 		return 0;
 	/* a real-mode address: the first megabyte */
 	return vector < LAYOUT_BIOS_END ? vector : 0;

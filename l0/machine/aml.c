@@ -239,5 +239,6 @@ void aml_res_io_window(struct aml *a, u16 first, u16 last)
 
 void aml_res_memory_window(struct aml *a, u32 first, u32 last, bool cacheable)
 {
-	put_space(a, RES_DWORD_SPACE, 4, SPACE_MEMORY, SPACE_MEMORY_WRITABLE | (cacheable ? SPACE_MEMORY_CACHEABLE : 0), first, last);
+	put_space(a, RES_DWORD_SPACE, 4, SPACE_MEMORY, SPACE_MEMORY_WRITABLE | (cacheable ? SPACE_MEMORY_CACHEABLE : 0),
+		  first, last);
 }

@@ -98,7 +98,8 @@ static void apply_firmware(struct vcpu *v)
 	for (int i = 0; i < 11; i++)
 		v->mtrr_fixed[i] = i == MTRR_FIXED_A0000 ? MTRR_UC : MTRR_WB_8;
 	v->mtrr_base[0] = MEMORY_HOLE_START | MTRR_UC;
-	v->mtrr_mask[0] = ((BIT(v->model->phys_bits) - 1) & ~(MEMORY_HIGH_START - MEMORY_HOLE_START - 1)) | MTRR_MASK_VALID;
+	v->mtrr_mask[0] = ((BIT(v->model->phys_bits) - 1) & ~(MEMORY_HIGH_START - MEMORY_HOLE_START - 1)) |
+			  MTRR_MASK_VALID;
 	v->mtrr_def_type = MTRR_DEF_ENABLED | MTRR_DEF_FIXED | MTRR_WB;
 
 	lapic_mmio_write(v->apic, LAPIC_SVR, SVR_ENABLED);

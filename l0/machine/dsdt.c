@@ -100,7 +100,8 @@ size_t dsdt_build(const struct machine *m, void *to, size_t size)
 
 		snprintf(name, sizeof(name), "COM%u", i + 1);
 		if (m->serial[i])
-			port_device(&a, name, "PNP0501", i + 1, serial_location[i].port, SERIAL_SIZE, serial_location[i].gsi);
+			port_device(&a, name, "PNP0501", i + 1, serial_location[i].port, SERIAL_SIZE,
+				    serial_location[i].gsi);
 	}
 	port_device(&a, "RTC", "PNP0B00", 0, RTC_PORT, 2, RTC_GSI);
 	aml_end(&a);

@@ -78,7 +78,7 @@ enum routine {
 #define X(name, ...) ROUTINE_##name,
 	ROUTINES(X)
 #undef X
-	ROUTINE_COUNT
+		ROUTINE_COUNT
 };
 
 static const struct {

@@ -21,12 +21,15 @@ static int load_any(struct loader *l)
 	if (elf_probe(head, n))
 		return pvh_load(l, bad);
 	if (bad != UINT64_MAX)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot header with a wrong checksum", l->kernel.path, bad);
+		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot header with a wrong checksum",
+				  l->kernel.path, bad);
 	if (n >= 2 && head[0] == 0x1f && head[1] == 0x8b)
 		return load_error(l, -EINVAL, "%s: the kernel is compressed with gzip; give what gunzip makes of it",
 				  l->kernel.path);
-	return load_error(l, -EINVAL, "%s: not a kernel that can be booted: give a Linux bzImage, a multiboot 1 image or an ELF file with a PVH note",
-			  l->kernel.path);
+	return load_error(
+		l,
+		-EINVAL, "%s: not a kernel that can be booted: give a Linux bzImage, a multiboot 1 image or an ELF file with a PVH note",
+		l->kernel.path);
 }
 
 int load_kernel(struct machine *m, const struct load_config *c, struct boot_state *b, char *error, size_t n)

@@ -73,32 +73,38 @@ static int read_header(struct loader *l, const u8 *head, u64 n, struct bzimage *
 
 	*x = (struct bzimage){ .header_end = HDR_MAGIC + head[HDR_JUMP], .version = get16(head + HDR_VERSION) };
 	if (x->version < V2_06)
-		return load_error(l, -EINVAL, "%s: offset 0x%x: Linux boot protocol %u.%02u, 2.06 (Linux 2.6.22) or later is needed", path,
-				  HDR_VERSION, x->version >> 8, x->version & 0xff);
-	need = x->version >= V2_10 ? HDR_INIT_SIZE + 4 : x->version >= V2_08 ? HDR_PAYLOAD_LENGTH + 4 : HDR_CMDLINE_SIZE + 4;
+		return load_error(
+			l, -EINVAL,
+			"%s: offset 0x%x: Linux boot protocol %u.%02u, 2.06 (Linux 2.6.22) or later is needed", path,
+			HDR_VERSION, x->version >> 8, x->version & 0xff);
+	need = x->version >= V2_10   ? HDR_INIT_SIZE + 4
+	       : x->version >= V2_08 ? HDR_PAYLOAD_LENGTH + 4
+				     : HDR_CMDLINE_SIZE + 4;
 	if (x->header_end > HDR_END_MAX)
 		x->header_end = HDR_END_MAX;
 	if (x->header_end < need || n < x->header_end)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%x: the setup header ends at 0x%x, which isn't in 0x%" PRIx64 "..0x%" PRIx64
-				  "; is the file truncated?",
+				  "%s: offset 0x%x: the setup header ends at 0x%x, which isn't in 0x%" PRIx64
+				  "..0x%" PRIx64 "; is the file truncated?",
 				  path, HDR_JUMP, x->header_end, need, n);
 	memcpy(x->header + HDR_START, head + HDR_START, x->header_end - HDR_START);
 	if (!(x->header[HDR_LOADFLAGS] & LOADED_HIGH))
-		return load_error(l, -EINVAL, "%s: offset 0x%x: a zImage that loads below 1 MiB; build a bzImage", path, HDR_LOADFLAGS);
+		return load_error(l, -EINVAL, "%s: offset 0x%x: a zImage that loads below 1 MiB; build a bzImage", path,
+				  HDR_LOADFLAGS);
 
 	x->setup = ((x->header[HDR_START] ? x->header[HDR_START] : 4) + 1) * 512ull;
 	if (x->setup >= l->kernel.size)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%x: setup_sects %u leaves no kernel in a file of 0x%" PRIx64 " bytes; is it truncated?",
+				  "%s: offset 0x%x: setup_sects %u leaves no kernel in a file of 0x%" PRIx64
+				  " bytes; is it truncated?",
 				  path, HDR_START, x->header[HDR_START], l->kernel.size);
 	x->size = l->kernel.size - x->setup;
 	syssize = get32(x->header + HDR_SYSSIZE) * 16ull;
 	/* it is rounded up to 16 */
 	if (syssize > x->size + 15)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%x: syssize promises 0x%" PRIx64 " bytes of kernel, the file has 0x%" PRIx64
-				  "; is it truncated?",
+				  "%s: offset 0x%x: syssize promises 0x%" PRIx64
+				  " bytes of kernel, the file has 0x%" PRIx64 "; is it truncated?",
 				  path, HDR_SYSSIZE, syssize, x->size);
 	/* what follows is a signature */
 	if (syssize && syssize < x->size)
@@ -114,7 +120,9 @@ static int read_header(struct loader *l, const u8 *head, u64 n, struct bzimage *
 	}
 	x->xloadflags = x->version >= V2_12 ? get16(x->header + HDR_XLOADFLAGS) : 0;
 	if ((x->xloadflags & XLF_KERNEL_64) && x->size <= ENTRY_64)
-		return load_error(l, -EINVAL, "%s: offset 0x%x: the 64-bit entry point lies behind the end of 0x%" PRIx64 " bytes of kernel",
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%x: the 64-bit entry point lies behind the end of 0x%" PRIx64
+				  " bytes of kernel",
 				  path, HDR_XLOADFLAGS, x->size);
 	return 0;
 }
@@ -139,8 +147,8 @@ static int place_kernel(struct loader *l, struct bzimage *x)
 				  ", which isn't all RAM, and isn't relocatable; give more memory (-m)",
 				  l->kernel.path, x->room, x->address);
 	if (!align || align & (align - 1))
-		return load_error(l, -EINVAL, "%s: offset 0x%x: kernel_alignment 0x%" PRIx64 " isn't a power of two", l->kernel.path,
-				  HDR_ALIGNMENT, align);
+		return load_error(l, -EINVAL, "%s: offset 0x%x: kernel_alignment 0x%" PRIx64 " isn't a power of two",
+				  l->kernel.path, HDR_ALIGNMENT, align);
 	if (!place_low(l, x->room, align, LAYOUT_BIOS_END, LOAD_4G, "the kernel", &x->address))
 		return load_error(l, -EINVAL,
 				  "%s: no room below 4 GiB for the kernel (0x%" PRIx64 " bytes aligned to 0x%" PRIx64
@@ -160,8 +168,8 @@ static int load_initrd(struct loader *l, const struct bzimage *x, u8 *zp)
 	if (!place_high(l, i.size, PAGE_SIZE, LAYOUT_BIOS_END, max, "the initrd", &at) &&
 	    !((x->xloadflags & XLF_ABOVE_4G) && place_high(l, i.size, PAGE_SIZE, max, UINT64_MAX, "the initrd", &at)))
 		err = load_error(l, -EINVAL,
-				 "%s: no room for the initrd (0x%" PRIx64 " bytes) where the kernel takes it (below 0x%" PRIx64
-				 "%s); give more memory (-m)",
+				 "%s: no room for the initrd (0x%" PRIx64
+				 " bytes) where the kernel takes it (below 0x%" PRIx64 "%s); give more memory (-m)",
 				 i.path, i.size, max, x->xloadflags & XLF_ABOVE_4G ? " or above" : "");
 	if (!err)
 		err = load_file(l, &i, 0, at, i.size, "the initrd");
@@ -181,7 +189,8 @@ static int check_cmdline(struct loader *l, const struct bzimage *x)
 	size_t n = strlen(load_cmdline(l));
 
 	if (n > max)
-		return load_error(l, -EINVAL, "%s: the command line has %zu bytes, this kernel takes %u; shorten it (-append)",
+		return load_error(l, -EINVAL,
+				  "%s: the command line has %zu bytes, this kernel takes %u; shorten it (-append)",
 				  l->kernel.path, n, max);
 	return 0;
 }

@@ -84,7 +84,9 @@ static int load_addresses(struct loader *l, const u8 *head, u64 at, u64 *entry, 
 	int err;
 
 	if (at + HEADER_SIZE_ADDRESSES > LOAD_HEAD_SIZE || at + HEADER_SIZE_ADDRESSES > l->kernel.size)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": the multiboot header's address fields are cut off", path, at);
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%" PRIx64 ": the multiboot header's address fields are cut off", path,
+				  at);
 	header = get32(head + at + HEADER_HEADER_ADDR);
 	load = get32(head + at + HEADER_LOAD_ADDR);
 	load_end = get32(head + at + HEADER_LOAD_END);
@@ -93,23 +95,27 @@ static int load_addresses(struct loader *l, const u8 *head, u64 at, u64 *entry, 
 
 	if (load > header || header - load > at)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%" PRIx64 ": multiboot load address 0x%" PRIx64 " and header address 0x%" PRIx64
-				  " would put the start of the image outside the file",
+				  "%s: offset 0x%" PRIx64 ": multiboot load address 0x%" PRIx64
+				  " and header address 0x%" PRIx64 " would put the start of the image outside the file",
 				  path, at, load, header);
 	offset = at - (header - load);
 	n = load_end ? load_end - load : l->kernel.size - offset;
 	if ((load_end && load_end < load) || n > l->kernel.size - offset)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%" PRIx64 ": multiboot load end 0x%" PRIx64 " doesn't fit the file (0x%" PRIx64
-				  " bytes); is it truncated?",
+				  "%s: offset 0x%" PRIx64 ": multiboot load end 0x%" PRIx64
+				  " doesn't fit the file (0x%" PRIx64 " bytes); is it truncated?",
 				  path, at, load_end, l->kernel.size);
 	if (bss_end && bss_end < load + n)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot bss end 0x%" PRIx64 " lies before the load end 0x%" PRIx64,
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%" PRIx64 ": multiboot bss end 0x%" PRIx64
+				  " lies before the load end 0x%" PRIx64,
 				  path, at, bss_end, load + n);
 	*end = bss_end ? bss_end : load + n;
 	if (*entry < load || *entry >= *end)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot entry point 0x%" PRIx64 " lies outside the image", path,
-				  at, *entry);
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%" PRIx64 ": multiboot entry point 0x%" PRIx64
+				  " lies outside the image",
+				  path, at, *entry);
 	err = place_at(l, load, *end - load, "the multiboot image");
 	if (!err)
 		err = load_file(l, &l->kernel, offset, load, n, "the multiboot image");
@@ -148,7 +154,8 @@ static int load_module(struct loader *l, const char *item, const char *file, u64
 		return err;
 	/* Behind the kernel: some kernels expect to find modules there. */
 	if (!place_low(l, i.size, PAGE_SIZE, after, LOAD_4G, "a module", &at))
-		err = load_error(l, -EINVAL, "%s: no room below 4 GiB for the module (0x%" PRIx64 " bytes); give more memory (-m)",
+		err = load_error(l, -EINVAL,
+				 "%s: no room below 4 GiB for the module (0x%" PRIx64 " bytes); give more memory (-m)",
 				 file, i.size);
 	if (!err)
 		err = load_file(l, &i, 0, at, i.size, "the module");
@@ -259,7 +266,9 @@ int multiboot_load(struct loader *l, const u8 *head, u64 offset)
 	int err;
 
 	if (unknown)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot flags 0x%x require %s, which this PC doesn't offer",
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%" PRIx64
+				  ": multiboot flags 0x%x require %s, which this PC doesn't offer",
 				  l->kernel.path, offset + HEADER_FLAGS, flags,
 				  unknown == HEADER_VIDEO ? "a video mode" : "an unknown feature");
 	if (flags & HEADER_ADDRESSES) {
@@ -269,7 +278,8 @@ int multiboot_load(struct loader *l, const u8 *head, u64 offset)
 
 		if (!elf_probe(head, l->kernel.size))
 			return load_error(l, -EINVAL,
-					  "%s: offset 0x%" PRIx64 ": multiboot flags 0x%x promise no load addresses, but the file isn't ELF",
+					  "%s: offset 0x%" PRIx64
+					  ": multiboot flags 0x%x promise no load addresses, but the file isn't ELF",
 					  l->kernel.path, offset + HEADER_FLAGS, flags);
 		err = elf_open(l, &e);
 		if (!err)

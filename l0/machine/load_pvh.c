@@ -38,12 +38,14 @@ static int find_note(struct loader *l, const struct elf_segment *s, u64 *entry, 
 	u64 at = 0;
 
 	if (s->filesz > NOTES_MAX)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": 0x%" PRIx64 " bytes of ELF notes, at most 0x%x are read",
+		return load_error(l, -EINVAL,
+				  "%s: offset 0x%" PRIx64 ": 0x%" PRIx64 " bytes of ELF notes, at most 0x%x are read",
 				  l->kernel.path, s->offset, s->filesz, NOTES_MAX);
 	if (s->offset > l->kernel.size || s->filesz > l->kernel.size - s->offset)
 		return load_error(l, -EINVAL,
 				  "%s: offset 0x%" PRIx64 ": 0x%" PRIx64
-				  " bytes of ELF notes end behind the end of the file (0x%" PRIx64 " bytes); is it truncated?",
+				  " bytes of ELF notes end behind the end of the file (0x%" PRIx64
+				  " bytes); is it truncated?",
 				  l->kernel.path, s->offset, s->filesz, l->kernel.size);
 	while (s->filesz - at >= sizeof(Elf64_Nhdr)) {
 		u64 name_size, desc_size;
@@ -60,7 +62,8 @@ static int find_note(struct loader *l, const struct elf_segment *s, u64 *entry, 
 		/* the last description need not be padded */
 		if (name_size > s->filesz - at || h.n_descsz > s->filesz - at - name_size)
 			return load_error(l, -EINVAL,
-					  "%s: offset 0x%" PRIx64 ": an ELF note (name 0x%x, value 0x%x bytes) runs out of its segment",
+					  "%s: offset 0x%" PRIx64
+					  ": an ELF note (name 0x%x, value 0x%x bytes) runs out of its segment",
 					  l->kernel.path, s->offset + at - sizeof(h), h.n_namesz, h.n_descsz);
 		if (h.n_type == NOTE_PHYS32_ENTRY && h.n_namesz == sizeof(name)) {
 			err = image_read(l, &l->kernel, s->offset + at, name, sizeof(name), "an ELF note's name");
@@ -68,9 +71,12 @@ static int find_note(struct loader *l, const struct elf_segment *s, u64 *entry, 
 				return err;
 			if (!memcmp(name, "Xen", sizeof(name))) {
 				if (h.n_descsz != 4 && h.n_descsz != 8)
-					return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": PVH entry note of %u bytes, not 4 or 8",
+					return load_error(l, -EINVAL,
+							  "%s: offset 0x%" PRIx64
+							  ": PVH entry note of %u bytes, not 4 or 8",
 							  l->kernel.path, s->offset + at, h.n_descsz);
-				err = image_read(l, &l->kernel, s->offset + at + name_size, value, h.n_descsz, "the PVH entry note");
+				err = image_read(l, &l->kernel, s->offset + at + name_size, value, h.n_descsz,
+						 "the PVH entry note");
 				if (err)
 					return err;
 				*entry = get64(value);
@@ -108,7 +114,8 @@ static int load_module(struct loader *l, struct start_info *info)
 		return err;
 	module.size = initrd.size;
 	if (!place_high(l, initrd.size, PAGE_SIZE, LAYOUT_BIOS_END, LOAD_4G, "the initrd", &module.start))
-		err = load_error(l, -EINVAL, "%s: no room below 4 GiB for the initrd (0x%" PRIx64 " bytes); give more memory (-m)",
+		err = load_error(l, -EINVAL,
+				 "%s: no room below 4 GiB for the initrd (0x%" PRIx64 " bytes); give more memory (-m)",
 				 initrd.path, initrd.size);
 	if (!err)
 		err = load_file(l, &initrd, 0, module.start, initrd.size, "the initrd");
@@ -139,18 +146,19 @@ int pvh_load(struct loader *l, u64 bad_multiboot)
 	if (err)
 		return err;
 	if (!found && bad_multiboot != UINT64_MAX)
-		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot header with a wrong checksum", l->kernel.path,
-				  bad_multiboot);
+		return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": multiboot header with a wrong checksum",
+				  l->kernel.path, bad_multiboot);
 	if (!found)
 		return load_error(l, -EINVAL,
-				  "%s: an ELF file with neither a multiboot 1 header in its first 8 KiB nor a PVH entry note (a Linux vmlinux needs CONFIG_PVH; or give its bzImage)",
+				  "%s: an ELF file with neither a multiboot 1 header in its first 8 KiB nor a PVH "
+				  "entry note (a Linux vmlinux needs CONFIG_PVH; or give its bzImage)",
 				  l->kernel.path);
 	err = elf_load(l, &e, &end);
 	if (err)
 		return err;
 	if (entry >= LOAD_4G || !place_taken(l, entry))
-		return load_error(l, -EINVAL, "%s: PVH entry point 0x%" PRIx64 " lies in no loaded segment below 4 GiB", l->kernel.path,
-				  entry);
+		return load_error(l, -EINVAL, "%s: PVH entry point 0x%" PRIx64 " lies in no loaded segment below 4 GiB",
+				  l->kernel.path, entry);
 
 	l->boot->mode = BOOT_PROTECTED;
 	l->boot->rip = entry;

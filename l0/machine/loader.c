@@ -82,8 +82,8 @@ int image_read(struct loader *l, const struct image *i, u64 offset, void *to, u6
 
 	if (offset > i->size || n > i->size - offset)
 		return load_error(l, -EINVAL,
-				  "%s: offset 0x%" PRIx64 ": %s (0x%" PRIx64 " bytes) ends behind the end of the file (0x%" PRIx64
-				  " bytes); is it truncated?",
+				  "%s: offset 0x%" PRIx64 ": %s (0x%" PRIx64
+				  " bytes) ends behind the end of the file (0x%" PRIx64 " bytes); is it truncated?",
 				  i->path, offset, what, n, i->size);
 	while (n) {
 		ssize_t got = pread(i->fd, p, n, (off_t)offset);
@@ -97,8 +97,8 @@ int image_read(struct loader *l, const struct image *i, u64 offset, void *to, u6
 					  strerror(-err));
 		}
 		if (!got)
-			return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": the file shrank while %s was read", i->path,
-					  offset, what);
+			return load_error(l, -EINVAL, "%s: offset 0x%" PRIx64 ": the file shrank while %s was read",
+					  i->path, offset, what);
 		p += got;
 		offset += (u64)got;
 		n -= (u64)got;
@@ -132,7 +132,8 @@ static bool is_ram(const struct loader *l, u64 start, u64 n)
 	for (unsigned int i = 0; i < l->map_count; i++) {
 		const struct memory_map_entry *e = &l->map[i];
 
-		if (e->type == MEMORY_RAM && start >= e->start && start - e->start < e->size && n <= e->size - (start - e->start))
+		if (e->type == MEMORY_RAM && start >= e->start && start - e->start < e->size &&
+		    n <= e->size - (start - e->start))
 			return true;
 	}
 	return false;
@@ -152,12 +153,12 @@ int place_at(struct loader *l, u64 gpa, u64 n, const char *what)
 	other = find_taken(l, gpa, gpa + n);
 	if (other)
 		return load_error(l, -EINVAL,
-				  "%s: %s wants 0x%" PRIx64 " bytes at address 0x%" PRIx64 ", where %s lies already (0x%" PRIx64
-				  "..0x%" PRIx64 "); the file is damaged",
+				  "%s: %s wants 0x%" PRIx64 " bytes at address 0x%" PRIx64
+				  ", where %s lies already (0x%" PRIx64 "..0x%" PRIx64 "); the file is damaged",
 				  l->kernel.path, what, n, gpa, other->what, other->start, other->end);
 	if (!take(l, gpa, n, what))
-		return load_error(l, -EINVAL, "%s: %s is more than the %d pieces that can be loaded", l->kernel.path, what,
-				  TAKEN_MAX);
+		return load_error(l, -EINVAL, "%s: %s is more than the %d pieces that can be loaded", l->kernel.path,
+				  what, TAKEN_MAX);
 	return 0;
 }
 
@@ -232,7 +233,8 @@ int load_bytes(struct loader *l, u64 gpa, const void *from, u64 n)
 {
 	if (machine_write(l->m, gpa, from, n))
 		return 0;
-	return load_error(l, -EINVAL, "%s: address 0x%" PRIx64 ": 0x%" PRIx64 " bytes aren't all RAM", l->kernel.path, gpa, n);
+	return load_error(l, -EINVAL, "%s: address 0x%" PRIx64 ": 0x%" PRIx64 " bytes aren't all RAM", l->kernel.path,
+			  gpa, n);
 }
 
 #define CHUNK 65536u
@@ -278,8 +280,8 @@ int load_string(struct loader *l, const char *s, const char *what, u64 *gpa)
 	int err;
 
 	if (n - 1 > LOAD_CMDLINE_MAX)
-		return load_error(l, -EINVAL, "%s: %s has %" PRIu64 " bytes, at most %u are possible; shorten it", l->kernel.path,
-				  what, n - 1, LOAD_CMDLINE_MAX);
+		return load_error(l, -EINVAL, "%s: %s has %" PRIu64 " bytes, at most %u are possible; shorten it",
+				  l->kernel.path, what, n - 1, LOAD_CMDLINE_MAX);
 	err = place_small(l, n, 16, what, gpa);
 	return err ? err : load_bytes(l, *gpa, s, n);
 }

@@ -40,20 +40,25 @@ static int check_config(const struct machine_config *c, char *error, size_t n)
 	u64 host = host_memory(), limit = 1ull << c->model->phys_bits;
 
 	if (c->memory < MACHINE_MEMORY_MIN)
-		return fail(error, n, -EINVAL, "%s: %" PRIu64 " bytes of memory are too few; give at least %" PRIu64 " MiB (-m)", c->name,
+		return fail(error, n, -EINVAL,
+			    "%s: %" PRIu64 " bytes of memory are too few; give at least %" PRIu64 " MiB (-m)", c->name,
 			    c->memory, (u64)MACHINE_MEMORY_MIN / mib);
 	if (c->memory % PAGE_SIZE)
-		return fail(error, n, -EINVAL, "%s: %" PRIu64 " bytes of memory aren't a multiple of %u", c->name, c->memory,
-			    (unsigned int)PAGE_SIZE);
+		return fail(error, n, -EINVAL, "%s: %" PRIu64 " bytes of memory aren't a multiple of %u", c->name,
+			    c->memory, (unsigned int)PAGE_SIZE);
 	/* RAM that doesn't fit below the hole starts at 4 GiB */
 	if (c->memory > MEMORY_HOLE_START && c->memory - MEMORY_HOLE_START > limit - MEMORY_HIGH_START)
-		return fail(error, n, -EINVAL, "%s: %" PRIu64 " MiB of memory don't fit the %u physical address bits of CPU %s", c->name,
+		return fail(error, n, -EINVAL,
+			    "%s: %" PRIu64 " MiB of memory don't fit the %u physical address bits of CPU %s", c->name,
 			    c->memory / mib, c->model->phys_bits, c->model->name);
 	if (host && c->memory > host)
-		return fail(error, n, -EINVAL, "%s: %" PRIu64 " MiB of memory, but this host has only %" PRIu64 " MiB with swap; give less (-m)",
+		return fail(error, n, -EINVAL,
+			    "%s: %" PRIu64 " MiB of memory, but this host has only %" PRIu64
+			    " MiB with swap; give less (-m)",
 			    c->name, c->memory / mib, host / mib);
 	if (!c->vcpu_count || c->vcpu_count > MACHINE_VCPUS_MAX)
-		return fail(error, n, -EINVAL, "%s: %u vCPUs; give 1 to %d (-smp)", c->name, c->vcpu_count, MACHINE_VCPUS_MAX);
+		return fail(error, n, -EINVAL, "%s: %u vCPUs; give 1 to %d (-smp)", c->name, c->vcpu_count,
+			    MACHINE_VCPUS_MAX);
 	return 0;
 }
 
@@ -75,7 +80,8 @@ static int boot(struct machine *m, char *error, size_t n)
 		return fail(error, n, err, "%s: can't write the interrupt vectors: %s", m->name, strerror(-err));
 	err = acpi_build(m);
 	if (err)
-		return fail(error, n, err, "%s: can't build the ACPI tables for %u vCPUs: %s", m->name, m->vcpu_count, strerror(-err));
+		return fail(error, n, err, "%s: can't build the ACPI tables for %u vCPUs: %s", m->name, m->vcpu_count,
+			    strerror(-err));
 	return load_kernel(m, &m->load, &m->boot, error, n);
 }
 
@@ -95,7 +101,8 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 	clock_init(&m->clock, c->clock);
 	err = memory_init(&m->memory, c->memory);
 	if (err)
-		return fail(error, n, err, "%s: can't get %" PRIu64 " MiB of memory: %s", m->name, c->memory >> 20, strerror(-err));
+		return fail(error, n, err, "%s: can't get %" PRIu64 " MiB of memory: %s", m->name, c->memory >> 20,
+			    strerror(-err));
 	err = devices_create(m, c->devices);
 	if (err) {
 		memory_destroy(&m->memory);

@@ -77,7 +77,11 @@ static void report(int signal, siginfo_t *info, ucontext_t *context)
 	unsigned int i, n;
 
 	say("turtles: internal error: ");
-	say(signal == SIGSEGV ? "SIGSEGV" : signal == SIGBUS ? "SIGBUS" : signal == SIGFPE ? "SIGFPE" : signal == SIGILL ? "SIGILL" : "SIGABRT");
+	say(signal == SIGSEGV  ? "SIGSEGV"
+	    : signal == SIGBUS ? "SIGBUS"
+	    : signal == SIGFPE ? "SIGFPE"
+	    : signal == SIGILL ? "SIGILL"
+			       : "SIGABRT");
 	say_hex(" at ", context->uc_mcontext.gregs[REG_RIP]);
 	say_hex(", address ", (u64)info->si_addr);
 	say("; please report it with what follows\n");

@@ -146,7 +146,8 @@ static void halted(struct vcpu_thread *t)
 	vcpu_fpu_park(v);
 	if (!(v->rflags & FLAG_IF) && v->activity == ACTIVITY_HLT && !sleep_can_wake(v)) {
 		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
-			     "guest halted with interrupts off at rip %#llx: nothing can wake it", (unsigned long long)v->rip);
+			     "guest halted with interrupts off at rip %#llx: nothing can wake it",
+			     (unsigned long long)v->rip);
 		return;
 	}
 	if (c->kind == CLOCK_INSNS) {
@@ -166,7 +167,8 @@ static void triple_fault(struct vcpu *v)
 		vmx_on_triple_fault(v);
 	vcpu_fpu_park(v);
 	if (v->machine->no_reboot)
-		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx", (unsigned long long)v->rip);
+		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx",
+			     (unsigned long long)v->rip);
 	else
 		machine_stop(v->machine, STOP_CPU_RESET, 0, NULL);
 }

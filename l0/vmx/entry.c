@@ -9,7 +9,9 @@
 static void load_segments(struct vcpu *v, const struct vmcs *m)
 {
 #define LOAD(reg, name) \
-	v->seg[reg] = (struct segment){ .sel = m->guest_##name##_selector, .base = m->guest_##name##_base, .limit = m->guest_##name##_limit, \
+	v->seg[reg] = (struct segment){ .sel = m->guest_##name##_selector, \
+					.base = m->guest_##name##_base, \
+					.limit = m->guest_##name##_limit, \
 					.ar = m->guest_##name##_ar_bytes }
 	LOAD(ES, es);
 	LOAD(CS, cs);
@@ -119,7 +121,8 @@ void vmx_timer_start(struct vcpu *v)
 		x->timer_expired = true;
 		return;
 	}
-	timer_arm(c, &x->timer, clock_tsc_to_ns(c, x->timer_start + ((u64)x->v02.vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT)));
+	timer_arm(c, &x->timer,
+		  clock_tsc_to_ns(c, x->timer_start + ((u64)x->v02.vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT)));
 }
 
 void vmx_timer_stop(struct vcpu *v)
@@ -133,8 +136,9 @@ void vmx_timer_stop(struct vcpu *v)
 	if (!has_save_preemption_timer(&x->v02))
 		return;
 	passed = (clock_tsc(&v->machine->clock) - x->timer_start) >> PREEMPTION_TIMER_SHIFT;
-	x->v12->vmx_preemption_timer_value =
-		x->timer_expired || passed >= x->v02.vmx_preemption_timer_value ? 0 : (u32)(x->v02.vmx_preemption_timer_value - passed);
+	x->v12->vmx_preemption_timer_value = x->timer_expired || passed >= x->v02.vmx_preemption_timer_value
+						     ? 0
+						     : (u32)(x->v02.vmx_preemption_timer_value - passed);
 }
 
 static _Noreturn void failed(struct vcpu *v, u32 reason, u64 qualification)
@@ -176,8 +180,13 @@ void vmx_enter(struct vcpu *v, bool launch)
 		return;
 	}
 	vmcs_copy(c, x->v12, VMCS_ALL_GROUPS);
-	check = vmx_check_entry(&(struct vmx_entry){ .v = c, .caps = &x->caps, .current_vmcs = x->current, .long_mode = v->efer & EFER_LMA,
-						     .read = read_l1, .arg = v }, VMCS_ALL_GROUPS);
+	check = vmx_check_entry(&(struct vmx_entry){ .v = c,
+						     .caps = &x->caps,
+						     .current_vmcs = x->current,
+						     .long_mode = v->efer & EFER_LMA,
+						     .read = read_l1,
+						     .arg = v },
+				VMCS_ALL_GROUPS);
 	if (check != VMX_CHECK_OK)
 		x->failed_check = check;
 	switch (vmx_check_class(check)) {

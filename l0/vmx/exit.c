@@ -65,9 +65,12 @@ static void save_guest(struct vcpu *v, struct vmcs *m)
 		m->guest_pdptr3 = v->pdpte[3];
 	}
 	if (offers_store_lma(&v->vmx->caps))
-		m->vm_entry_controls = (u32)((m->vm_entry_controls & ~CTL_ia32e_mode_guest) | (v->efer & EFER_LMA ? CTL_ia32e_mode_guest : 0));
+		m->vm_entry_controls = (u32)((m->vm_entry_controls & ~CTL_ia32e_mode_guest) |
+					     (v->efer & EFER_LMA ? CTL_ia32e_mode_guest : 0));
 	m->guest_activity_state = v->activity == ACTIVITY_HLT ? 1 : 0;
-	m->guest_interruptibility_info = (u32)((v->intr_shadow & SHADOW_MOV_SS ? BLOCKING_BY_MOV_SS : v->intr_shadow ? BLOCKING_BY_STI : 0) |
+	m->guest_interruptibility_info = (u32)((v->intr_shadow & SHADOW_MOV_SS ? BLOCKING_BY_MOV_SS
+						: v->intr_shadow	       ? BLOCKING_BY_STI
+									       : 0) |
 					       (v->nmi_blocked ? BLOCKING_BY_NMI : 0));
 	if (has_pml(c))
 		m->guest_pml_index = c->guest_pml_index;
@@ -132,7 +135,9 @@ static void load_host(struct vcpu *v, const struct vmcs *m)
 	v->seg[ES] = host_segment(m->host_es_selector, 0, HOST_AR_DATA);
 	v->seg[FS] = host_segment(m->host_fs_selector, m->host_fs_base, HOST_AR_DATA);
 	v->seg[GS] = host_segment(m->host_gs_selector, m->host_gs_base, HOST_AR_DATA);
-	v->seg[TR] = (struct segment){ .sel = m->host_tr_selector, .base = m->host_tr_base, .limit = 0x67, .ar = HOST_AR_TSS };
+	v->seg[TR] = (struct segment){
+		.sel = m->host_tr_selector, .base = m->host_tr_base, .limit = 0x67, .ar = HOST_AR_TSS
+	};
 	v->seg[LDTR] = (struct segment){ .ar = AR_UNUSABLE };
 	v->gdtr = (struct dtable){ m->host_gdtr_base, 0xffff };
 	v->idtr = (struct dtable){ m->host_idtr_base, 0xffff };
@@ -149,8 +154,8 @@ static _Noreturn void abort_exit(struct vcpu *v, u32 indicator)
 	if (v->vmx->v12)
 		v->vmx->v12->abort = indicator;
 	vcpu_fpu_park(v);
-	machine_stop(v->machine, STOP_GUEST_FATAL, EXIT_GUEST_FATAL, "L1: VMX abort %u at a VM exit: its MSR lists or host state can't be used",
-		     indicator);
+	machine_stop(v->machine, STOP_GUEST_FATAL, EXIT_GUEST_FATAL,
+		     "L1: VMX abort %u at a VM exit: its MSR lists or host state can't be used", indicator);
 	vcpu_restart(v);
 }
 
@@ -197,7 +202,8 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 
 void vmx_exit_insn(struct vcpu *v, u32 reason, u64 qualification)
 {
-	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = qualification, .insn_len = (u32)(v->next_rip - v->rip) });
+	vmx_exit(v, &(struct vmx_exit_info){
+			    .reason = reason, .qualification = qualification, .insn_len = (u32)(v->next_rip - v->rip) });
 }
 
 void vmx_exit_operand(struct vcpu *v, u32 reason)
@@ -206,5 +212,8 @@ void vmx_exit_operand(struct vcpu *v, u32 reason)
 
 	vcpu_fpu_park(v);
 	bt_describe(v, &d);
-	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason, .qualification = d.displacement, .insn_len = (u32)(v->next_rip - v->rip), .insn_info = d.info });
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason,
+					     .qualification = d.displacement,
+					     .insn_len = (u32)(v->next_rip - v->rip),
+					     .insn_info = d.info });
 }

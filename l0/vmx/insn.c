@@ -45,7 +45,8 @@ void insn_vmxon(struct vcpu *v, union insn_args a)
 {
 	u64 pa;
 
-	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) || !(v->cr4 & CR4_VMXE) || a.is_reg)
+	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) ||
+	    !(v->cr4 & CR4_VMXE) || a.is_reg)
 		raise_ud(v);
 	if (v->vmx->on && v->in_l2)
 		vmx_exit_operand(v, EXIT_REASON_VMON);
@@ -215,7 +216,8 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 	if (!v->vmx || !v->vmx->on)
 		raise_ud(v);
 	m = target_vmcs(v, EXIT_REASON_VMWRITE, a, encoding);
-	value = a.is_reg ? v->gpr[a.rm] : mmu_read(v, segment_linear(v, a.seg, v->ea, bytes, ACC_READ), bytes, mmu_data(v, ACC_READ));
+	value = a.is_reg ? v->gpr[a.rm]
+			 : mmu_read(v, segment_linear(v, a.seg, v->ea, bytes, ACC_READ), bytes, mmu_data(v, ACC_READ));
 	if (bytes == 4)
 		value = (u32)value;
 	if (!m) {
@@ -297,7 +299,8 @@ void insn_invept(struct vcpu *v, union insn_args a)
 	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
 	eptp = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
 	mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
-	if (!((type == 1 && offers_invept_single_context(&v->vmx->caps)) || (type == 2 && offers_invept_all_context(&v->vmx->caps)))) {
+	if (!((type == 1 && offers_invept_single_context(&v->vmx->caps)) ||
+	      (type == 2 && offers_invept_all_context(&v->vmx->caps)))) {
 		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
 		return;
 	}

@@ -117,9 +117,9 @@ void vmx_on_lmsw(struct vcpu *v, u16 value, bool memory, u64 linear)
 
 	if ((mask & value & ~shadow & CR0_PE) || (mask & (value ^ shadow) & (CR0_MP | CR0_EM | CR0_TS)))
 		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_CR_ACCESS,
-						    .qualification = CR_LMSW << 4 | (u64)memory << 6 | (u64)value << 16,
-						    .insn_len = (u32)(v->next_rip - v->rip),
-						    .linear = linear });
+						     .qualification = CR_LMSW << 4 | (u64)memory << 6 | (u64)value << 16,
+						     .insn_len = (u32)(v->next_rip - v->rip),
+						     .linear = linear });
 }
 
 void vmx_on_dr(struct vcpu *v, unsigned int dr, unsigned int gpr, bool from)
@@ -159,13 +159,13 @@ void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io)
 	if (!wanted)
 		return;
 	vmx_exit(v, &(struct vmx_exit_info){
-			     .reason = EXIT_REASON_IO_INSTRUCTION,
-			     .qualification = (io->size - 1) | (u64)io->in << 3 | (u64)io->string << 4 | (u64)io->rep << 5 | (u64)io->immediate << 6 |
-					      (u64)port << 16,
-			     .insn_len = (u32)(v->next_rip - v->rip),
-			     .insn_info = io->string ? (u32)io->asize << 7 | (u32)io->seg << 15 : 0,
-			     .linear = io->linear,
-		     });
+			    .reason = EXIT_REASON_IO_INSTRUCTION,
+			    .qualification = (io->size - 1) | (u64)io->in << 3 | (u64)io->string << 4 |
+					     (u64)io->rep << 5 | (u64)io->immediate << 6 | (u64)port << 16,
+			    .insn_len = (u32)(v->next_rip - v->rip),
+			    .insn_info = io->string ? (u32)io->asize << 7 | (u32)io->seg << 15 : 0,
+			    .linear = io->linear,
+		    });
 }
 
 void vmx_on_msr(struct vcpu *v, u32 msr, bool write)
@@ -202,9 +202,9 @@ void vmx_on_dtable(struct vcpu *v, u32 reason, unsigned int identity)
 	vcpu_fpu_park(v);
 	bt_describe(v, &d);
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = reason,
-					    .qualification = d.displacement,
-					    .insn_len = (u32)(v->next_rip - v->rip),
-					    .insn_info = (d.info & 0x0fffffffu) | identity << 28 });
+					     .qualification = d.displacement,
+					     .insn_len = (u32)(v->next_rip - v->rip),
+					     .insn_info = (d.info & 0x0fffffffu) | identity << 28 });
 }
 
 /* SDM vol. 3, "Instructions That Cause VM Exits Conditionally": PAUSE in a loop at CPL 0 */
@@ -242,28 +242,29 @@ void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 		reason = EXIT_REASON_##why; \
 		wanted = (condition); \
 		break;
-	ROW(CPUID, CPUID, true)
-	ROW(INVD, INVD, true)
-	ROW(XSETBV, XSETBV, true)
-	ROW(HLT, HLT, has_hlt_exiting(c))
-	ROW(WBINVD, WBINVD, has_wbinvd_exiting(c))
-	ROW(RDPMC, RDPMC, has_rdpmc_exiting(c))
-	ROW(RDTSC, RDTSC, has_rdtsc_exiting(c))
-	ROW(RDTSCP, RDTSCP, has_rdtsc_exiting(c))
-	ROW(MWAIT, MWAIT_INSTRUCTION, has_mwait_exiting(c))
-	ROW(MONITOR, MONITOR_INSTRUCTION, has_monitor_exiting(c))
-	ROW(PAUSE, PAUSE_INSTRUCTION, has_pause_exiting(c) || pause_loop(v))
-	ROW(INVPCID, INVPCID, has_invlpg_exiting(c))
-	ROW(RDRAND, RDRAND, has_rdrand_exiting(c))
-	ROW(RDSEED, RDSEED, has_rdseed_exiting(c))
-	ROW(XSAVES, XSAVES, xss_wanted(v))
-	ROW(XRSTORS, XRSTORS, xss_wanted(v))
+		ROW(CPUID, CPUID, true)
+		ROW(INVD, INVD, true)
+		ROW(XSETBV, XSETBV, true)
+		ROW(HLT, HLT, has_hlt_exiting(c))
+		ROW(WBINVD, WBINVD, has_wbinvd_exiting(c))
+		ROW(RDPMC, RDPMC, has_rdpmc_exiting(c))
+		ROW(RDTSC, RDTSC, has_rdtsc_exiting(c))
+		ROW(RDTSCP, RDTSCP, has_rdtsc_exiting(c))
+		ROW(MWAIT, MWAIT_INSTRUCTION, has_mwait_exiting(c))
+		ROW(MONITOR, MONITOR_INSTRUCTION, has_monitor_exiting(c))
+		ROW(PAUSE, PAUSE_INSTRUCTION, has_pause_exiting(c) || pause_loop(v))
+		ROW(INVPCID, INVPCID, has_invlpg_exiting(c))
+		ROW(RDRAND, RDRAND, has_rdrand_exiting(c))
+		ROW(RDSEED, RDSEED, has_rdseed_exiting(c))
+		ROW(XSAVES, XSAVES, xss_wanted(v))
+		ROW(XRSTORS, XRSTORS, xss_wanted(v))
 #undef ROW
 	case VMX_INSN_COUNT:
 		break;
 	}
 	/* instructions that L1 must have enabled first */
-	if (((what == VMX_INSN_XSAVES || what == VMX_INSN_XRSTORS) && !has_enable_xsaves(c)) || (what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
+	if (((what == VMX_INSN_XSAVES || what == VMX_INSN_XRSTORS) && !has_enable_xsaves(c)) ||
+	    (what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
 		raise_ud(v);
 	if (wanted && (what == VMX_INSN_INVPCID || what >= VMX_INSN_RDRAND))
 		vmx_exit_operand(v, reason);
@@ -294,10 +295,10 @@ void vmx_on_exception(struct vcpu *v)
 	if (e.vector == VEC_DB)
 		v->pending_db = 0; /* told in the qualification */
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
-					    .qualification = qualification,
-					    .intr_info = vmx_event_word(&e),
-					    .intr_error = e.error,
-					    .insn_len = e.len });
+					     .qualification = qualification,
+					     .intr_info = vmx_event_word(&e),
+					     .intr_error = e.error,
+					     .insn_len = e.len });
 }
 
 void vmx_on_interrupt(struct vcpu *v)
@@ -320,8 +321,9 @@ void vmx_on_interrupt(struct vcpu *v)
 void vmx_on_nmi(struct vcpu *v)
 {
 	if (has_nmi_exiting(&v->vmx->v02))
-		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
-						    .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
+		vmx_exit(v, &(struct vmx_exit_info){
+				    .reason = EXIT_REASON_EXCEPTION_NMI,
+				    .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
 }
 
 void vmx_on_triple_fault(struct vcpu *v)

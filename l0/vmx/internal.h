@@ -9,19 +9,20 @@
 #include "../../vmcs-shadow/vmx_caps.h"
 #include "vmx.h"
 
-
-
-
-
-
-
-
 /* SDM vol. 3, "VM-Entry Controls for Event Injection", "Information for VM Exits Due to Vectored Events" */
 #define INTR_VALID BIT(31)
 #define INTR_ERROR BIT(11)
 #define INTR_NMI_UNBLOCKED BIT(12)
 #define INTR_TYPE_SHIFT 8
-enum intr_type { INTR_EXTERNAL = 0, INTR_NMI = 2, INTR_HARDWARE = 3, INTR_SOFTWARE = 4, INTR_PRIVILEGED_SOFTWARE = 5, INTR_SOFTWARE_EXCEPTION = 6, INTR_OTHER = 7 };
+enum intr_type {
+	INTR_EXTERNAL = 0,
+	INTR_NMI = 2,
+	INTR_HARDWARE = 3,
+	INTR_SOFTWARE = 4,
+	INTR_PRIVILEGED_SOFTWARE = 5,
+	INTR_SOFTWARE_EXCEPTION = 6,
+	INTR_OTHER = 7
+};
 
 #define BLOCKING_BY_STI BIT(0)
 #define BLOCKING_BY_MOV_SS BIT(1)
@@ -56,7 +57,9 @@ void vmx_fail(struct vcpu *v, enum vm_insn_error error); /* Valid if there is a 
 /* 4 KiB page of L1's memory; NULL if it isn't RAM */
 static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 {
-	return memory_range_is_ram(&v->machine->memory, l1pa & ~4095ull, PAGE_SIZE) ? v->machine->memory.base + (l1pa & ~4095ull) : NULL;
+	return memory_range_is_ram(&v->machine->memory, l1pa & ~4095ull, PAGE_SIZE)
+		       ? v->machine->memory.base + (l1pa & ~4095ull)
+		       : NULL;
 }
 
 bool vmx_eptp_valid(const struct vcpu *v, u64 eptp);

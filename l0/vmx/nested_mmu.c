@@ -42,8 +42,9 @@ static struct ept_format offered_format(const struct vcpu *v)
 	const struct vmx_caps *caps = &v->vmx->caps;
 
 	return (struct ept_format){
-		.features = (offers_ept_execute_only(caps) ? EPT_HAS_EXEC_ONLY : 0) | (offers_ept_2mb(caps) ? EPT_HAS_2M : 0) |
-			    (offers_ept_1gb(caps) ? EPT_HAS_1G : 0) | (offers_ept_accessed_dirty(caps) ? EPT_HAS_AD : 0),
+		.features = (offers_ept_execute_only(caps) ? EPT_HAS_EXEC_ONLY : 0) |
+			    (offers_ept_2mb(caps) ? EPT_HAS_2M : 0) | (offers_ept_1gb(caps) ? EPT_HAS_1G : 0) |
+			    (offers_ept_accessed_dirty(caps) ? EPT_HAS_AD : 0),
 		.maxphyaddr = caps->cpu.physical_bits,
 	};
 }
@@ -59,11 +60,16 @@ static struct ept_space space_of(struct vcpu *v)
 {
 	const struct vmcs *c = &v->vmx->v02;
 
-	return (struct ept_space){ .format = ept_format_of(offered_format(v), c->ept_pointer, false), .root = c->ept_pointer & EPT_ADDRESS, .ctx = v, .table = table,
-				   .pml_ready = has_pml(c) ? pml_ready : NULL, .pml_log = has_pml(c) ? pml_log : NULL };
+	return (struct ept_space){ .format = ept_format_of(offered_format(v), c->ept_pointer, false),
+				   .root = c->ept_pointer & EPT_ADDRESS,
+				   .ctx = v,
+				   .table = table,
+				   .pml_ready = has_pml(c) ? pml_ready : NULL,
+				   .pml_log = has_pml(c) ? pml_log : NULL };
 }
 
-bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe, struct nested_page *page)
+bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe,
+		     struct nested_page *page)
 {
 	struct ept_space s = space_of(v);
 	struct ept_walk w;
@@ -77,7 +83,8 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 	case EPT_WALK_OK:
 		page->l1pa = w.to;
 		page->shift = w.shift;
-		page->rights = (u8)((w.rights & EPT_RIGHT_R ? ACC_READ : 0) | ((w.rights & EPT_RIGHT_W) && w.dirty ? ACC_WRITE : 0) |
+		page->rights = (u8)((w.rights & EPT_RIGHT_R ? ACC_READ : 0) |
+				    ((w.rights & EPT_RIGHT_W) && w.dirty ? ACC_WRITE : 0) |
 				    (w.rights & EPT_RIGHT_XS ? ACC_EXEC : 0));
 		return true;
 	case EPT_WALK_PML_FULL:
@@ -91,6 +98,9 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 	default:
 		if (probe)
 			return false;
-		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EPT_VIOLATION, .qualification = w.qualification, .linear = linear, .physical = address });
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EPT_VIOLATION,
+						     .qualification = w.qualification,
+						     .linear = linear,
+						     .physical = address });
 	}
 }

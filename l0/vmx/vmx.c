@@ -20,8 +20,8 @@ const char *vmx_exit_name(unsigned int basic)
  * Rows that vmcs-shadow knows and this vCPU doesn't do yet: not offered, so that no L1 relies on them.
  */
 static const char *const not_done[] = {
-	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid", "vmx-apicv-x2apic", "vmx-apicv-xapic", "vmx-mbec",
-	"vmx-activity-shutdown", "vmx-activity-wait-sipi",
+	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid",	  "vmx-apicv-x2apic",
+	"vmx-apicv-xapic", "vmx-mbec",		 "vmx-activity-shutdown", "vmx-activity-wait-sipi",
 };
 
 struct vmx *vmx_create(const struct cpu_model *model)
@@ -32,8 +32,9 @@ struct vmx *vmx_create(const struct cpu_model *model)
 		.physical_bits = model->phys_bits,
 		.linear_bits = model->linear_bits,
 		.timer_shift = PREEMPTION_TIMER_SHIFT,
-		.cr4_allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-			       CR4_OSXMMEXCPT | CR4_UMIP | CR4_VMXE | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE,
+		.cr4_allowed = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |
+			       CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_VMXE | CR4_FSGSBASE | CR4_PCIDE |
+			       CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE,
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,
 		.debugctl_allowed = BIT(0) | BIT(1),
 	};
@@ -145,7 +146,8 @@ unsigned int vmx_msr_load(struct vcpu *v, u64 list, u32 count)
 		if (!msr_entry(v, list, i, &msr, &value))
 			return i + 1;
 		/* FS and GS base come from the VMCS, x2APIC registers and SMM's not at all */
-		if (msr == MSR_FS_BASE || msr == MSR_GS_BASE || msr >> 8 == 8 || msr == MSR_BIOS_SIGN_ID || !msr_write(v, msr, *value))
+		if (msr == MSR_FS_BASE || msr == MSR_GS_BASE || msr >> 8 == 8 || msr == MSR_BIOS_SIGN_ID ||
+		    !msr_write(v, msr, *value))
 			return i + 1;
 	}
 	return 0;

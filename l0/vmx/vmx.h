@@ -144,6 +144,7 @@ struct nested_page {
 	u8 shift, rights; /* ACC_READ|WRITE|EXEC without another walk */
 };
 bool vmx_uses_ept(const struct vcpu *v);
-bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe, struct nested_page *page);
+bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe,
+		     struct nested_page *page);
 
 #endif

@@ -68,7 +68,8 @@ void guest_writes_over_itself_with_rep_movs(void)
 {
 	const u32 at = PLAYGROUND, source = PLAYGROUND + 2 * PAGE;
 	/* mov $source, %esi; mov $at, %edi; mov $32, %ecx; rep movsb; mov $n, %eax; ret */
-	static const u8 CODE[32] = { 0xbe, 0, 0, 0, 0, 0xbf, 0, 0, 0, 0, 0xb9, 32, 0, 0, 0, 0xf3, 0xa4, OP_MOV_EAX, 0, 0, 0, 0, OP_RET };
+	static const u8 CODE[32] = { 0xbe, 0, 0, 0,    0,    0xbf,	 0, 0, 0, 0, 0xb9,  32,
+				     0,	   0, 0, 0xf3, 0xa4, OP_MOV_EAX, 0, 0, 0, 0, OP_RET };
 
 	for (u32 n = 1; n < 2000; n++) {
 		u32 result;

@@ -40,7 +40,8 @@ static bool ends_the_run(u32 port, u32 size)
 {
 	static const struct {
 		u16 first, last;
-	} ENDS[] = { { 0x60, 0x64 }, { 0x92, 0x92 }, { WILD_DEBUG_EXIT, WILD_DEBUG_EXIT + 3 }, { 0x510, 0x51b }, { 0x604, 0x605 }, { 0xcf8, 0xcff } };
+	} ENDS[] = { { 0x60, 0x64 },   { 0x92, 0x92 },	 { WILD_DEBUG_EXIT, WILD_DEBUG_EXIT + 3 },
+		     { 0x510, 0x51b }, { 0x604, 0x605 }, { 0xcf8, 0xcff } };
 
 	for (u32 i = 0; i < sizeof(ENDS) / sizeof(ENDS[0]); i++)
 		if (port <= ENDS[i].last && port + size > ENDS[i].first)
@@ -83,7 +84,8 @@ void guest_writes_garbage_to_ports(void)
 
 void guest_reads_and_writes_the_holes(void)
 {
-	static const u32 HOLES[] = { RAM_END, 0x80000000, HOLE, 0xe0000000, IOAPIC - PAGE, IOAPIC + PAGE, LAPIC - PAGE, LAPIC + PAGE, 0xfffff000 };
+	static const u32 HOLES[] = { RAM_END,	    0x80000000,	  HOLE,		0xe0000000, IOAPIC - PAGE,
+				     IOAPIC + PAGE, LAPIC - PAGE, LAPIC + PAGE, 0xfffff000 };
 
 	__asm__ volatile("fninit");
 	for (u32 i = 0; i < sizeof(HOLES) / sizeof(HOLES[0]); i++)

@@ -59,20 +59,34 @@ static const struct {
 	int offset;
 	const char *name;
 } vcpu_fields[] = {
-	{ OFF_GPR(R10), "R10" }, { OFF_GPR(R11), "R11" }, { OFF_GPR(R14), "R14" }, { OFF_GPR(R15), "R15" },
-	{ OFF(rflags), "RFLAGS" }, { OFF(rip_base), "RIP_BASE" }, { OFF(ea), "EA" }, { OFF(scratch[0]), "SCRATCH" },
-	{ OFF(seg[FS].base), "FS_BASE" }, { OFF(seg[GS].base), "GS_BASE" },
-	{ OFF(intr_wait), "INTR_WAIT" }, { OFF(budget), "BUDGET" }, { OFF(budget_held), "BUDGET_HELD" },
+	{ OFF_GPR(R10), "R10" },
+	{ OFF_GPR(R11), "R11" },
+	{ OFF_GPR(R14), "R14" },
+	{ OFF_GPR(R15), "R15" },
+	{ OFF(rflags), "RFLAGS" },
+	{ OFF(rip_base), "RIP_BASE" },
+	{ OFF(ea), "EA" },
+	{ OFF(scratch[0]), "SCRATCH" },
+	{ OFF(seg[FS].base), "FS_BASE" },
+	{ OFF(seg[GS].base), "GS_BASE" },
+	{ OFF(intr_wait), "INTR_WAIT" },
+	{ OFF(budget), "BUDGET" },
+	{ OFF(budget_held), "BUDGET_HELD" },
 };
 
 static const struct {
 	int offset;
 	const char *name;
 } tlb_fields[] = {
-	{ TLB_OFF(index_mask), "INDEX_MASK" }, { TLB_OFF(page_mask), "PAGE_MASK" }, { TLB_OFF(jc_mask), "JC_MASK" },
-	{ TLB_OFF(bit_mask[2]), "MASK31" }, { TLB_OFF(bit_mask[3]), "MASK63" },
-	{ TLB_OFF(view[TLB_KERNEL].read), "READ" }, { TLB_OFF(view[TLB_KERNEL].write), "WRITE" },
-	{ TLB_OFF(view[TLB_KERNEL].addend), "ADDEND" }, { TLB_OFF(jc[JC_KERNEL64].tag), "JC_TAG" },
+	{ TLB_OFF(index_mask), "INDEX_MASK" },
+	{ TLB_OFF(page_mask), "PAGE_MASK" },
+	{ TLB_OFF(jc_mask), "JC_MASK" },
+	{ TLB_OFF(bit_mask[2]), "MASK31" },
+	{ TLB_OFF(bit_mask[3]), "MASK63" },
+	{ TLB_OFF(view[TLB_KERNEL].read), "READ" },
+	{ TLB_OFF(view[TLB_KERNEL].write), "WRITE" },
+	{ TLB_OFF(view[TLB_KERNEL].addend), "ADDEND" },
+	{ TLB_OFF(jc[JC_KERNEL64].tag), "JC_TAG" },
 	{ TLB_OFF(jc[JC_KERNEL64].target), "JC_TARGET" },
 };
 
@@ -102,7 +116,8 @@ void bt_bench_disassemble(struct bt_bench *b, u32 from, u32 to, char *text, size
 		unsigned int k;
 
 		assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, b->bt->rx + from, to - from, &z, op)));
-		ZydisFormatterFormatInstruction(&f, &z, op, z.operand_count_visible, line, sizeof(line), ZYDIS_RUNTIME_ADDRESS_NONE, NULL);
+		ZydisFormatterFormatInstruction(&f, &z, op, z.operand_count_visible, line, sizeof(line),
+						ZYDIS_RUNTIME_ADDRESS_NONE, NULL);
 		if (z.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			snprintf(line, sizeof(line), "%s", ZydisMnemonicGetString(z.mnemonic));
 		for (k = 0; k < sizeof(vcpu_fields) / sizeof(vcpu_fields[0]); k++) {

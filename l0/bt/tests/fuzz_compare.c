@@ -91,7 +91,8 @@ static bool is_loop_at_end(const struct comparison *x)
 static bool is_x87_store_at(const struct comparison *x)
 {
 	return x->item >= 0 && x->item < x->p->count &&
-	       (x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FSTP || x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FBSTP);
+	       (x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FSTP ||
+		x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FBSTP);
 }
 
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */

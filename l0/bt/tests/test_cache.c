@@ -138,10 +138,10 @@ static void a_new_block_forbids_direct_stores_to_its_page(void **state)
 	struct tlb_arrays *a = &b->v->tlb->view[TLB_KERNEL];
 
 	assert_non_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
-	assert_int_equal(a->write[i], (u64)-(s64)A);
+	assert_int_equal(a->write[i], (u64) - (s64)A);
 	bt_bench_translate(b, A, ret, sizeof(ret));
 	assert_int_equal(a->write[i], tlb_invalid(i));
-	assert_int_equal(a->read[i], (u64)-(s64)A);
+	assert_int_equal(a->read[i], (u64) - (s64)A);
 	assert_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
 	cache_drop(b->bt, cache_find(b->bt, A, UINT64_MAX, b->v->mode));
 	assert_non_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));

@@ -11,7 +11,9 @@
 #define CODE 0x10000u
 
 /* the hit path of a load and a store at the address in register a */
-#define HIT(a, array, last) "pext rdi, " a ", INDEX_MASK; mov rcx, " array "; lea rcx, [" a "+rcx*1" last "]; pext rcx, rcx, PAGE_MASK; jrcxz; jmp; mov rcx, ADDEND; "
+#define HIT(a, array, last) \
+	"pext rdi, " a ", INDEX_MASK; mov rcx, " array "; lea rcx, [" a "+rcx*1" last \
+	"]; pext rcx, rcx, PAGE_MASK; jrcxz; jmp; mov rcx, ADDEND; "
 
 static const struct {
 	const char *bytes, *host;
@@ -49,8 +51,8 @@ static void host_code_is_as_good_as_it_was(void **state)
 		code[n++] = 0xcc;
 		block = bt_bench_translate(&b, CODE, code, n);
 		if (block->insns == 2)
-			bt_bench_disassemble(&b, block->direct + b.bt->maps[block->map].host, block->direct + b.bt->maps[block->map + 1].host, text,
-					     sizeof(text));
+			bt_bench_disassemble(&b, block->direct + b.bt->maps[block->map].host,
+					     block->direct + b.bt->maps[block->map + 1].host, text, sizeof(text));
 		else
 			snprintf(text, sizeof(text), "(%u instructions)", block->insns);
 		if (strcmp(text, vectors[k].host)) {

@@ -32,7 +32,8 @@ static int teardown(void **state)
 static int to_cr(unsigned int cr, u64 value, u32 *error)
 {
 	f.v->gpr[OPERAND] = value;
-	return bench_run(&f, insn_mov_to_cr, (union insn_args){ .reg = cr, .rm = OPERAND, .is_reg = 1, .size = 8 }, error);
+	return bench_run(&f, insn_mov_to_cr, (union insn_args){ .reg = cr, .rm = OPERAND, .is_reg = 1, .size = 8 },
+			 error);
 }
 
 static u64 from_cr(unsigned int cr)
@@ -171,10 +172,10 @@ static void cr4_offers_what_the_model_has(void **state)
 		enum feature feature;
 		u64 bit;
 	} row[] = {
-		{ FEATURE_SMEP, CR4_SMEP },	    { FEATURE_SMAP, CR4_SMAP }, { FEATURE_PKU, CR4_PKE },
-		{ FEATURE_PKS, CR4_PKS },
-		{ FEATURE_UMIP, CR4_UMIP },	    { FEATURE_XSAVE, CR4_OSXSAVE }, { FEATURE_PGE, CR4_PGE },
-		{ FEATURE_FSGSBASE, CR4_FSGSBASE }, { FEATURE_PCID, CR4_PCIDE }, { FEATURE_DE, CR4_DE },
+		{ FEATURE_SMEP, CR4_SMEP }, { FEATURE_SMAP, CR4_SMAP },		{ FEATURE_PKU, CR4_PKE },
+		{ FEATURE_PKS, CR4_PKS },   { FEATURE_UMIP, CR4_UMIP },		{ FEATURE_XSAVE, CR4_OSXSAVE },
+		{ FEATURE_PGE, CR4_PGE },   { FEATURE_FSGSBASE, CR4_FSGSBASE }, { FEATURE_PCID, CR4_PCIDE },
+		{ FEATURE_DE, CR4_DE },
 	};
 
 	(void)state;
@@ -260,9 +261,9 @@ static void only_some_control_registers_exist(void **state)
 
 static void system_instructions_are_privileged(void **state)
 {
-	static insn_fn *const fns[] = { insn_mov_to_cr, insn_mov_from_cr, insn_mov_to_dr, insn_mov_from_dr, insn_clts,
-					insn_invlpg,	insn_wbinvd,	  insn_invd,	  insn_hlt,	    insn_invpcid,
-					insn_rdmsr,	insn_wrmsr };
+	static insn_fn *const fns[] = { insn_mov_to_cr, insn_mov_from_cr, insn_mov_to_dr, insn_mov_from_dr,
+					insn_clts,	insn_invlpg,	  insn_wbinvd,	  insn_invd,
+					insn_hlt,	insn_invpcid,	  insn_rdmsr,	  insn_wrmsr };
 	u32 error;
 
 	(void)state;
@@ -303,9 +304,11 @@ static void smsw_is_16_bits_wide_in_memory(void **state)
 	(void)state;
 	v->cr0 |= CR0_WP;
 	v->gpr[OPERAND] = ~0ull;
-	assert_int_equal(bench_run(&f, insn_smsw, (union insn_args){ .rm = OPERAND, .is_reg = 1, .size = 2 }, NULL), RUNS_OK);
+	assert_int_equal(bench_run(&f, insn_smsw, (union insn_args){ .rm = OPERAND, .is_reg = 1, .size = 2 }, NULL),
+			 RUNS_OK);
 	assert_int_equal(v->gpr[OPERAND], 0xffffffffffff0000 | (CR0_PE | CR0_ET));
-	assert_int_equal(bench_run(&f, insn_smsw, (union insn_args){ .rm = OPERAND, .is_reg = 1, .size = 4 }, NULL), RUNS_OK);
+	assert_int_equal(bench_run(&f, insn_smsw, (union insn_args){ .rm = OPERAND, .is_reg = 1, .size = 4 }, NULL),
+			 RUNS_OK);
 	assert_int_equal(v->gpr[OPERAND], v->cr0);
 	bench_write(&f, 0x8000, ~0ull);
 	v->ea = 0x8000;

@@ -9,8 +9,10 @@
 
 static void a_dump_has_every_register_once(void **state)
 {
-	static const char *const wanted[] = { "mode=64-bit", "\nrip=0000000000001234", " r15=00000000000000ab\n", "\ncs sel=",
-					      "\ntr sel=",	 " cr4=",		    "\nefer=",		   "\nevent vector=14 error=2" };
+	static const char *const wanted[] = {
+		"mode=64-bit", "\nrip=0000000000001234",   " r15=00000000000000ab\n", "\ncs sel=", "\ntr sel=", " cr4=",
+		"\nefer=",     "\nevent vector=14 error=2"
+	};
 	struct bench f;
 	char *text;
 	size_t size;

@@ -228,7 +228,9 @@ static void bad_gates_raise_what_int_n_says(void **state)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		for (external = 0; external < 2; external++) {
 			struct vcpu *v = fake_protected(3);
-			struct event e = { .valid = true, .vector = 0x50, .software = !external, .external = external, .len = 2 };
+			struct event e = {
+				.valid = true, .vector = 0x50, .software = !external, .external = external, .len = 2
+			};
 
 			set_idt(v, 0x50, bad[i].gate);
 			v->event = e;
@@ -496,7 +498,8 @@ static void int_n_in_v8086_depends_on_iopl_vme_and_redirection(void **state)
 					assert_int_equal(v->rip, 0x300);
 					assert_int_equal(v->seg[CS].base, 0x2000);
 					assert_int_equal(v->rflags & (high ? FLAG_IF : FLAG_VIF), 0);
-					assert_int_equal(v->rflags & (high ? FLAG_VIF : FLAG_IF), high ? FLAG_VIF : FLAG_IF);
+					assert_int_equal(v->rflags & (high ? FLAG_VIF : FLAG_IF),
+							 high ? FLAG_VIF : FLAG_IF);
 					assert_int_equal(get(v, STACK3 + 0xffe, 2) & (FLAG_IF | FLAG_IOPL),
 							 FLAG_IF | FLAG_IOPL);
 					assert_int_equal(get(v, STACK3 + 0xffa, 2), 0x12);

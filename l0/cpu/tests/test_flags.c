@@ -102,8 +102,11 @@ static void popf_with_vme_works_on_vif(void **state)
 		u64 image;
 		bool vip, gp;
 	} c[] = {
-		{ FLAG_IF | FLAG_CF, false, false }, { FLAG_CF, false, false }, { FLAG_CF, true, false },
-		{ FLAG_IF, true, true },	     { FLAG_TF, false, true },
+		{ FLAG_IF | FLAG_CF, false, false },
+		{ FLAG_CF, false, false },
+		{ FLAG_CF, true, false },
+		{ FLAG_IF, true, true },
+		{ FLAG_TF, false, true },
 	};
 	unsigned int i;
 
@@ -150,11 +153,11 @@ static void cli_and_sti_choose_if_vif_or_gp(void **state)
 		bool pvi, vip;
 		char cli, sti;
 	} c[] = {
-		{ REAL, false, false, 'i', 'i' },	{ CPL0, false, false, 'i', 'i' },
-		{ CPL1_IOPL0, true, false, 'g', 'g' },	{ CPL3_IOPL0, false, false, 'g', 'g' },
-		{ CPL3_IOPL0, true, false, 'v', 'v' },	{ CPL3_IOPL0, true, true, 'v', 'g' },
-		{ CPL3_IOPL3, true, true, 'i', 'i' },	{ V86_IOPL3, false, true, 'i', 'i' },
-		{ V86_IOPL0, true, false, 'g', 'g' },	{ V86_VME, false, false, 'v', 'v' },
+		{ REAL, false, false, 'i', 'i' },      { CPL0, false, false, 'i', 'i' },
+		{ CPL1_IOPL0, true, false, 'g', 'g' }, { CPL3_IOPL0, false, false, 'g', 'g' },
+		{ CPL3_IOPL0, true, false, 'v', 'v' }, { CPL3_IOPL0, true, true, 'v', 'g' },
+		{ CPL3_IOPL3, true, true, 'i', 'i' },  { V86_IOPL3, false, true, 'i', 'i' },
+		{ V86_IOPL0, true, false, 'g', 'g' },  { V86_VME, false, false, 'v', 'v' },
 		{ V86_VME, false, true, 'v', 'g' },
 	};
 	unsigned int i, set;

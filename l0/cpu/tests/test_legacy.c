@@ -141,8 +141,8 @@ static void salc_copies_carry(void **state)
 
 static void none_of_them_is_a_64_bit_instruction(void **state)
 {
-	static insn_fn *const fn[] = { insn_pusha, insn_popa, insn_aaa, insn_aas, insn_daa, insn_das, insn_aam, insn_aad,
-				       insn_salc, insn_into, insn_bound, insn_arpl };
+	static insn_fn *const fn[] = { insn_pusha, insn_popa, insn_aaa,	 insn_aas,  insn_daa,	insn_das,
+				       insn_aam,   insn_aad,  insn_salc, insn_into, insn_bound, insn_arpl };
 	struct vcpu *v = fake_long(3, false);
 	unsigned int i;
 

@@ -24,7 +24,7 @@
 #define KEY(k) ((u64)(k) << 59)
 
 #define ROOT 0x10000ull /* one table a level from here on, 4 KiB apart */
-#define TABLE(level) (ROOT + (level) * 0x1000ull)
+#define TABLE(level) (ROOT + (level)*0x1000ull)
 
 static struct bench f;
 
@@ -452,8 +452,14 @@ static u64 pool_hash(void)
 
 static void compare_once(u64 *seed, unsigned int mode, unsigned int *walks, unsigned int *hits)
 {
-	static const unsigned int kinds[] = { ACC_READ, ACC_WRITE, ACC_EXEC, ACC_READ | ACC_USER, ACC_WRITE | ACC_USER,
-					      ACC_EXEC | ACC_USER, ACC_READ | ACC_IMPLICIT, ACC_WRITE | ACC_IMPLICIT };
+	static const unsigned int kinds[] = { ACC_READ,
+					      ACC_WRITE,
+					      ACC_EXEC,
+					      ACC_READ | ACC_USER,
+					      ACC_WRITE | ACC_USER,
+					      ACC_EXEC | ACC_USER,
+					      ACC_READ | ACC_IMPLICIT,
+					      ACC_WRITE | ACC_IMPLICIT };
 	u64 linear = mode >= PAGING_4LEVEL ? bench_random(seed) : (u32)bench_random(seed);
 	unsigned int access = kinds[bench_random(seed) % 8];
 	struct mmu_page page = { 0 };
@@ -468,8 +474,8 @@ static void compare_once(u64 *seed, unsigned int mode, unsigned int *walks, unsi
 	if (before && pool_hash() != before)
 		fail_msg("a probe changed a table");
 	if (ok != expected.ok || (!ok && error != expected.error))
-		fail_msg("mode %u, linear %llx, access %x: %d/%x, expected %d/%x", mode, (unsigned long long)linear, access, ok,
-			 error, expected.ok, expected.error);
+		fail_msg("mode %u, linear %llx, access %x: %d/%x, expected %d/%x", mode, (unsigned long long)linear,
+			 access, ok, error, expected.ok, expected.error);
 
 	ok = mmu_walk(f.v, linear, access, &page, &error);
 	assert_int_equal(ok, expected.ok);
@@ -514,20 +520,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(without_paging_addresses_are_identical),
-		T(four_levels_lead_to_a_4k_page),
-		T(four_levels_have_2m_and_1g_pages),
-		T(five_levels_lead_to_a_4k_page),
-		T(pae_starts_from_the_pdpte_registers),
-		T(two_levels_have_4k_and_4m_pages),
-		T(every_permission_bit_is_obeyed),
-		T(accessed_and_dirty_are_set_only_by_allowed_accesses),
-		T(a_probe_leaves_the_tables_alone),
-		T(rights_offer_writes_only_on_dirty_pages),
-		T(reserved_bits_fault_at_every_level),
-		T(tables_outside_of_ram_read_as_ones),
-		T(pdptes_with_reserved_bits_are_refused),
-		T(random_tables_are_walked_as_the_other_walker_does),
+		T(without_paging_addresses_are_identical), T(four_levels_lead_to_a_4k_page),
+		T(four_levels_have_2m_and_1g_pages),	   T(five_levels_lead_to_a_4k_page),
+		T(pae_starts_from_the_pdpte_registers),	   T(two_levels_have_4k_and_4m_pages),
+		T(every_permission_bit_is_obeyed),	   T(accessed_and_dirty_are_set_only_by_allowed_accesses),
+		T(a_probe_leaves_the_tables_alone),	   T(rights_offer_writes_only_on_dirty_pages),
+		T(reserved_bits_fault_at_every_level),	   T(tables_outside_of_ram_read_as_ones),
+		T(pdptes_with_reserved_bits_are_refused),  T(random_tables_are_walked_as_the_other_walker_does),
 	};
 #undef T
 

@@ -36,7 +36,8 @@ static void reset_gives_the_state_of_the_sdms_table(void **state)
 	assert_int_equal(v->cpl, 0);
 	assert_int_equal(v->mode & (MODE_PE | MODE_CS_MASK | MODE_SS32), 0);
 	assert_int_equal(v->activity, ACTIVITY_ACTIVE);
-	assert_false(v->event.valid || v->delivering.valid || v->intr_shadow || v->nmi_blocked || v->nmi_wait || v->intr_wait);
+	assert_false(v->event.valid || v->delivering.valid || v->intr_shadow || v->nmi_blocked || v->nmi_wait ||
+		     v->intr_wait);
 }
 
 static void init_keeps_caches_fpu_and_msrs(void **state)

@@ -65,7 +65,9 @@ static void single_elements_move_pointers_by_size_and_direction(void **state)
 			v->gpr[RSI] = FROM;
 			assert_true(run(v, insn_lods, ARGS(.size = size, .asize = ADDRESS_64, .seg = DS)));
 			assert_int_equal(v->gpr[RAX] & (~0ull >> (64 - 8 * size)), get(v, FROM, size));
-			assert_int_equal(v->gpr[RAX] >> 32, size == 8 ? get(v, FROM, 8) >> 32 : size == 4 ? 0 : 0xffeeddcc);
+			assert_int_equal(v->gpr[RAX] >> 32, size == 8	? get(v, FROM, 8) >> 32
+							    : size == 4 ? 0
+									: 0xffeeddcc);
 		}
 }
 
@@ -241,8 +243,11 @@ static u64 host_compare(u64 a, u64 b, unsigned int size)
 		type x = a, y = b; \
 		u8 c, p, z, s, o; \
 		asm("cmp %6, %5\n\tsetc %0\n\tsetp %1\n\tsetz %2\n\tsets %3\n\tseto %4" \
-		    : "=&q"(c), "=&q"(p), "=&q"(z), "=&q"(s), "=&q"(o) : "r"(x), "r"(y) : "cc"); \
-		flags = (c ? FLAG_CF : 0) | (p ? FLAG_PF : 0) | (z ? FLAG_ZF : 0) | (s ? FLAG_SF : 0) | (o ? FLAG_OF : 0); \
+		    : "=&q"(c), "=&q"(p), "=&q"(z), "=&q"(s), "=&q"(o) \
+		    : "r"(x), "r"(y) \
+		    : "cc"); \
+		flags = (c ? FLAG_CF : 0) | (p ? FLAG_PF : 0) | (z ? FLAG_ZF : 0) | (s ? FLAG_SF : 0) | \
+			(o ? FLAG_OF : 0); \
 	}
 	if (size == 1)
 		COMPARE(u8)
@@ -258,8 +263,21 @@ static u64 host_compare(u64 a, u64 b, unsigned int size)
 
 static void cmps_and_scas_set_the_flags_of_cmp(void **state)
 {
-	static const u64 values[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-				      0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0x123456789abcdef0 };
+	static const u64 values[] = { 0,
+				      1,
+				      0x7f,
+				      0x80,
+				      0xff,
+				      0x7fff,
+				      0x8000,
+				      0xffff,
+				      0x7fffffff,
+				      0x80000000,
+				      0xffffffff,
+				      0x7fffffffffffffff,
+				      0x8000000000000000,
+				      0xffffffffffffffff,
+				      0x123456789abcdef0 };
 	const unsigned int n = sizeof(values) / sizeof(values[0]);
 	struct vcpu *v = fake_long(0, false);
 	unsigned int i, k, size, rep;
@@ -270,7 +288,8 @@ static void cmps_and_scas_set_the_flags_of_cmp(void **state)
 			for (size = 1; size <= 8; size *= 2)
 				for (rep = 0; rep < 3; rep++) {
 					u64 want = host_compare(values[i], values[k], size);
-					union insn_args a = ARGS(.size = size, .asize = ADDRESS_64, .seg = DS, .rep = rep);
+					union insn_args a = ARGS(.size = size, .asize = ADDRESS_64, .seg = DS,
+								 .rep = rep);
 
 					put(v, FROM, values[i], 8);
 					put(v, TO, values[k], 8);

@@ -173,12 +173,8 @@ static void bad_tss_descriptors_fault_in_the_old_task(void **state)
 		bool iret;
 		enum vector vector;
 	} c[] = {
-		{ 0x67, 0x8b, false, VEC_GP },
-		{ 0x67, 0x09, false, VEC_NP },
-		{ 0x66, 0x89, false, VEC_TS },
-		{ 0x67, 0x89, true, VEC_TS },
-		{ 0x67, 0x82, true, VEC_TS },
-		{ 0x2a, 0x81, false, VEC_TS },
+		{ 0x67, 0x8b, false, VEC_GP }, { 0x67, 0x09, false, VEC_NP }, { 0x66, 0x89, false, VEC_TS },
+		{ 0x67, 0x89, true, VEC_TS },  { 0x67, 0x82, true, VEC_TS },  { 0x2a, 0x81, false, VEC_TS },
 	};
 	unsigned int i;
 
@@ -191,7 +187,8 @@ static void bad_tss_descriptors_fault_in_the_old_task(void **state)
 		put(v, TSS_A, TSS_B_SEL, 2);
 		if (c[i].iret)
 			v->rflags |= FLAG_NT;
-		assert_false(run(v, c[i].iret ? insn_iret : insn_call_far, c[i].iret ? ARGS(.size = 4) : far_to(TSS_B_SEL)));
+		assert_false(
+			run(v, c[i].iret ? insn_iret : insn_call_far, c[i].iret ? ARGS(.size = 4) : far_to(TSS_B_SEL)));
 		assert_int_equal(fault_of(v), FAULT(c[i].vector, TSS_B_SEL));
 		assert_int_equal(v->seg[TR].sel, TSS_SEL);
 		assert_int_equal(v->rip, CODE);

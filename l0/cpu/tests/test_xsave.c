@@ -86,9 +86,10 @@ static void expect_state(const struct fpu_image *expected, const char *what)
 	struct fpu_image got;
 
 	fpu_get(f.v, &got);
-	if (got.fcw != expected->fcw || got.fsw != expected->fsw || got.ftw != expected->ftw || got.mxcsr != expected->mxcsr)
-		fail_msg("%s: control words %04x %04x %02x %x, expected %04x %04x %02x %x", what, got.fcw, got.fsw, got.ftw,
-			 got.mxcsr, expected->fcw, expected->fsw, expected->ftw, expected->mxcsr);
+	if (got.fcw != expected->fcw || got.fsw != expected->fsw || got.ftw != expected->ftw ||
+	    got.mxcsr != expected->mxcsr)
+		fail_msg("%s: control words %04x %04x %02x %x, expected %04x %04x %02x %x", what, got.fcw, got.fsw,
+			 got.ftw, got.mxcsr, expected->fcw, expected->fsw, expected->ftw, expected->mxcsr);
 	assert_memory_equal(got.st, expected->st, sizeof(got.st));
 	assert_memory_equal(got.xmm, expected->xmm, sizeof(got.xmm));
 	assert_memory_equal(got.ymm_high, expected->ymm_high, sizeof(got.ymm_high));
@@ -118,8 +119,10 @@ struct pair {
 };
 
 static const struct pair pairs[] = {
-	{ "xsave", insn_xsave, insn_xrstor },	{ "xsaveopt", insn_xsaveopt, insn_xrstor },
-	{ "xsavec", insn_xsavec, insn_xrstor }, { "xsaves", insn_xsaves, insn_xrstors },
+	{ "xsave", insn_xsave, insn_xrstor },
+	{ "xsaveopt", insn_xsaveopt, insn_xrstor },
+	{ "xsavec", insn_xsavec, insn_xrstor },
+	{ "xsaves", insn_xsaves, insn_xrstors },
 };
 
 static void every_pair_restores_what_it_saved(void **state)

@@ -96,10 +96,21 @@ void build_bzimage_206(struct test_image *i)
 static void build_elf32(struct test_image *i, unsigned int phnum)
 {
 	Elf32_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
-			 .e_type = ET_EXEC, .e_machine = EM_386, .e_version = EV_CURRENT, .e_entry = TEST_ENTRY,
-			 .e_phoff = TEST_PHDR32, .e_ehsize = sizeof(h), .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = (u16)phnum };
-	Elf32_Phdr p = { .p_type = PT_LOAD, .p_offset = TEST_TEXT, .p_vaddr = TEST_LOAD, .p_paddr = TEST_LOAD,
-			 .p_filesz = TEST_TEXT_SIZE, .p_memsz = TEST_TEXT_SIZE + TEST_BSS, .p_flags = PF_R | PF_X };
+			 .e_type = ET_EXEC,
+			 .e_machine = EM_386,
+			 .e_version = EV_CURRENT,
+			 .e_entry = TEST_ENTRY,
+			 .e_phoff = TEST_PHDR32,
+			 .e_ehsize = sizeof(h),
+			 .e_phentsize = sizeof(Elf32_Phdr),
+			 .e_phnum = (u16)phnum };
+	Elf32_Phdr p = { .p_type = PT_LOAD,
+			 .p_offset = TEST_TEXT,
+			 .p_vaddr = TEST_LOAD,
+			 .p_paddr = TEST_LOAD,
+			 .p_filesz = TEST_TEXT_SIZE,
+			 .p_memsz = TEST_TEXT_SIZE + TEST_BSS,
+			 .p_flags = PF_R | PF_X };
 
 	memset(i->bytes, 0, IMAGE_MAX);
 	i->size = TEST_TEXT + TEST_TEXT_SIZE;
@@ -114,10 +125,21 @@ static void build_elf32(struct test_image *i, unsigned int phnum)
 static void build_elf64(struct test_image *i, unsigned int phnum)
 {
 	Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			 .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_entry = VIRTUAL + TEST_ENTRY,
-			 .e_phoff = TEST_PHDR64, .e_ehsize = sizeof(h), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = (u16)phnum };
-	Elf64_Phdr p = { .p_type = PT_LOAD, .p_offset = TEST_TEXT, .p_vaddr = VIRTUAL + TEST_LOAD, .p_paddr = TEST_LOAD,
-			 .p_filesz = TEST_TEXT_SIZE, .p_memsz = TEST_TEXT_SIZE + TEST_BSS, .p_flags = PF_R | PF_X };
+			 .e_type = ET_EXEC,
+			 .e_machine = EM_X86_64,
+			 .e_version = EV_CURRENT,
+			 .e_entry = VIRTUAL + TEST_ENTRY,
+			 .e_phoff = TEST_PHDR64,
+			 .e_ehsize = sizeof(h),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = (u16)phnum };
+	Elf64_Phdr p = { .p_type = PT_LOAD,
+			 .p_offset = TEST_TEXT,
+			 .p_vaddr = VIRTUAL + TEST_LOAD,
+			 .p_paddr = TEST_LOAD,
+			 .p_filesz = TEST_TEXT_SIZE,
+			 .p_memsz = TEST_TEXT_SIZE + TEST_BSS,
+			 .p_flags = PF_R | PF_X };
 
 	memset(i->bytes, 0, IMAGE_MAX);
 	i->size = TEST_TEXT + TEST_TEXT_SIZE;

@@ -25,8 +25,8 @@ struct test_image {
 #define TEST_CMDLINE_MAX 64u
 
 #define TEST_IMAGES(I) \
-	I(bzimage_64)  \
-	I(bzimage_32)  \
+	I(bzimage_64) \
+	I(bzimage_32) \
 	I(bzimage_206) \
 	I(multiboot_elf32) \
 	I(multiboot_elf64) \

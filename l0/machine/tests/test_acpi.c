@@ -132,10 +132,10 @@ static void fadt_names_the_devices_ports(void **state)
 static void madt_lists_processors_ioapic_and_overrides(void **state)
 {
 	static const u8 rest[] = {
-		1, 12, 0, 0, 0x00, 0x00, 0xc0, 0xfe, 0, 0, 0, 0, /* I/O APIC */
-		2, 10, 0, 0, 2, 0, 0, 0, 0, 0, /* IRQ 0 is GSI 2 */
-		2, 10, 0, 9, 9, 0, 0, 0, 0x0d, 0, /* SCI: level, active high */
-		4, 6, 0xff, 0, 0, 1, /* LINT1 is NMI */
+		1, 12, 0,    0, 0x00, 0x00, 0xc0, 0xfe, 0,    0, 0, 0, /* I/O APIC */
+		2, 10, 0,    0, 2,    0,    0,	  0,	0,    0, /* IRQ 0 is GSI 2 */
+		2, 10, 0,    9, 9,    0,    0,	  0,	0x0d, 0, /* SCI: level, active high */
+		4, 6,  0xff, 0, 0,    1, /* LINT1 is NMI */
 	};
 	u64 t = find_table("APIC", 8);
 

@@ -109,7 +109,8 @@ static void protected_mode_is_flat_32_bit_without_paging(void **state)
 static void long_mode_has_paging_and_a_64_bit_code_segment(void **state)
 {
 	(void)state;
-	apply(&(struct boot_state){ .mode = BOOT_LONG, .rip = 0x1000200, .gdt = 0x8000, .cr3 = 0x9000, .gpr = { [RSI] = 0x10000 } });
+	apply(&(struct boot_state){
+		.mode = BOOT_LONG, .rip = 0x1000200, .gdt = 0x8000, .cr3 = 0x9000, .gpr = { [RSI] = 0x10000 } });
 	assert_flat(BOOT_LONG, 0xa09b);
 	assert_int_equal(v.cr0, CR0_PE | CR0_ET | CR0_PG);
 	assert_int_equal(v.cr3, 0x9000);
@@ -152,15 +153,17 @@ static void firmware_made_ram_write_back_and_devices_uncached(void **state)
 		u64 gpa;
 		u8 type;
 	} rows[] = {
-		{ 0, 6 }, { 0x9f000, 6 }, { 0xa0000, 0 }, { 0xbf000, 0 }, { 0xc0000, 6 }, { 0xff000, 6 }, { 0x100000, 6 },
-		{ 0xbffff000, 6 }, { 0xc0000000, 0 }, { 0xfee00000, 0 }, { 0xfffff000, 0 }, { 0x100000000, 6 }, { 0x1c0000000, 6 },
+		{ 0, 6 },	   { 0x9f000, 6 },     { 0xa0000, 0 },	   { 0xbf000, 0 },    { 0xc0000, 6 },
+		{ 0xff000, 6 },	   { 0x100000, 6 },    { 0xbffff000, 6 },  { 0xc0000000, 0 }, { 0xfee00000, 0 },
+		{ 0xfffff000, 0 }, { 0x100000000, 6 }, { 0x1c0000000, 6 },
 	};
 
 	(void)state;
 	apply(&(struct boot_state){ .mode = BOOT_PROTECTED });
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (memory_type(rows[i].gpa) != rows[i].type)
-			fail_msg("0x%llx: expected type %u, got %u", (unsigned long long)rows[i].gpa, rows[i].type, memory_type(rows[i].gpa));
+			fail_msg("0x%llx: expected type %u, got %u", (unsigned long long)rows[i].gpa, rows[i].type,
+				 memory_type(rows[i].gpa));
 }
 
 static void firmware_left_the_local_apic_in_virtual_wire_mode(void **state)

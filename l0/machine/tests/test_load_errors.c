@@ -127,7 +127,8 @@ static void assert_refused(const struct load_config *c, int err, const char *fil
 
 	memset(error, 0x7f, sizeof(error));
 	got = load_kernel(&machine, c, &boot, error, sizeof(error));
-	if (got != err || !memchr(error, 0, sizeof(error)) || !strstr(error, text) || !strstr(error, file) || strchr(error, '\n'))
+	if (got != err || !memchr(error, 0, sizeof(error)) || !strstr(error, text) || !strstr(error, file) ||
+	    strchr(error, '\n'))
 		fail_msg("expected %d and \"%s\", got %d and \"%.*s\"", err, text, got, (int)sizeof(error) - 1, error);
 	/* a short buffer is no trap */
 	got = load_kernel(&machine, c, &boot, error, 8);
@@ -160,10 +161,8 @@ static void files_that_are_no_files_are_refused_without_reading_them(void **stat
 		int err;
 		const char *text;
 	} rows[] = {
-		{ "/", -EINVAL, "is a directory" },
-		{ "/dev/zero", -EINVAL, "is a device" },
-		{ fifo, -EINVAL, "is a FIFO" },
-		{ "/nonexistent/kernel", -ENOENT, "No such file" },
+		{ "/", -EINVAL, "is a directory" }, { "/dev/zero", -EINVAL, "is a device" },
+		{ fifo, -EINVAL, "is a FIFO" },	    { "/nonexistent/kernel", -ENOENT, "No such file" },
 		{ "", -ENOENT, "No such file" },
 	};
 

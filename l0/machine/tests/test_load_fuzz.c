@@ -41,9 +41,30 @@ static u64 below(u64 n)
 /* numbers at which comparisons and sums go wrong */
 static u64 edge(void)
 {
-	const u64 edges[] = { 0, 1, 3, 4, 0xff, 0xfff, 0x1000, 0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff, 0x100000000,
-			      INT64_MAX, 1ull << 63, UINT64_MAX - 0xfff, UINT64_MAX, image.size, RAM, TEST_LOAD, TEST_TEXT,
-			      LAYOUT_EBDA, LAYOUT_BIOS_END, MEMORY_HOLE_START, MEMORY_HIGH_START };
+	const u64 edges[] = { 0,
+			      1,
+			      3,
+			      4,
+			      0xff,
+			      0xfff,
+			      0x1000,
+			      0x7fffffff,
+			      0x80000000,
+			      0xfffff000,
+			      0xffffffff,
+			      0x100000000,
+			      INT64_MAX,
+			      1ull << 63,
+			      UINT64_MAX - 0xfff,
+			      UINT64_MAX,
+			      image.size,
+			      RAM,
+			      TEST_LOAD,
+			      TEST_TEXT,
+			      LAYOUT_EBDA,
+			      LAYOUT_BIOS_END,
+			      MEMORY_HOLE_START,
+			      MEMORY_HIGH_START };
 	u64 v = edges[below(sizeof(edges) / sizeof(edges[0]))];
 
 	return v + below(5) - 2;

@@ -112,7 +112,11 @@ static char error[256];
 
 static struct machine_config config(void)
 {
-	return (struct machine_config){ .name = "a", .memory = 32 * MIB, .model = &model, .vcpu = vcpus, .vcpu_count = 2,
+	return (struct machine_config){ .name = "a",
+					.memory = 32 * MIB,
+					.model = &model,
+					.vcpu = vcpus,
+					.vcpu_count = 2,
 					.load = { .kernel = image.path } };
 }
 

@@ -147,7 +147,8 @@ static void map_tells_ram_from_what_firmware_keeps(void **state)
 		const struct memory_map_entry *e = find(map, n, rows[i].gpa);
 
 		if ((e ? e->type : 0) != rows[i].type)
-			fail_msg("0x%llx: expected type %u, got %u", (unsigned long long)rows[i].gpa, rows[i].type, e ? e->type : 0);
+			fail_msg("0x%llx: expected type %u, got %u", (unsigned long long)rows[i].gpa, rows[i].type,
+				 e ? e->type : 0);
 	}
 }
 

@@ -111,7 +111,8 @@ void program_start_guest(struct program *p, bool terminal, const char *guest, co
 {
 	char all[2048];
 
-	snprintf(all, sizeof(all), "run --kernel %s/bin/wild --memory %d --device isa-debug-exit,iobase=%#x,iosize=4 --append=%s %s",
+	snprintf(all, sizeof(all),
+		 "run --kernel %s/bin/wild --memory %d --device isa-debug-exit,iobase=%#x,iosize=4 --append=%s %s",
 		 program_guest(), WILD_MEMORY_MIB, WILD_DEBUG_EXIT, guest, args);
 	program_start(p, terminal, all);
 }

@@ -16,7 +16,8 @@ struct program {
 	int slave; /* the terminal as the program sees it, -1 without one */
 	struct termios before; /* its state when the program was started */
 	size_t output_size, errors_size;
-	char output[PROGRAM_TEXT], errors[PROGRAM_TEXT]; /* stdout and stderr so far, each with a NUL; the rest is dropped */
+	char output[PROGRAM_TEXT],
+		errors[PROGRAM_TEXT]; /* stdout and stderr so far, each with a NUL; the rest is dropped */
 };
 
 /* Environment variables BUILD and GUEST, as make sets them, or their defaults. */

@@ -65,8 +65,10 @@ static void keys_reach_the_guest_and_ctrl_a_x_quits(void **state)
 
 static void ctrl_a_x_quits_a_guest_that_hears_nothing(void **state)
 {
-	static const char *const GUESTS[] = { "spins", "halts_with_all_interrupts_masked", "drowns_in_interrupts", "resets_for_ever",
-					      "spins_in_one_rep_instruction", "floods_the_console" };
+	static const char *const GUESTS[] = {
+		"spins",	   "halts_with_all_interrupts_masked", "drowns_in_interrupts",
+		"resets_for_ever", "spins_in_one_rep_instruction",     "floods_the_console"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(GUESTS) / sizeof(GUESTS[0]); i++) {
@@ -243,7 +245,9 @@ static void dump_on_exit_shows_the_registers_whatever_ended_the_run(void **state
 	static const struct {
 		const char *guest, *args;
 		int code;
-	} ENDS[] = { { "resets", "--no-reboot", 0 }, { "triple_faults", "--no-reboot", 4 }, { "spins", "--timeout 0.2", 124 } };
+	} ENDS[] = { { "resets", "--no-reboot", 0 },
+		     { "triple_faults", "--no-reboot", 4 },
+		     { "spins", "--timeout 0.2", 124 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ENDS) / sizeof(ENDS[0]); i++) {
@@ -252,7 +256,9 @@ static void dump_on_exit_shows_the_registers_whatever_ended_the_run(void **state
 		snprintf(args, sizeof(args), "%s --dump-on-exit", ENDS[i].args);
 		program_start_guest(&p, true, ENDS[i].guest, args);
 		assert_end(ENDS[i].code);
-		for (const char *const *name = (const char *const[]){ "rax=", "r15=", "rip=", "cs sel=", "gdtr base=", "cr0=", NULL }; *name; name++)
+		for (const char *const *name =
+			     (const char *const[]){ "rax=", "r15=", "rip=", "cs sel=", "gdtr base=", "cr0=", NULL };
+		     *name; name++)
 			if (!strstr(p.errors, *name))
 				fail_msg("no %s in: %s", *name, p.errors);
 		assert_true(program_terminal_restored(&p));
@@ -306,8 +312,10 @@ static void each_area_of_the_trace_log_shows_its_events(void **state)
 		{ "exception", "steps_every_instruction", "exception: vector=1 error=0 rip=0x" },
 		{ "interrupt", "storms_itself_with_interrupts", "interrupt: vector=64 rip=0x" },
 		{ "io", "reads_every_port", "io: space=port op=read addr=0x3f8 size=1 value=" },
-		{ "io", "storms_itself_with_interrupts", "io: space=memory op=write addr=0xfee000f0 size=4 value=0x1ff device=lapic\n" },
-		{ "io", "storms_itself_with_interrupts", "io: space=port op=write addr=0x20 size=1 value=0x11 device=pic-master\n" },
+		{ "io", "storms_itself_with_interrupts",
+		  "io: space=memory op=write addr=0xfee000f0 size=4 value=0x1ff device=lapic\n" },
+		{ "io", "storms_itself_with_interrupts",
+		  "io: space=port op=write addr=0x20 size=1 value=0x11 device=pic-master\n" },
 		{ "io", "reads_every_port", "io: space=port op=read addr=0x1 size=2 value=0xffff device=none\n" },
 	};
 
