@@ -150,7 +150,7 @@ u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 {
 	const struct tlb_arrays *a = &v->tlb->view[tlb_view(v, access)];
 	unsigned int i = tlb_index(linear);
-	u64 gpa, key = -(linear & ~4095ull);
+	u64 gpa, key;
 
 	linear = linear_wrap(v, linear);
 	key = -(linear & ~4095ull);

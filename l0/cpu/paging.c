@@ -82,6 +82,7 @@ struct walk {
 	unsigned int depth; /* entries used; the last of them is the leaf */
 	u64 allows; /* PTE_W and PTE_U: set at every level */
 	bool nx; /* at some level */
+	u64 leaf; /* the last entry's value */
 };
 
 /*
@@ -177,7 +178,7 @@ static u64 leaf_address(const struct vcpu *v, const struct walk *w, u64 linear)
 {
 	const struct level *l = &w->format->level[w->depth - 1];
 	u64 offset = linear & (BIT(l->shift) - 1);
-	u64 value = w->entry[w->depth - 1].value;
+	u64 value = w->leaf;
 
 	if (w->mode == PAGING_32BIT && l->shift == 22)
 		return (value & 0xffc00000) | (value & pse36_address_bits(v)) << 19 | offset;
@@ -205,6 +206,7 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, u3
 
 	w->allows = PTE_W | PTE_U;
 	w->nx = false;
+	w->leaf = 0;
 	*error = 0;
 	if (!walk_root(v, w, linear, &table))
 		return false;
@@ -224,6 +226,7 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, u3
 		}
 		w->allows &= e->value;
 		w->nx |= e->value >> 63;
+		w->leaf = e->value;
 		if (entry_is_leaf(v, l, e->value))
 			return true;
 		table = e->value & PTE_ADDRESS & physical_mask(v);
@@ -239,7 +242,7 @@ static bool key_forbids(const struct vcpu *v, const struct walk *w, unsigned int
 
 	if (w->mode < PAGING_4LEVEL || !(v->cr4 & (user_page ? CR4_PKE : CR4_PKS)) || (access & ACC_EXEC))
 		return false;
-	rights = (user_page ? v->pkru : v->pkrs) >> (w->entry[w->depth - 1].value >> PTE_KEY_SHIFT & 15) * 2;
+	rights = (user_page ? v->pkru : v->pkrs) >> (w->leaf >> PTE_KEY_SHIFT & 15) * 2;
 	if (rights & 1)
 		return true;
 	return (rights & 2) && (access & ACC_WRITE) && ((user_page && (access & ACC_USER)) || (v->cr0 & CR0_WP));
@@ -278,6 +281,7 @@ static bool walk_mark(struct vcpu *v, struct walk *w, u64 linear, unsigned int a
 			entry_host(v, w->entry[i].gpa, ACC_READ | ACC_WRITE, linear, false);
 		if (!entry_set(&w->entry[i], w->format->entry_size, set))
 			return false;
+		w->leaf = w->entry[i].value;
 	}
 	return true;
 }
@@ -285,7 +289,7 @@ static bool walk_mark(struct vcpu *v, struct walk *w, u64 linear, unsigned int a
 static void fill_page(const struct vcpu *v, const struct walk *w, u64 linear, unsigned int access, struct mmu_page *page)
 {
 	unsigned int who = access & (ACC_USER | ACC_IMPLICIT);
-	u64 leaf = w->entry[w->depth - 1].value;
+	u64 leaf = w->leaf;
 
 	page->gpa = leaf_address(v, w, linear);
 	page->shift = w->format->level[w->depth - 1].shift;

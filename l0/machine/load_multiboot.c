@@ -262,7 +262,7 @@ int multiboot_load(struct loader *l, const u8 *head, u64 offset)
 	u32 flags = get32(head + offset + HEADER_FLAGS);
 	u32 unknown = flags & HEADER_REQUIRED & ~(HEADER_PAGE_ALIGN | HEADER_MEMORY);
 	struct info info = { 0 };
-	u64 entry, end, at;
+	u64 entry = 0, end = 0, at;
 	int err;
 
 	if (unknown)

@@ -136,9 +136,11 @@ void guest_writes_garbage_to_control_registers(void)
 	install_traps(skip_three);
 	__asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
 	for (u32 i = 0; i < 100000; i++) {
+		u32 bits = garbage(); /* a quarter of CR4's are set */
+
 		/* paging stays off, protection on: this code would be elsewhere */
 		__asm__ volatile("mov %0, %%cr0" : : "a"((garbage() & ~CR0_PG) | CR0_PE) : "memory");
-		__asm__ volatile("mov %0, %%cr4" : : "a"(garbage() & garbage()) : "memory");
+		__asm__ volatile("mov %0, %%cr4" : : "a"(bits & garbage()) : "memory");
 		__asm__ volatile("mov %0, %%cr3" : : "a"(garbage()) : "memory");
 	}
 	__asm__ volatile("mov %0, %%cr4" : : "a"(cr4) : "memory");

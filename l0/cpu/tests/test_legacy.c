@@ -19,9 +19,8 @@ static u64 daa_reference(u8 *al, bool af, bool cf)
 	u8 old_al = *al;
 	bool old_cf = cf;
 
-	cf = false;
+	/* CF is set twice there; the second time counts */
 	if ((*al & 0xf) > 9 || af) {
-		cf = old_cf || *al + 6 > 0xff;
 		*al += 6;
 		af = true;
 	} else {

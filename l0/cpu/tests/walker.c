@@ -51,7 +51,7 @@ static bool fault(struct state *s, bool present, bool reserved, bool key)
 	bool smep = s->v->cr4 & CR4_SMEP;
 
 	s->r->ok = false;
-	s->r->error = (u32)present | (u32)is_write(s) << 1 | (u32)is_user(s) << 2 | (u32)reserved << 3 |
+	s->r->error = (u32)present | (is_write(s) ? 2u : 0) | (is_user(s) ? 4u : 0) | (u32)reserved << 3 |
 		      (u32)(is_fetch(s) && (nxe || smep)) << 4 | (u32)key << 5;
 	return false;
 }

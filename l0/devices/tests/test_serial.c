@@ -150,7 +150,7 @@ static void the_fifo_interrupts_at_its_trigger_or_after_a_timeout(void **state)
 	type(f, "89");
 	assert_true(interrupted(f));
 	assert_int_equal(in8(f, IIR), 0xc4);
-	for (char c = '2'; c <= '9'; c++)
+	for (int c = '2'; c <= '9'; c++)
 		assert_int_equal(in8(f, DATA), c);
 	assert_int_equal(in8(f, IIR), 0xc1);
 	fake_advance(f, 1000000);

@@ -76,7 +76,7 @@ static void run_child(const char *args, int in, int out, int err)
 
 void program_start(struct program *p, bool terminal, const char *args)
 {
-	int in[2], out[2], err[2];
+	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
 
 	memset(p, 0, sizeof(*p));
 	p->slave = -1;
