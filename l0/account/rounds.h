@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "../../vmcs-shadow/entry_checks.h"
 #include "../../vmcs-shadow/vmcs_fields.h"
 #include "../cpu/types.h"
 #include "../vmx/exits.h"
@@ -32,7 +33,7 @@ struct rounds {
 	u64 l1[VM_EXIT_REASONS]; /* all exits of L1, in rounds or not */
 	u64 l2_own[VM_EXIT_REASONS]; /* exits of L2 that L0 served without L1 */
 	u64 vmread[VMCS_FIELD_COUNT], vmwrite[VMCS_FIELD_COUNT]; /* L1's, by field */
-	u64 failed_entries; /* VMLAUNCH and VMRESUME that didn't get into L2 */
+	u64 failed[VMX_CHECK_COUNT]; /* VMLAUNCH and VMRESUME that didn't get into L2, by the check that said so */
 
 	struct round_row *open; /* of the round under way; NULL: none is */
 	u64 open_tsc, open_insns;

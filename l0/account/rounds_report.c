@@ -72,6 +72,17 @@ static json_t *fields(const u64 *counts)
 	return object;
 }
 
+static json_t *checks(const u64 *counts)
+{
+	json_t *object = json_object();
+
+	for (unsigned int i = 0; i < VMX_CHECK_COUNT; i++)
+		if (counts[i])
+			json_object_set_new(object, vmx_check_name((enum vmx_check)i),
+					    json_integer((json_int_t)counts[i]));
+	return object;
+}
+
 json_t *rounds_json(const struct rounds *r, bool counted)
 {
 	json_t *rows = json_array();
@@ -89,9 +100,9 @@ json_t *rounds_json(const struct rounds *r, bool counted)
 			json_object_set_new(object, "ns", json_integer((json_int_t)((double)row->tsc * tick_ns(r))));
 		json_array_append_new(rows, object);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "rounds", rows, "l1_exits", reasons(r->l1),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "rounds", rows, "l1_exits", reasons(r->l1),
 			 "l2_exits_without_l1", reasons(r->l2_own), "vmread", fields(r->vmread), "vmwrite",
-			 fields(r->vmwrite), "failed_entries", (json_int_t)r->failed_entries);
+			 fields(r->vmwrite), "failed_entries", checks(r->failed));
 }
 
 /* "VMREAD 12.0, VMWRITE 5.0, ...": the most frequent first */

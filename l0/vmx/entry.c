@@ -188,7 +188,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 						     .arg = v },
 				VMCS_ALL_GROUPS);
 	if (check != VMX_CHECK_OK)
-		x->failed_check = check;
+		x->rounds.failed[check]++;
 	switch (vmx_check_class(check)) {
 	case VMX_ENTRY_OK:
 		break;

@@ -166,9 +166,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	bool failed = e->reason & VM_EXIT_FAILED_ENTRY;
 	unsigned int basic = e->reason & 0xffff;
 
-	if (failed)
-		x->rounds.failed_entries++;
-	else
+	if (!failed)
 		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
 	if (!failed) {
 		save_guest(v, m);

@@ -25,7 +25,6 @@ struct vmx {
 	struct vmcs *v12; /* the current VMCS in L1's memory; NULL if that isn't RAM */
 	struct vmx_caps caps; /* what this L1 is offered */
 	struct vmcs v02; /* controls and state as of the last entry: L1 can't change them under L2 */
-	unsigned int failed_check; /* enum vmx_check of the last entry that failed one; 0: none did */
 	struct timer timer; /* the VMX-preemption timer */
 	bool timer_expired;
 	bool step_pending; /* a monitor trap is due: an event was delivered to L2 under the flag, or L1 has injected one */

@@ -77,10 +77,13 @@ static void fields_have_their_names(void **state)
 	(void)state;
 	r->vmread[VMCS_ID_guest_rip] = 4;
 	r->vmwrite[VMCS_ID_guest_rip] = 2;
+	r->failed[VMX_CHECK_OK + 1] = 5;
 	root = rounds_json(r, true);
 	assert_int_equal(number(json_object_get(root, "vmread"), "guest_rip"), 4);
 	assert_int_equal(number(json_object_get(root, "vmwrite"), "guest_rip"), 2);
 	assert_int_equal(json_object_size(json_object_get(root, "vmread")), 1);
+	assert_int_equal(
+		number(json_object_get(root, "failed_entries"), vmx_check_name((enum vmx_check)(VMX_CHECK_OK + 1))), 5);
 	json_decref(root);
 	free(r);
 }
