@@ -261,8 +261,9 @@ static unsigned int type_of(const struct naive *n12, const struct naive *n01)
 {
 	struct ept_walk w12 = { .type = n12->type, .ipat = n12->ipat }, w01 = { .type = n01->type, .ipat = n01->ipat };
 	bool ipat;
+	unsigned int type = ept_merge_type(&w12, &w01, &ipat);
 
-	return ept_merge_type(&w12, &w01, &ipat) | ipat << 3;
+	return type | ipat << 3;
 }
 
 /* Could `m`, a hit, come from the tables as `s` has them? */
