@@ -574,8 +574,10 @@ void insn_rdtsc(struct vcpu *v, union insn_args a)
 {
 	(void)a;
 	check_tsc(v);
-	if (v->in_l2)
+	if (v->in_l2) {
 		vmx_on_insn(v, VMX_INSN_RDTSC);
+		vmx_before_tsc(v);
+	}
 	set_edx_eax(v, msr_tsc(v));
 }
 
@@ -585,8 +587,10 @@ void insn_rdtscp(struct vcpu *v, union insn_args a)
 	if (!model_has(v->model, FEATURE_RDTSCP))
 		raise_ud(v);
 	check_tsc(v);
-	if (v->in_l2)
+	if (v->in_l2) {
 		vmx_on_insn(v, VMX_INSN_RDTSCP);
+		vmx_before_tsc(v);
+	}
 	set_edx_eax(v, msr_tsc(v));
 	v->gpr[RCX] = (u32)v->tsc_aux;
 }

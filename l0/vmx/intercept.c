@@ -341,6 +341,19 @@ u64 vmx_tsc(const struct vcpu *v, u64 tsc)
 	return (has_tsc_scaling(c) ? vmcs_scale_tsc(tsc, c->tsc_multiplier) : tsc) + c->tsc_offset;
 }
 
+/*
+ * The host may be late with the preemption timer. Where L2 could see that, it isn't: the exit comes before the instruction that
+ * would read a later time.
+ */
+void vmx_before_tsc(struct vcpu *v)
+{
+	const struct vmx *x = v->vmx;
+	u64 value = (u64)x->v02.vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT;
+
+	if (has_preemption_timer(&x->v02) && clock_tsc(&v->machine->clock) - x->timer_start >= value)
+		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_PREEMPTION_TIMER });
+}
+
 static _Noreturn void monitor_trap(struct vcpu *v)
 {
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_MONITOR_TRAP_FLAG });

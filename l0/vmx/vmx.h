@@ -82,6 +82,7 @@ _Noreturn void vmx_exit_operand(struct vcpu *v, u32 reason);
 /* *value becomes what is to be written; true: it has been (CR8, in the TPR shadow) */
 bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *value);
 u64 vmx_cr_read(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 value);
+void vmx_before_tsc(struct vcpu *v); /* RDTSC, RDTSCP */
 bool vmx_on_clts(struct vcpu *v); /* true: nothing to do */
 void vmx_on_lmsw(struct vcpu *v, u16 value, bool memory, u64 linear);
 void vmx_on_dr(struct vcpu *v, unsigned int dr, unsigned int gpr, bool from);
