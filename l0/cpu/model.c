@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* -cpu: models by name, features by name. What a guest then reads is cpuid.c. */
 #include "model.h"
+#include "../../vmcs-shadow/vmx_caps.h"
+#include "../vmx/vmx.h"
 #include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -181,6 +183,25 @@ static int split_option(struct parser *p, const char *text, size_t n, struct opt
 	return 0;
 }
 
+/* The controls that QEMU lets one turn off one by one. One that we haven't is off anyway. */
+static int apply_vmx_feature(struct parser *p, const struct option *o)
+{
+	const char *name;
+
+	for (unsigned int f = 0; (name = vmx_feature_name(f, NULL)); f++) {
+		if (strlen(name) != o->name_len || strncmp(name, o->name, o->name_len))
+			continue;
+		if (o->on && !vmx_feature_done(name))
+			return REFUSE(p, "-cpu: feature '%s': not yet offered", name);
+		if (o->on)
+			p->m->vmx_off[f / 64] &= ~BIT(f % 64);
+		else
+			p->m->vmx_off[f / 64] |= BIT(f % 64);
+		return 0;
+	}
+	return o->on ? REFUSE(p, "-cpu: unknown feature '%.*s'", (int)o->name_len, o->name) : 0;
+}
+
 static int apply_feature(struct parser *p, const struct option *o)
 {
 	unsigned int f = find_feature(o->name, o->name_len);
@@ -189,9 +210,8 @@ static int apply_feature(struct parser *p, const struct option *o)
 	if (o->value && o->on && !value_is(o, "on") && !value_is(o, "yes") && !value_is(o, "true"))
 		return REFUSE(p, "-cpu: '%.*s' is on or off, not '%.*s'", (int)o->name_len, o->name, (int)o->value_len,
 			      o->value);
-	/* the controls that QEMU lets one turn off one by one: without VMX they all are */
-	if (f == FEATURE_COUNT && o->name_len > 4 && !strncmp(o->name, "vmx-", 4) && !o->on)
-		return 0;
+	if (f == FEATURE_COUNT && o->name_len > 4 && !strncmp(o->name, "vmx-", 4))
+		return apply_vmx_feature(p, o);
 	if (f == FEATURE_COUNT)
 		return REFUSE(p, "-cpu: unknown feature '%.*s'", (int)o->name_len, o->name);
 	why = refusal(&features[f]);

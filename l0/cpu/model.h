@@ -22,6 +22,7 @@ struct cpu_model {
 	u32 signature; /* family, model, stepping as CPUID.1:EAX has them */
 	u64 features[(FEATURE_COUNT + 63) / 64];
 	u64 asked[(FEATURE_COUNT + 63) / 64]; /* those that the user named */
+	u64 vmx_off[3]; /* VMX features that the user turned off: bits by vmcs-shadow's numbers */
 	u64 tsc_hz; /* model_parse() says 1 GHz and one vCPU; the machine puts in its own */
 	unsigned int vcpus;
 	u8 phys_bits, linear_bits;

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "../cpu/model.h"
 
 static const char *const exit_names[VM_EXIT_REASONS] = {
@@ -23,6 +24,23 @@ static const char *const not_done[] = {
 	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid",	  "vmx-apicv-x2apic",
 	"vmx-apicv-xapic", "vmx-mbec",		 "vmx-activity-shutdown", "vmx-activity-wait-sipi",
 };
+
+_Static_assert(VMX_FEATURE_WORDS <= sizeof(((struct cpu_model *)0)->vmx_off) / sizeof(u64),
+	       "cpu_model.vmx_off is too short");
+
+bool vmx_feature_done(const char *name)
+{
+	bool offered = false;
+	const char *n;
+
+	for (unsigned int i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
+		if (!strcmp(not_done[i], name))
+			return false;
+	for (unsigned int f = 0; (n = vmx_feature_name(f, &offered)); f++)
+		if (!strcmp(n, name))
+			return offered;
+	return false;
+}
 
 struct vmx *vmx_create(const struct cpu_model *model)
 {
@@ -45,6 +63,9 @@ struct vmx *vmx_create(const struct cpu_model *model)
 	vmx_caps_init(&x->caps, &cpu);
 	for (i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
 		vmx_caps_set(&x->caps, not_done[i], false);
+	for (i = 0; vmx_feature_name(i, NULL); i++)
+		if (model->vmx_off[i / 64] >> i % 64 & 1)
+			vmx_caps_set(&x->caps, vmx_feature_name(i, NULL), false);
 	x->current = x->vmxon = VMPTR_NONE;
 	rounds_init(&x->rounds);
 	return x;

@@ -34,6 +34,9 @@ struct vmx {
 	struct rounds rounds;
 };
 
+/* Is a feature of vmcs-shadow's one that an L1 can have here? */
+bool vmx_feature_done(const char *name);
+
 /* NULL: no memory. Needed only if the model offers VMX. */
 struct vmx *vmx_create(const struct cpu_model *model);
 void vmx_destroy(struct vmx *x);
