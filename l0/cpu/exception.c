@@ -73,7 +73,8 @@ void event_raise(struct vcpu *v, const struct event *e)
 	/* An instruction that faults has met no data breakpoint. One that MOV SS has held off stays. */
 	if (e->vector != VEC_DB && event_is_fault(v, e) && !(v->intr_shadow & SHADOW_MOV_SS))
 		v->pending_db &= ~DR6_BREAKPOINTS;
-	if (!v->delivering.valid)
+	/* SDM vol. 3, "Exceptions" of "Other Causes of VM Exits": L1 gets the second fault before a double fault is made of it */
+	if (!v->delivering.valid || (v->in_l2 && vmx_wants_exception(v, &v->event)))
 		unwind(v);
 	first = event_class(&v->delivering);
 	if (first == DOUBLE_FAULT && second != BENIGN) {

@@ -273,23 +273,24 @@ void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 }
 
 /* SDM vol. 3, "Exceptions" of causes of VM exits; the page-fault error-code filter */
-void vmx_on_exception(struct vcpu *v)
+bool vmx_wants_exception(const struct vcpu *v, const struct event *e)
 {
 	const struct vmcs *c = &v->vmx->v02;
-	struct event e = v->delivering;
-	bool wanted = c->exception_bitmap >> (e.vector & 31) & 1;
-	u64 qualification = 0;
+	bool wanted = c->exception_bitmap >> (e->vector & 31) & 1;
 
-	if (e.injected || e.external || (e.software && e.vector != VEC_BP && e.vector != VEC_OF))
-		return;
-	if (e.vector == VEC_PF) {
-		if ((e.error & c->page_fault_error_code_mask) != c->page_fault_error_code_match)
-			wanted = !wanted;
-		qualification = e.address;
-	} else if (e.vector == VEC_DB) {
-		qualification = v->pending_db;
-	}
-	if (!wanted)
+	if (e->injected || e->external || (e->software && e->vector != VEC_BP && e->vector != VEC_OF))
+		return false;
+	if (e->vector == VEC_PF && (e->error & c->page_fault_error_code_mask) != c->page_fault_error_code_match)
+		return !wanted;
+	return wanted;
+}
+
+void vmx_on_exception(struct vcpu *v)
+{
+	struct event e = v->delivering;
+	u64 qualification = e.vector == VEC_PF ? e.address : e.vector == VEC_DB ? v->pending_db : 0;
+
+	if (!vmx_wants_exception(v, &e))
 		return;
 	v->delivering.valid = false;
 	if (e.vector == VEC_DB)

@@ -126,6 +126,8 @@ void vmx_on_dtable(struct vcpu *v, u32 reason, unsigned int identity);
 
 /* exception.c asks before it delivers v->delivering in L2: returns if L2 gets it. */
 void vmx_on_exception(struct vcpu *v);
+/* Would it exit? */
+bool vmx_wants_exception(const struct vcpu *v, const struct event *e);
 
 /* The run loop asks between two instructions of L2; each may exit. */
 void vmx_on_interrupt(struct vcpu *v); /* an external interrupt is pending in L1's controllers */
