@@ -206,7 +206,9 @@ void vmx_enter(struct vcpu *v, bool launch)
 	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte))
 		failed(v, EXIT_REASON_INVALID_STATE, 2);
 	vcpu_update_mode(v);
-	mmu_switch(v, !has_vpid(c));
+	mmu_switch(v, false);
+	if (!has_vpid(c))
+		mmu_flush_all(v);
 	if (c->vm_entry_msr_load_count) {
 		bad = vmx_msr_load(v, c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count);
 		if (bad)

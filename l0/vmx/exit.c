@@ -188,7 +188,9 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 		abort_exit(v, 2);
 	vcpu_update_mode(v);
 	/* without VPID both levels share one tag: nothing may survive */
-	mmu_switch(v, !has_vpid(c));
+	mmu_switch(v, false);
+	if (!has_vpid(c))
+		mmu_flush_all(v);
 	if (c->vm_exit_msr_load_count && vmx_msr_load(v, c->vm_exit_msr_load_addr, c->vm_exit_msr_load_count))
 		abort_exit(v, 4);
 	vcpu_update_mode(v);
