@@ -34,6 +34,7 @@ struct rounds {
 	u64 l2_own[VM_EXIT_REASONS]; /* exits of L2 that L0 served without L1 */
 	u64 vmread[VMCS_FIELD_COUNT], vmwrite[VMCS_FIELD_COUNT]; /* L1's, by field */
 	u64 failed[VMX_CHECK_COUNT]; /* VMLAUNCH and VMRESUME that didn't get into L2, by the check that said so */
+	enum vmx_check first_failed; /* the check of the first one; VMX_CHECK_OK: none failed */
 
 	struct round_row *open; /* of the round under way; NULL: none is */
 	u64 open_tsc, open_insns;
@@ -47,6 +48,14 @@ void rounds_init(struct rounds *r);
 void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns);
 /* L1 has entered L2. */
 void rounds_enter(struct rounds *r, u64 insns);
+
+/* A check of VM entry failed. */
+static inline void rounds_failed(struct rounds *r, enum vmx_check check)
+{
+	r->failed[check]++;
+	if (r->first_failed == VMX_CHECK_OK)
+		r->first_failed = check;
+}
 
 static inline void rounds_exit(struct rounds *r, bool l2, unsigned int reason)
 {

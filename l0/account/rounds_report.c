@@ -33,17 +33,24 @@ static double tick_ns(const struct rounds *r)
 	return ticks ? (double)(now_ns() - r->start_ns) / (double)ticks : 0;
 }
 
-static u64 sum(const u64 *counts)
+static u64 sum_of(const u64 *counts, unsigned int n)
 {
 	u64 total = 0;
 
-	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
-		total += counts[i];
+	while (n--)
+		total += counts[n];
 	return total;
+}
+
+static u64 sum(const u64 *counts)
+{
+	return sum_of(counts, VM_EXIT_REASONS);
 }
 
 bool rounds_any(const struct rounds *r)
 {
+	if (r->first_failed != VMX_CHECK_OK)
+		return true;
 	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
 		if (r->row[i].count)
 			return true;
@@ -155,4 +162,8 @@ void rounds_print(FILE *to, const struct rounds *r)
 	fprintf(to, "%-22s %9" PRIu64 "\n", "all", reflected);
 	fprintf(to, "exits of L2 without L1 %9" PRIu64 "\n", sum(r->l2_own));
 	fprintf(to, "exits of L1            %9" PRIu64 "\n", sum(r->l1));
+	if (r->first_failed != VMX_CHECK_OK)
+		fprintf(to, "entries that failed    %9" PRIu64 "  the first by %s: %s\n",
+			sum_of(r->failed, VMX_CHECK_COUNT), vmx_check_name(r->first_failed),
+			vmx_check_text(r->first_failed));
 }

@@ -7,7 +7,7 @@
 
 #include "rounds.h"
 
-/* False: L2 never ran. */
+/* False: no entry was tried that got as far as the checks. */
 bool rounds_any(const struct rounds *r);
 
 /* For the stats file: a new reference, NULL without memory. counted: nothing that was timed. */

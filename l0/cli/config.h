@@ -30,7 +30,9 @@ struct serial_spec {
 	T(translate, "every block as it is translated: address, mode, instructions, host bytes") \
 	T(exception, "every exception that is delivered to the guest: vector, error code, address") \
 	T(interrupt, "every interrupt that is delivered to the guest: vector, address") \
-	T(io,        "every port and memory access that reaches a device or none: address, size, value")
+	T(io,        "every port and memory access that reaches a device or none: address, size, value") \
+	T(vmx,       "every VM entry and exit of the guest's guests, and why an entry or a VMX instruction failed") \
+	T(vmcs,      "all fields of the VMCS whenever a check of VM entry fails, or a VM exit ends in a VMX abort")
 /* clang-format on */
 
 #define TRACE_ENUM(name, text) TRACE_BIT_##name,

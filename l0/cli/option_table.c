@@ -473,7 +473,7 @@ const struct option OPTIONS[] = {
 { GROUP_RESULT,  "summary",       NULL,            NULL,        set_true,        FIELD(summary),      NULL,
   "print a short summary of the stats on stderr at the end" },
 { GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
-  "print the vCPU's registers on stderr at the end" },
+  "print the vCPU's registers on stderr at the end, and a hypervisor's current VMCS" },
 { GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace,       0,                   NULL,
   "AREA,AREA,...: log events on stderr; turtles help trace lists the areas" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,

@@ -17,6 +17,7 @@
 #include "../devices/devices.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
+#include "../vmx/log.h"
 #include "../vmx/vmx.h"
 #include "crash.h"
 #include "engine.h"
@@ -378,6 +379,12 @@ static void end(struct run *r)
 		machine_destroy(&r->machine);
 }
 
+static void dump(struct vcpu *v)
+{
+	vcpu_dump(v, stderr);
+	vmx_dump(v, stderr, "vmcs ");
+}
+
 static const struct engine *const ENGINES[] = { [ENGINE_BT] = &engine_bt, [ENGINE_KVM] = &engine_kvm };
 
 int run_vm(const struct run_config *config)
@@ -432,7 +439,7 @@ int run_vm(const struct run_config *config)
 	if (!err) {
 		code = exit_code(&r);
 		if (config->dump_on_exit)
-			vcpu_dump(r.thread.v, stderr);
+			dump(r.thread.v);
 		if (write_stats(&r) && !code)
 			code = EXIT_HOST;
 		if (config->summary) {

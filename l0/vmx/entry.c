@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* L1 to L2: SDM vol. 3, "VM Entries". */
 #include "internal.h"
+#include "log.h"
 
 #include "../../vmcs-shadow/entry_checks.h"
 #include "../cpu/paging.h"
@@ -187,8 +188,10 @@ void vmx_enter(struct vcpu *v, bool launch)
 						     .read = read_l1,
 						     .arg = v },
 				VMCS_ALL_GROUPS);
-	if (check != VMX_CHECK_OK)
-		x->rounds.failed[check]++;
+	if (check != VMX_CHECK_OK) {
+		rounds_failed(&x->rounds, check);
+		vmx_log_check(v, check);
+	}
 	switch (vmx_check_class(check)) {
 	case VMX_ENTRY_OK:
 		break;
@@ -211,8 +214,10 @@ void vmx_enter(struct vcpu *v, bool launch)
 		mmu_flush_all(v);
 	if (c->vm_entry_msr_load_count) {
 		bad = vmx_msr_load(v, c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count);
-		if (bad)
+		if (bad) {
+			vmx_log_msr(v, bad);
 			failed(v, EXIT_REASON_MSR_LOAD_FAIL, bad);
+		}
 	}
 	if (launch)
 		x->v12->launched = VMCS_LAUNCHED;
@@ -221,6 +226,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 	rounds_enter(&x->rounds, vcpu_insns(v));
 	vmx_timer_start(v);
 	inject(v, c);
+	vmx_log_entry(v, launch);
 	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */
 	vcpu_restart(v);
 }

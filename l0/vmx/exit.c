@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* L2 to L1: SDM vol. 3, "VM Exits". */
 #include "internal.h"
+#include "log.h"
 
 #include "../bt/describe.h"
 #include "../cpu/model.h"
@@ -153,6 +154,7 @@ static _Noreturn void abort_exit(struct vcpu *v, u32 indicator)
 {
 	if (v->vmx->v12)
 		v->vmx->v12->abort = indicator;
+	vmx_log_abort(v, indicator);
 	vcpu_fpu_park(v);
 	machine_stop(v->machine, STOP_GUEST_FATAL, EXIT_GUEST_FATAL,
 		     "L1: VMX abort %u at a VM exit: its MSR lists or host state can't be used", indicator);
@@ -166,6 +168,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	bool failed = e->reason & VM_EXIT_FAILED_ENTRY;
 	unsigned int basic = e->reason & 0xffff;
 
+	vmx_log_exit(v, e);
 	if (!failed)
 		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
 	if (!failed) {

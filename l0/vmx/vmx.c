@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* State, capability MSRs, the outcome of VMX instructions. */
 #include "internal.h"
+#include "log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,7 @@ void vmx_succeed(struct vcpu *v)
 void vmx_fail_invalid(struct vcpu *v)
 {
 	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_CF;
+	vmx_log_vmfail(v, 0);
 }
 
 void vmx_fail_valid(struct vcpu *v, enum vm_insn_error error)
@@ -134,6 +136,7 @@ void vmx_fail_valid(struct vcpu *v, enum vm_insn_error error)
 	v->rflags = (v->rflags & ~FLAG_ARITH) | FLAG_ZF;
 	if (v->vmx->v12)
 		v->vmx->v12->vm_instruction_error = error;
+	vmx_log_vmfail(v, error);
 }
 
 void vmx_fail(struct vcpu *v, enum vm_insn_error error)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -88,6 +89,28 @@ static void fields_have_their_names(void **state)
 	free(r);
 }
 
+static void the_summary_says_how_many_entries_failed_and_why_the_first(void **state)
+{
+	struct rounds *r = fresh();
+	char *text = NULL, expected[64];
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	(void)state;
+	assert_false(rounds_any(r));
+	rounds_failed(r, VMX_CHECK_OK + 2);
+	rounds_failed(r, VMX_CHECK_OK + 1);
+	rounds_failed(r, VMX_CHECK_OK + 2);
+	assert_true(rounds_any(r));
+	rounds_print(to, r);
+	fclose(to);
+	snprintf(expected, sizeof(expected),
+		 "entries that failed            3  the first by %s: ", vmx_check_name(VMX_CHECK_OK + 2));
+	assert_non_null(strstr(text, expected));
+	free(text);
+	free(r);
+}
+
 static void time_is_left_out_where_only_counts_are_wanted(void **state)
 {
 	struct rounds *r = fresh();
@@ -107,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_round_has_the_exits_within_it),
 		cmocka_unit_test(fields_have_their_names),
+		cmocka_unit_test(the_summary_says_how_many_entries_failed_and_why_the_first),
 		cmocka_unit_test(time_is_left_out_where_only_counts_are_wanted),
 	};
 
