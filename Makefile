@@ -79,10 +79,6 @@ check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
 	-@$(MAKE) --no-print-directory guest
 	@.ci/check.sh $(addprefix $(BUILD)/tests/,$(TESTS)) $(sort $(TEST_SCRIPTS))
 
-demo: $(BUILD)/turtles guest
-	$(BUILD)/turtles run --kernel $(GUEST)/vmlinuz --initrd $(GUEST)/initramfs.cpio --memory 512 \
-		--append 'console=ttyS0 panic=-1 turtles.run=demo' --no-reboot --summary
-
 bench: $(BUILD)/turtles guest
 	@workloads/bench.sh
 
@@ -101,8 +97,9 @@ help:
 	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
 
 #: make                 build/turtles
-#: make demo            boot Debian's kernel under it, on this terminal
-#: make demo-nested     Debian's KVM as L1 and its Linux guest, and what L2's exits cost; LEVELS=3: one deeper
+#: make demo            Debian's KVM as L1 boots Debian's kernel as L2, and what L2's exits cost, as a table
+#:                      LEVELS=3: one deeper; LEVELS=1: Debian's kernel alone; VMM=qemu: Debian's QEMU runs L2 on L1's
+#:                      KVM, with MACHINE=microvm or pc (SeaBIOS)
 #: make check           all tests; the last line counts them
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)

@@ -31,25 +31,39 @@ $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested $(GUE
 $(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
 	workloads/deeper-initramfs.sh $(GUEST)
 
-# LEVELS=3: L2 runs the same KVM with turtles, which boots L3
+$(GUEST)/root-qemu: workloads/fetch-qemu.sh | $(GUEST)/vmlinuz
+	workloads/fetch-qemu.sh $(GUEST)
+
+# the same with Debian's QEMU
+$(GUEST)/qemu.cpio: workloads/qemu-initramfs.sh $(GUEST)/nested.cpio $(GUEST)/root-qemu
+	workloads/qemu-initramfs.sh $(GUEST)
+
+# make demo: Debian's kernel as a guest of its own KVM. LEVELS=1: no hypervisor in the guest; 3: L2 runs KVM, too, which boots L3.
+# VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc.
 LEVELS := 2
-NESTED_MEMORY_2 := 1024
-NESTED_MEMORY_3 := 2048
-NESTED_INITRD_2 := $(GUEST)/nested.cpio
-NESTED_INITRD_3 := $(GUEST)/nested3.cpio
+VMM := turtles
+MACHINE := microvm
+DEMO_turtles_1 := $(GUEST)/initramfs.cpio --memory 512
+DEMO_turtles_2 := $(GUEST)/nested.cpio --memory 1024
+DEMO_turtles_3 := $(GUEST)/nested3.cpio --memory 2048
+DEMO_qemu_2 := $(GUEST)/qemu.cpio --memory 1024
+DEMO := $(DEMO_$(VMM)_$(LEVELS))
+DEMO_CPU_2 := --cpu Skylake-Server,+vmx
+DEMO_CPU_3 := $(DEMO_CPU_2)
+DEMO_APPEND := console=ttyS0 panic=-1 turtles.run=demo
+DEMO_APPEND_2 := rdinit=/nested $(if $(filter qemu,$(VMM)),turtles.vmm=qemu turtles.machine=$(MACHINE))
+DEMO_APPEND_3 := rdinit=/nested turtles.levels=3
 
-demo-nested: $(BUILD)/turtles $(NESTED_INITRD_$(LEVELS))
-	$(BUILD)/turtles run --cpu Skylake-Server,+vmx --memory $(NESTED_MEMORY_$(LEVELS)) --kernel $(GUEST)/vmlinuz \
-		--initrd $(NESTED_INITRD_$(LEVELS)) --no-reboot --summary \
-		--append 'console=ttyS0 panic=-1 rdinit=/nested turtles.run=demo turtles.levels=$(LEVELS)'
-
-.PHONY: demo-nested
+demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
+	@[ -n "$(DEMO)" ] || { echo "make demo: LEVELS is 1, 2 or 3, VMM turtles or, with two levels, qemu" >&2; exit 2; }
+	$(BUILD)/turtles run $(DEMO_CPU_$(LEVELS)) --kernel $(GUEST)/vmlinuz --initrd $(DEMO) --no-reboot --summary \
+		--append '$(strip $(DEMO_APPEND) $(DEMO_APPEND_$(LEVELS)))'
 
 # It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.
-guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio)
+guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio)
 
 TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
 $(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
-TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
+TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh

@@ -2,6 +2,7 @@
 #include "rounds_report.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -112,58 +113,126 @@ json_t *rounds_json(const struct rounds *r, bool counted)
 			 fields(r->vmwrite), "failed_entries", checks(r->failed));
 }
 
-/* "VMREAD 12.0, VMWRITE 5.0, ...": the most frequent first */
-static void print_l1(FILE *to, const struct round_row *row)
+/* The reasons with a count, the most frequent first. Returns how many. */
+static unsigned int by_count(const u64 *counts, unsigned int *reasons_by_count)
 {
-	bool done[VM_EXIT_REASONS] = { false }, any = false;
+	unsigned int n = 0;
 
-	for (;;) {
-		unsigned int most = VM_EXIT_REASONS;
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
+		unsigned int at = n;
 
-		for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
-			if (row->l1[i] && !done[i] && (most == VM_EXIT_REASONS || row->l1[i] > row->l1[most]))
-				most = i;
-		if (most == VM_EXIT_REASONS)
-			break;
-		done[most] = true;
-		fprintf(to, "%s%s %.2f", any ? ", " : "", names[most],
-			(double)row->l1[most] / (double)(row->ended ? row->ended : 1));
-		any = true;
+		if (!counts[i])
+			continue;
+		for (; at > 0 && counts[reasons_by_count[at - 1]] < counts[i]; at--)
+			reasons_by_count[at] = reasons_by_count[at - 1];
+		reasons_by_count[at] = i;
+		n++;
 	}
-	fputc('\n', to);
+	return n;
+}
+
+/* "EPT_VIOLATION" in two lines of a heading: how much of it is in the upper one */
+static int upper_half(const char *name)
+{
+	const char *last = strlen(name) > 9 ? strrchr(name, '_') : NULL;
+
+	return last ? (int)(last - name) + 1 : 0;
+}
+
+static int column_width(const char *name)
+{
+	int upper = upper_half(name), lower = (int)strlen(name) - upper;
+
+	return 2 + (upper > lower ? upper : lower > 6 ? lower : 6);
+}
+
+static void print_mean(FILE *to, int width, u64 count, u64 rounds)
+{
+	if (count)
+		fprintf(to, "%*.2f", width, (double)count / (double)rounds);
+	else
+		fprintf(to, "%*s", width, "-");
+}
+
+static void print_row(FILE *to, const char *name, u64 count, const struct round_row *row, double tick)
+{
+	double n = (double)row->ended;
+
+	fprintf(to, "%-20s %11" PRIu64 " %11" PRIu64, name, count, row->count);
+	if (row->ended)
+		fprintf(to, " %11.2f %11.0f %15.2f\n", (double)row->tsc * tick / n / 1000, (double)row->insns / n,
+			1 + (double)sum(row->l1) / n);
+	else
+		fprintf(to, " %11s %11s %15s\n", "-", "-", "-");
+}
+
+/* Exits of L1 in a round: a line for each exit of L2, a column for each exit of L1; what doesn't fit into LINE is "others". */
+static void print_l1(FILE *to, const struct rounds *r, const struct round_row *all, const unsigned int *lines,
+		     unsigned int line_count)
+{
+	enum { LINE = 100, NAME = 20, OTHERS = 8 };
+	unsigned int columns[VM_EXIT_REASONS], n = by_count(all->l1, columns), shown = 0;
+	int width = NAME + OTHERS;
+
+	for (; shown < n && width + column_width(names[columns[shown]]) <= LINE; shown++)
+		width += column_width(names[columns[shown]]);
+
+	fprintf(to, "\n%-*s", NAME, "exits of L1 in a");
+	for (unsigned int i = 0; i < shown; i++)
+		fprintf(to, "%*.*s", column_width(names[columns[i]]), upper_half(names[columns[i]]), names[columns[i]]);
+	fprintf(to, "\n%-*s", NAME, "round opened by");
+	for (unsigned int i = 0; i < shown; i++)
+		fprintf(to, "%*s", column_width(names[columns[i]]), names[columns[i]] + upper_half(names[columns[i]]));
+	fprintf(to, "%*s\n", OTHERS, "others");
+	for (unsigned int i = 0; i <= line_count; i++) {
+		const struct round_row *row = i < line_count ? &r->row[lines[i]] : all;
+		u64 others = sum(row->l1);
+
+		if (!row->ended)
+			continue;
+		fprintf(to, "%-*s", NAME, i < line_count ? names[lines[i]] : "all");
+		for (unsigned int j = 0; j < shown; j++) {
+			print_mean(to, column_width(names[columns[j]]), row->l1[columns[j]], row->ended);
+			others -= row->l1[columns[j]];
+		}
+		print_mean(to, OTHERS, others, row->ended);
+		fputc('\n', to);
+	}
 }
 
 void rounds_print(FILE *to, const struct rounds *r)
 {
-	bool done[VM_EXIT_REASONS] = { false };
-	u64 reflected = 0;
+	u64 counts[VM_EXIT_REASONS];
+	unsigned int lines[VM_EXIT_REASONS], n;
+	struct round_row all = { 0 };
+	double tick = tick_ns(r);
 
-	fprintf(to, "%-22s %9s %8s %9s %8s  %s\n", "exit of L2 to L1", "count", "us", "insns", "L1 exits",
-		"of these, a round");
-	for (;;) {
-		unsigned int most = VM_EXIT_REASONS;
-		const struct round_row *row;
-		double n;
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
+		const struct round_row *row = &r->row[i];
 
-		for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
-			if (r->row[i].count && !done[i] &&
-			    (most == VM_EXIT_REASONS || r->row[i].count > r->row[most].count))
-				most = i;
-		if (most == VM_EXIT_REASONS)
-			break;
-		done[most] = true;
-		row = &r->row[most];
-		reflected += row->count;
-		n = row->ended ? (double)row->ended : 1;
-		fprintf(to, "%-22s %9" PRIu64 " %8.2f %9.0f %8.2f  ", names[most], row->count,
-			(double)row->tsc * tick_ns(r) / n / 1000, (double)row->insns / n, (double)sum(row->l1) / n);
-		print_l1(to, row);
+		counts[i] = row->count + r->l2_own[i];
+		all.count += row->count;
+		all.ended += row->ended;
+		all.tsc += row->tsc;
+		all.insns += row->insns;
+		for (unsigned int j = 0; j < VM_EXIT_REASONS; j++)
+			all.l1[j] += row->l1[j];
 	}
-	fprintf(to, "%-22s %9" PRIu64 "\n", "all", reflected);
-	fprintf(to, "exits of L2 without L1 %9" PRIu64 "\n", sum(r->l2_own));
-	fprintf(to, "exits of L1            %9" PRIu64 "\n", sum(r->l1));
+	n = by_count(counts, lines);
+
+	fputs("\nWhat L2's exits cost. A reflected exit opens a round, which lasts until L1 enters L2 again; us and "
+	      "insns\n"
+	      "are L1's in it. Amplification: the exits that a round is on hardware, itself and L1's own.\n\n",
+	      to);
+	fprintf(to, "%-20s %11s %11s %11s %11s %15s\n", "exit of L2", "count", "reflected", "us a round", "insns",
+		"amplification");
+	for (unsigned int i = 0; i < n; i++)
+		print_row(to, names[lines[i]], counts[lines[i]], &r->row[lines[i]], tick);
+	print_row(to, "all", sum(counts), &all, tick);
+	if (all.ended)
+		print_l1(to, r, &all, lines, n);
+	fprintf(to, "\nexits of L1 in all: %" PRIu64 ", in rounds: %" PRIu64 "\n", sum(r->l1), sum(all.l1));
 	if (r->first_failed != VMX_CHECK_OK)
-		fprintf(to, "entries that failed    %9" PRIu64 "  the first by %s: %s\n",
-			sum_of(r->failed, VMX_CHECK_COUNT), vmx_check_name(r->first_failed),
-			vmx_check_text(r->first_failed));
+		fprintf(to, "entries that failed: %" PRIu64 ", the first by %s: %s\n", sum_of(r->failed, VMX_CHECK_COUNT),
+			vmx_check_name(r->first_failed), vmx_check_text(r->first_failed));
 }

@@ -13,7 +13,10 @@ bool rounds_any(const struct rounds *r);
 /* For the stats file: a new reference, NULL without memory. counted: nothing that was timed. */
 json_t *rounds_json(const struct rounds *r, bool counted);
 
-/* The table of --summary: for each exit of L2 its count, and for a round the time, L1's instructions and L1's exits. */
+/*
+ * The tables of --summary, lines of at most 110 characters: for each exit of L2 its count, how many were reflected, and what a
+ * round takes: microseconds, instructions of L1, exits in all; then L1's exits in a round by their reason.
+ */
 void rounds_print(FILE *to, const struct rounds *r);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,7 @@ static void the_summary_says_how_many_entries_failed_and_why_the_first(void **st
 	rounds_print(to, r);
 	fclose(to);
 	snprintf(expected, sizeof(expected),
-		 "entries that failed            3  the first by %s: ", vmx_check_name(VMX_CHECK_OK + 2));
+		 "entries that failed: 3, the first by %s: ", vmx_check_name(VMX_CHECK_OK + 2));
 	assert_non_null(strstr(text, expected));
 	free(text);
 	free(r);
@@ -125,6 +126,79 @@ static void time_is_left_out_where_only_counts_are_wanted(void **state)
 	free(r);
 }
 
+/* a line of the report that begins with key, after the first that begins with from; NULL: none */
+static char *line_of(char *text, const char *from, const char *key, char *line, size_t size)
+{
+	char *at = strstr(text, from);
+
+	for (; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+		if (!strncmp(at, key, strlen(key))) {
+			snprintf(line, size, "%.*s", (int)strcspn(at, "\n"), at);
+			return line;
+		}
+	return NULL;
+}
+
+/* Every exit of L2 has its line, whether L1 gets to see it or not; with L1 exits by reason, no line too long for a terminal. */
+static void the_report_has_a_line_for_every_exit_and_fits_a_terminal(void **state)
+{
+	struct rounds *r = fresh();
+	char *text = NULL, line[256], name[64];
+	unsigned long count, reflected;
+	double us, insns, amplification;
+	size_t size;
+	FILE *to;
+
+	(void)state;
+	for (unsigned int reason = 0; reason < VM_EXIT_REASONS; reason++)
+		rounds_exit(r, false, reason);
+	for (int i = 0; i < 4; i++) {
+		rounds_reflect(r, EXIT_REASON_TPR_BELOW_THRESHOLD, 100);
+		for (unsigned int reason = 0; reason < VM_EXIT_REASONS; reason++)
+			if (reason <= EXIT_REASON_SIPI_SIGNAL || reason == EXIT_REASON_VMREAD ||
+			    reason == EXIT_REASON_PREEMPTION_TIMER)
+				rounds_exit(r, false, reason);
+		rounds_exit(r, false, EXIT_REASON_VMREAD);
+		rounds_enter(r, 130);
+	}
+	rounds_exit(r, true, EXIT_REASON_TPR_BELOW_THRESHOLD);
+	for (int i = 0; i < 9; i++)
+		rounds_exit(r, true, EXIT_REASON_MSR_READ);
+	rounds_reflect(r, EXIT_REASON_HLT, 200); /* cut off by the machine's end */
+
+	to = open_memstream(&text, &size);
+	assert_non_null(to);
+	rounds_print(to, r);
+	fclose(to);
+	for (char *at = text; *at; at += strcspn(at, "\n") + 1)
+		assert_true(strcspn(at, "\n") <= 110);
+
+	assert_non_null(line_of(text, "exit of L2", "TPR_BELOW_THRESHOLD", line, sizeof(line)));
+	assert_int_equal(sscanf(line, "%63s %lu %lu %lf %lf %lf", name, &count, &reflected, &us, &insns, &amplification),
+			 6);
+	assert_int_equal(count, 5);
+	assert_int_equal(reflected, 4);
+	assert_true(insns == 30);
+	assert_true(amplification == 1 + 5 + 2 + 1);
+	assert_non_null(line_of(text, "exit of L2", "MSR_READ", line, sizeof(line)));
+	assert_int_equal(sscanf(line, "%63s %lu %lu", name, &count, &reflected), 3);
+	assert_int_equal(count, 9);
+	assert_int_equal(reflected, 0);
+	assert_non_null(line_of(text, "exit of L2", "HLT", line, sizeof(line)));
+	assert_non_null(line_of(text, "exit of L2", "all", line, sizeof(line)));
+	assert_int_equal(sscanf(line, "%63s %lu %lu", name, &count, &reflected), 3);
+	assert_int_equal(count, 15);
+	assert_int_equal(reflected, 5);
+
+	/* the most frequent exit of L1 has the first column */
+	assert_non_null(line_of(text, "exits of L1 in a", "TPR_BELOW_THRESHOLD", line, sizeof(line)));
+	assert_int_equal(sscanf(line, "%63s %lf", name, &us), 2);
+	assert_true(us == 2);
+	assert_null(line_of(text, "exits of L1 in a", "HLT", line, sizeof(line)));
+	free(text);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +206,7 @@ int main(void)
 		cmocka_unit_test(fields_have_their_names),
 		cmocka_unit_test(the_summary_says_how_many_entries_failed_and_why_the_first),
 		cmocka_unit_test(time_is_left_out_where_only_counts_are_wanted),
+		cmocka_unit_test(the_report_has_a_line_for_every_exit_and_fits_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
