@@ -81,6 +81,11 @@ check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
 
 bench: $(BUILD)/turtles guest
 	@workloads/bench.sh
+	@echo
+	@workloads/bench-nested.sh
+
+bench-nested: $(BUILD)/turtles guest
+	@workloads/bench-nested.sh
 
 lint: | $(PACKAGES)-build $(PACKAGES)-check $(PACKAGES)-lint
 	@.ci/lint.sh
@@ -102,7 +107,8 @@ help:
 #:                      KVM, with MACHINE=microvm or pc (SeaBIOS)
 #: make check           all tests; the last line counts them
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
-#: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)
+#: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
+#: make bench-nested    the tables of nested guests alone
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
 #: make format          clang-format over every file
 #: make man             build/turtles.1, the man page
@@ -122,4 +128,4 @@ distclean:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check demo bench lint format man help guest clean distclean
+.PHONY: all tests check demo bench bench-nested lint format man help guest clean distclean
