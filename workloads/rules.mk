@@ -17,6 +17,16 @@ $(GUEST)/bin/wild: $(wildcard workloads/wild/*)
 	@mkdir -p $(@D)
 	gcc $(WILD_CFLAGS) -Wl,-T,workloads/wild/wild.ld -o $@ $(filter %.S %.c,$^)
 
+# 64-bit code without any library, in an ELF file as multiboot wants it
+BARE64_CFLAGS := -m64 -march=x86-64 -std=gnu11 -O2 $(WARN) -ffreestanding -fno-pic -mno-red-zone -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only -nostdlib -static -no-pie -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
+$(GUEST)/bin/vmxfuzz: $(wildcard workloads/vmxfuzz/*) vmcs-shadow/vmcs_fields.h vmcs-shadow/vmx_controls.h
+	@mkdir -p $(@D)
+	gcc $(BARE64_CFLAGS) -Wl,-T,workloads/vmxfuzz/vmxfuzz.ld -o $@.64 $(filter %.S %.c,$^)
+	objcopy -O elf32-i386 $@.64 $@
+	rm $@.64
+
 # fetched once; `rm -r build/guest` gets what Debian has by then
 $(GUEST)/vmlinuz: | $(PACKAGES)-guest
 	workloads/fetch.sh $(GUEST)
@@ -67,3 +77,6 @@ TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
 $(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
 TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
+TESTS += test_vmxfuzz
+TEST_OBJS_test_vmxfuzz := workloads/tests/test_vmxfuzz.o l0/run/tests/program.o
+$(BUILD)/tests/test_vmxfuzz: | $(BUILD)/turtles $(GUEST)/bin/vmxfuzz

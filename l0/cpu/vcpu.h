@@ -165,7 +165,7 @@ struct vcpu {
 	struct bt_vcpu *bt; /* the translator's share of the state */
 
 	s64 slice; /* what budget was when translated code was entered */
-	u64 skipped_ns; /* CLOCK_INSNS: time that passed while halted */
+	u64 skipped_ns; /* CLOCK_INSNS: time that passed without an instruction: in HLT, and 1 for each exception */
 	bool user_seen; /* CPL 3 was reached */
 	u64 insns; /* guest instructions retired, budget's unused rest not yet taken off: use vcpu_insns() */
 

@@ -187,6 +187,8 @@ void vcpu_loop(struct vcpu_thread *t)
 			t->user_ns = clock_ns(&v->machine->clock);
 		if (v->event.valid) {
 			v->exceptions++;
+			/* It takes time: a handler that faults at once would otherwise make the instruction clock stand still. */
+			v->skipped_ns++;
 			if (t->trace & BIT(TRACE_BIT_exception)) {
 				vcpu_fpu_park(v);
 				trace_exception(v);
