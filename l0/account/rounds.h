@@ -33,6 +33,7 @@ struct rounds {
 	u64 l1[VM_EXIT_REASONS]; /* all exits of L1, in rounds or not */
 	u64 l2_own[VM_EXIT_REASONS]; /* exits of L2 that L0 served without L1 */
 	u64 vmread[VMCS_FIELD_COUNT], vmwrite[VMCS_FIELD_COUNT]; /* L1's, by field */
+	u64 vmcs_callouts; /* VMREAD and VMWRITE of L1 that left translated code */
 	u64 failed[VMX_CHECK_COUNT]; /* VMLAUNCH and VMRESUME that didn't get into L2, by the check that said so */
 	enum vmx_check first_failed; /* the check of the first one; VMX_CHECK_OK: none failed */
 

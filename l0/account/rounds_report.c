@@ -108,9 +108,10 @@ json_t *rounds_json(const struct rounds *r, bool counted)
 			json_object_set_new(object, "ns", json_integer((json_int_t)((double)row->tsc * tick_ns(r))));
 		json_array_append_new(rows, object);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "rounds", rows, "l1_exits", reasons(r->l1),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "rounds", rows, "l1_exits", reasons(r->l1),
 			 "l2_exits_without_l1", reasons(r->l2_own), "vmread", fields(r->vmread), "vmwrite",
-			 fields(r->vmwrite), "failed_entries", checks(r->failed));
+			 fields(r->vmwrite), "vmcs_callouts", (json_int_t)r->vmcs_callouts, "failed_entries",
+			 checks(r->failed));
 }
 
 /* The reasons with a count, the most frequent first. Returns how many. */

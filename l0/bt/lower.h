@@ -120,6 +120,8 @@ void lower_set_flag(struct lower *l, unsigned int bit);
 /* lower_system.c: each has conditions on the mode, which rules.c knows */
 lower_fn lower_cli, lower_sti, lower_cld, lower_std, lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc,
 	lower_stac_clac;
+/* lower_vmx.c; with a memory operand they are callouts */
+lower_fn lower_vmread, lower_vmwrite;
 /* lower_flow.c */
 /* #GP(0) if scratch[1] isn't within CS' limit */
 void lower_check_ip(struct lower *l);

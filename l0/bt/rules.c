@@ -122,7 +122,7 @@ static const struct {
 	X(RDPMC, rdpmc, 0)           X(RDPID, rdpid, 0)           X(CPUID, cpuid, 0) \
 	X(STAC, stac, RULE_END)      X(CLAC, clac, RULE_END) \
 	X(VMXON, vmxon, RULE_END)    X(VMXOFF, vmxoff, RULE_END)  X(VMCLEAR, vmclear, RULE_END) X(VMPTRLD, vmptrld, RULE_END) \
-	X(VMPTRST, vmptrst, RULE_END) X(VMREAD, vmread, RULE_END) X(VMWRITE, vmwrite, RULE_END) X(VMLAUNCH, vmlaunch, RULE_END) \
+	X(VMPTRST, vmptrst, RULE_END) X(VMREAD, vmread, RULE_END) X(VMLAUNCH, vmlaunch, RULE_END) \
 	X(VMRESUME, vmresume, RULE_END) X(VMCALL, vmcall, RULE_END) X(VMFUNC, vmfunc, RULE_END) X(INVEPT, invept, RULE_END) \
 	X(INVVPID, invvpid, RULE_END) \
 	X(FNSTENV, fnstenv, RULE_END) X(FNSAVE, fnsave, RULE_END) \
@@ -152,6 +152,8 @@ static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };
 static const struct lower_rule rule_pushf = { .fn = lower_pushf };
 static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };
 static const struct lower_rule rule_stac_clac = { .fn = lower_stac_clac, .flags = RULE_END };
+static const struct lower_rule rule_vmread = { .fn = lower_vmread, .callout = insn_vmread };
+static const struct lower_rule rule_vmwrite = { .fn = lower_vmwrite, .callout = insn_vmwrite };
 static const struct lower_rule rule_mov_from_sreg_to_register = { .fn = lower_mov_from_sreg };
 static const struct lower_rule rule_rdrand = { .fn = lower_callout, .callout = insn_rdrand };
 static const struct lower_rule rule_rdseed = { .fn = lower_callout, .callout = insn_rdseed };
@@ -254,6 +256,10 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF))
 			       ? &rule_stac_clac
 			       : &rules[z->mnemonic];
+	case N(VMREAD):
+		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? &rule_vmread : &rules[N(VMREAD)];
+	case N(VMWRITE):
+		return &rule_vmwrite;
 	case N(MOVSD): /* the string instruction, or SSE2's */
 		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
 	case N(CMPSD):

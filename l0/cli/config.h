@@ -8,6 +8,7 @@
 
 #include "../cpu/types.h"
 #include "../run/clock.h"
+#include "../vmx/modes.h"
 
 #define SERIAL_PORTS 4
 
@@ -54,6 +55,7 @@ struct run_config {
 	const char *cpu; /* for model_parse(); NULL: the default model */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
 	enum engine_kind engine;
+	struct vmx_modes vmx; /* with a CPU model that has VMX */
 	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
 	const char *stats; /* file for --stats; NULL: none */

@@ -251,6 +251,37 @@ static int set_engine(struct option_parse *p, const struct option *o, const char
 	return 0;
 }
 
+/* One of `count` words; its number goes to the option's field, an enum. */
+static int set_word(struct option_parse *p, const struct option *o, const char *arg, const char *const *words,
+		    unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(arg, words[i])) {
+			memcpy((char *)p->config + o->field, &i, sizeof(i));
+			return 0;
+		}
+	return option_error(p, "'%s' is none of: %s", arg, o->allowed);
+}
+
+#define WORD(name, word, text) word,
+#define WORD_OF(name, word, text) word " "
+
+static int set_vmcs_access(struct option_parse *p, const struct option *o, const char *arg)
+{
+	static const char *const words[] = { VMCS_ACCESSES(WORD) };
+
+	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
+}
+
+static int set_mmu(struct option_parse *p, const struct option *o, const char *arg)
+{
+	static const char *const words[] = { NESTED_MMUS(WORD) };
+
+	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
+}
+
 static int set_enable_kvm(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)o, (void)arg;
@@ -425,6 +456,7 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 #define NO_GDB "turtles has no debugger stub"
 #define NO_MIGRATION "turtles has no snapshots and no migration"
 #define NO_SANDBOX "turtles doesn't change what its process may do"
+#define MODE_HELP(name, word, text) " " word ": " text "."
 #define FIELD(name) offsetof(struct run_config, name)
 
 /* clang-format off */
@@ -459,6 +491,10 @@ const struct option OPTIONS[] = {
   "tcg is --engine bt, kvm is --engine kvm; a list of alternatives is the translator" },
 { GROUP_RUN,     NULL,            "enable-kvm",    NULL,        set_enable_kvm,  0,                   NULL,
   "is --engine kvm" },
+{ GROUP_RUN,     "vmcs-access",   NULL,            "WHICH",     set_vmcs_access, FIELD(vmx.access),   VMCS_ACCESSES(WORD_OF),
+  "how L1's VMREAD and VMWRITE reach its VMCS." VMCS_ACCESSES(MODE_HELP) },
+{ GROUP_RUN,     "mmu",           NULL,            "WHICH",     set_mmu,         FIELD(vmx.mmu),      NESTED_MMUS(WORD_OF),
+  "the way to L2's memory." NESTED_MMUS(MODE_HELP) },
 { GROUP_RUN,     "clock",         NULL,            "WHICH",     set_clock,       0,                   NULL,
   "host: guest time follows the host's; insns: it follows the number of executed guest instructions, and two runs"
   " with the same input are the same run" },

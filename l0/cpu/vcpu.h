@@ -162,6 +162,7 @@ struct vcpu {
 	u64 exceptions, interrupts; /* delivered so far */
 	bool in_l2; /* VMX non-root operation */
 	struct vmx *vmx; /* vmx/vmx.h; NULL: the model has no VMX */
+	struct vmcs *vmcs_direct; /* where translated code of L1 reads and writes fields; NULL: the C functions do */
 	struct bt_vcpu *bt; /* the translator's share of the state */
 
 	s64 slice; /* what budget was when translated code was entered */

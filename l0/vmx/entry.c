@@ -137,9 +137,10 @@ void vmx_timer_stop(struct vcpu *v)
 	if (!has_save_preemption_timer(&x->v02))
 		return;
 	passed = (clock_tsc(&v->machine->clock) - x->timer_start) >> PREEMPTION_TIMER_SHIFT;
-	x->v12->vmx_preemption_timer_value = x->timer_expired || passed >= x->v02.vmx_preemption_timer_value
-						     ? 0
-						     : (u32)(x->v02.vmx_preemption_timer_value - passed);
+	if (x->timer_expired || passed >= x->v02.vmx_preemption_timer_value)
+		x->v02.vmx_preemption_timer_value = 0;
+	else
+		x->v02.vmx_preemption_timer_value -= (u32)passed;
 }
 
 static _Noreturn void failed(struct vcpu *v, u32 reason, u64 qualification)
@@ -180,20 +181,21 @@ void vmx_enter(struct vcpu *v, bool launch)
 		vmx_fail_valid(v, launch ? VMERR_VMLAUNCH_NOT_CLEAR : VMERR_VMRESUME_NOT_LAUNCHED);
 		return;
 	}
-	vmcs_copy(c, x->v12, VMCS_ALL_GROUPS);
+	vmcs_copy(c, x->v12, x->changes.groups);
 	check = vmx_check_entry(&(struct vmx_entry){ .v = c,
 						     .caps = &x->caps,
 						     .current_vmcs = x->current,
 						     .long_mode = v->efer & EFER_LMA,
 						     .read = read_l1,
 						     .arg = v },
-				VMCS_ALL_GROUPS);
+				x->changes.groups);
 	if (check != VMX_CHECK_OK) {
 		rounds_failed(&x->rounds, check);
 		vmx_log_check(v, check);
 	}
 	switch (vmx_check_class(check)) {
 	case VMX_ENTRY_OK:
+		x->changes.groups = 0;
 		break;
 	case VMX_ENTRY_CONTROLS:
 		vmx_fail_valid(v, VMERR_ENTRY_BAD_CONTROLS);

@@ -37,10 +37,8 @@ static void save_segments(const struct vcpu *v, struct vmcs *m)
 }
 
 /* "Saving Guest State" */
-static void save_guest(struct vcpu *v, struct vmcs *m)
+static void save_guest(const struct vcpu *v, struct vmcs *m)
 {
-	const struct vmcs *c = &v->vmx->v02;
-
 	m->guest_cr0 = v->cr0;
 	m->guest_cr3 = v->cr3;
 	m->guest_cr4 = v->cr4;
@@ -48,16 +46,16 @@ static void save_guest(struct vcpu *v, struct vmcs *m)
 	m->guest_rip = v->rip;
 	m->guest_rflags = v->rflags;
 	save_segments(v, m);
-	if (has_save_debug_controls(c)) {
+	if (has_save_debug_controls(m)) {
 		m->guest_dr7 = v->dr[7];
 		m->guest_ia32_debugctl = v->debugctl;
 	}
 	m->guest_sysenter_cs = (u32)v->sysenter_cs;
 	m->guest_sysenter_esp = v->sysenter_esp;
 	m->guest_sysenter_eip = v->sysenter_eip;
-	if (has_exit_save_pat(c))
+	if (has_exit_save_pat(m))
 		m->guest_ia32_pat = v->pat;
-	if (has_exit_save_efer(c))
+	if (has_exit_save_efer(m))
 		m->guest_ia32_efer = v->efer;
 	if (vmx_uses_ept(v)) {
 		m->guest_pdptr0 = v->pdpte[0];
@@ -73,8 +71,6 @@ static void save_guest(struct vcpu *v, struct vmcs *m)
 						: v->intr_shadow	       ? BLOCKING_BY_STI
 									       : 0) |
 					       (v->nmi_blocked ? BLOCKING_BY_NMI : 0));
-	if (has_pml(c))
-		m->guest_pml_index = c->guest_pml_index;
 	m->guest_pending_dbg_exceptions = v->pending_db ? v->pending_db | (v->pending_db & 15 ? BIT(12) : 0) : 0;
 }
 
@@ -150,6 +146,24 @@ static void load_host(struct vcpu *v, const struct vmcs *m)
 	v->pending_db = 0;
 }
 
+/* What an exit writes: into vmcs02, and from there to L1's memory. L1 finds there what a processor has made, so the next entry
+ * neither copies nor checks it. */
+#define SAVED_GROUPS \
+	(VMCS_IN(GUEST_REGS) | VMCS_IN(GUEST_CR) | VMCS_IN(GUEST_SEG) | VMCS_IN(GUEST_MSR) | VMCS_IN(GUEST_STATE) | \
+	 VMCS_IN(EXIT_INFO))
+
+static void save(struct vcpu *v, const struct vmx_exit_info *e)
+{
+	struct vmcs *m = v->vmx->v12, *c = &v->vmx->v02;
+
+	save_guest(v, c);
+	save_info(v, c, e);
+	vmx_timer_stop(v);
+	vmcs_copy(m, c, SAVED_GROUPS);
+	m->vm_entry_intr_info_field = c->vm_entry_intr_info_field;
+	m->vm_entry_controls = c->vm_entry_controls;
+}
+
 static _Noreturn void abort_exit(struct vcpu *v, u32 indicator)
 {
 	if (v->vmx->v12)
@@ -164,7 +178,7 @@ static _Noreturn void abort_exit(struct vcpu *v, u32 indicator)
 void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 {
 	struct vmx *x = v->vmx;
-	struct vmcs *m = x->v12, *c = &x->v02;
+	struct vmcs *c = &x->v02;
 	bool failed = e->reason & VM_EXIT_FAILED_ENTRY;
 	unsigned int basic = e->reason & 0xffff;
 
@@ -172,17 +186,15 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!failed)
 		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
 	if (!failed) {
-		save_guest(v, m);
-		save_info(v, m, e);
-		vmx_timer_stop(v);
+		save(v, e);
 		v->in_l2 = false; /* the TSC in the store list is L1's */
 		if (c->vm_exit_msr_store_count && vmx_msr_store(v, c->vm_exit_msr_store_addr, c->vm_exit_msr_store_count))
 			abort_exit(v, 1);
 		if (basic == EXIT_REASON_EXCEPTION_NMI && (e->intr_info >> INTR_TYPE_SHIFT & 7) == INTR_NMI)
 			v->nmi_blocked = true;
 	} else {
-		m->vm_exit_reason = e->reason;
-		m->exit_qualification = e->qualification;
+		x->v12->vm_exit_reason = e->reason;
+		x->v12->exit_qualification = e->qualification;
 	}
 	v->event.valid = v->delivering.valid = v->vectoring.valid = false;
 	v->in_l2 = false;

@@ -4,8 +4,8 @@
 
 #include "../bt/bt.h"
 
-/* #UD where VMX instructions don't exist; then, in L2, the exit; then the privilege */
-static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool memory)
+/* #UD where VMX instructions don't exist; then, in L2, the exit; then the privilege. exits: of L1, to be counted */
+static void check_insn(struct vcpu *v, u32 reason, union insn_args a, bool memory, bool exits)
 {
 	if (!v->vmx || !vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)) || !v->vmx->on)
 		raise_ud(v);
@@ -13,9 +13,15 @@ static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool m
 		raise_ud(v);
 	if (v->in_l2)
 		vmx_exit_operand(v, reason);
-	vmx_served(v, reason);
+	if (exits)
+		vmx_served(v, reason);
 	if (v->cpl)
 		raise_gp(v, 0);
+}
+
+static void check_vmx_insn(struct vcpu *v, u32 reason, union insn_args a, bool memory)
+{
+	check_insn(v, reason, a, memory, true);
 }
 
 static unsigned int operand_bytes(const struct vcpu *v)
@@ -70,8 +76,7 @@ void insn_vmxon(struct vcpu *v, union insn_args a)
 	}
 	v->vmx->on = true;
 	v->vmx->vmxon = pa;
-	v->vmx->current = VMPTR_NONE;
-	v->vmx->v12 = NULL;
+	vmx_set_current(v, VMPTR_NONE);
 	vmx_succeed(v);
 }
 
@@ -79,8 +84,7 @@ void insn_vmxoff(struct vcpu *v, union insn_args a)
 {
 	check_vmx_insn(v, EXIT_REASON_VMOFF, a, false);
 	v->vmx->on = false;
-	v->vmx->current = VMPTR_NONE;
-	v->vmx->v12 = NULL;
+	vmx_set_current(v, VMPTR_NONE);
 	vmx_succeed(v);
 }
 
@@ -102,10 +106,8 @@ void insn_vmclear(struct vcpu *v, union insn_args a)
 	page = l1_page(v, pa);
 	if (page)
 		page->launched = VMCS_CLEAR;
-	if (pa == v->vmx->current) {
-		v->vmx->current = VMPTR_NONE;
-		v->vmx->v12 = NULL;
-	}
+	if (pa == v->vmx->current)
+		vmx_set_current(v, VMPTR_NONE);
 	vmx_succeed(v);
 }
 
@@ -131,8 +133,7 @@ void insn_vmptrld(struct vcpu *v, union insn_args a)
 		vmx_fail(v, VMERR_VMPTRLD_BAD_REVISION);
 		return;
 	}
-	v->vmx->current = pa;
-	v->vmx->v12 = l1_page(v, pa);
+	vmx_set_current(v, pa);
 	/* Its bytes are written behind the translator's back from now on. */
 	bt_phys_written(v->machine, pa, PAGE_SIZE);
 	vmx_succeed(v);
@@ -153,6 +154,14 @@ static const struct vmcs_field *field_of(struct vcpu *v, u64 encoding)
 	return f && vmx_caps_has_field(&v->vmx->caps, f) ? f : NULL;
 }
 
+/* Is VMREAD or VMWRITE in L1 an exit in the chosen mode? */
+static bool access_exits(const struct vmx *x, u32 reason, u64 encoding)
+{
+	if (x->modes.access == VMCS_ACCESS_SHADOW)
+		return vmcs_bitmap_exits(reason == EXIT_REASON_VMREAD ? x->vmread_bitmap : x->vmwrite_bitmap, encoding);
+	return x->modes.access == VMCS_ACCESS_TRAP;
+}
+
 /*
  * The VMCS that VMREAD or VMWRITE works on: the current one; in L2 with VMCS shadowing, the one that the link pointer names, if
  * L1's bitmap lets the field through. SDM vol. 2, "VMREAD".
@@ -163,7 +172,8 @@ static struct vmcs *target_vmcs(struct vcpu *v, u32 reason, union insn_args a, u
 	const u8 *bitmap;
 
 	if (!v->in_l2 || !has_vmcs_shadowing(c)) {
-		check_vmx_insn(v, reason, a, false);
+		check_insn(v, reason, a, false, !v->in_l2 && access_exits(v->vmx, reason, encoding));
+		v->vmx->rounds.vmcs_callouts++;
 		return v->vmx->v12;
 	}
 	if (!vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)))
@@ -234,8 +244,10 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 		return;
 	}
 	vmcs_set(m, f, encoding, value);
-	if (!v->in_l2)
+	if (!v->in_l2) {
+		v->vmx->changes.groups |= 1u << f->group;
 		v->vmx->rounds.vmwrite[f - vmcs_fields]++;
+	}
 	vmx_succeed(v);
 }
 

@@ -62,6 +62,9 @@ static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 		       : NULL;
 }
 
+/* Another current VMCS, or VMPTR_NONE */
+void vmx_set_current(struct vcpu *v, u64 pa);
+
 bool vmx_eptp_valid(const struct vcpu *v, u64 eptp);
 
 /* MSR lists; the index of the first entry that can't be done plus one, 0 if all went well */

@@ -43,7 +43,14 @@ bool vmx_feature_done(const char *name)
 	return false;
 }
 
-struct vmx *vmx_create(const struct cpu_model *model)
+static bool field_exists(const void *arg, u64 encoding)
+{
+	const struct vmcs_field *f = vmcs_find(encoding);
+
+	return f && vmx_caps_has_field(arg, f);
+}
+
+struct vmx *vmx_create(const struct cpu_model *model, const struct vmx_modes *modes)
 {
 	struct vmx *x = calloc(1, sizeof(*x));
 	struct vmx_cpu cpu = {
@@ -67,6 +74,10 @@ struct vmx *vmx_create(const struct cpu_model *model)
 	for (i = 0; vmx_feature_name(i, NULL); i++)
 		if (model->vmx_off[i / 64] >> i % 64 & 1)
 			vmx_caps_set(&x->caps, vmx_feature_name(i, NULL), false);
+	if (modes->mmu == NESTED_MMU_SHADOW)
+		vmx_caps_set(&x->caps, "vmx-ept", false);
+	x->modes = *modes;
+	vmcs_bitmaps_fill(x->vmread_bitmap, x->vmwrite_bitmap, field_exists, &x->caps);
 	x->current = x->vmxon = VMPTR_NONE;
 	rounds_init(&x->rounds);
 	return x;
@@ -85,8 +96,18 @@ void vmx_reset(struct vcpu *v)
 	if (!x)
 		return;
 	x->on = false;
-	x->current = x->vmxon = VMPTR_NONE;
-	x->v12 = NULL;
+	x->vmxon = VMPTR_NONE;
+	vmx_set_current(v, VMPTR_NONE);
+}
+
+void vmx_set_current(struct vcpu *v, u64 pa)
+{
+	struct vmx *x = v->vmx;
+
+	x->current = pa;
+	x->v12 = pa == VMPTR_NONE ? NULL : l1_page(v, pa);
+	v->vmcs_direct = x->modes.access == VMCS_ACCESS_REWRITE ? x->v12 : NULL;
+	vmcs02_all_changed(&x->changes);
 }
 
 bool vmx_msr_read(const struct vcpu *v, u32 msr, u64 *value)

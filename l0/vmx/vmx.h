@@ -9,12 +9,15 @@
 #ifndef L0_VMX_VMX_H
 #define L0_VMX_VMX_H
 
+#include "../../vmcs-shadow/bitmaps.h"
+#include "../../vmcs-shadow/vmcs02.h"
 #include "../../vmcs-shadow/vmcs_fields.h"
 #include "../../vmcs-shadow/vmx_caps.h"
 #include "../cpu/vcpu.h"
 #include "../run/clock.h"
 #include "../account/rounds.h"
 #include "exits.h"
+#include "modes.h"
 
 #define VMPTR_NONE UINT64_MAX
 
@@ -24,7 +27,14 @@ struct vmx {
 	u64 current; /* current-VMCS pointer, VMPTR_NONE */
 	struct vmcs *v12; /* the current VMCS in L1's memory; NULL if that isn't RAM */
 	struct vmx_caps caps; /* what this L1 is offered */
-	struct vmcs v02; /* controls and state as of the last entry: L1 can't change them under L2 */
+	/*
+	 * vmcs02: controls and state as of the last entry, where L1 can't change them under L2. A translated L1's vmcs01
+	 * asks for no exits, so what merging makes of the two is what vmcs12 says.
+	 */
+	struct vmcs v02;
+	struct vmcs02_changes changes; /* groups in which vmcs12 has changed since the entry that v02 is of */
+	struct vmx_modes modes;
+	u8 vmread_bitmap[VMCS_BITMAP_BYTES], vmwrite_bitmap[VMCS_BITMAP_BYTES]; /* --vmcs-access shadow */
 	struct timer timer; /* the VMX-preemption timer */
 	bool timer_expired;
 	bool step_pending; /* a monitor trap is due: an event was delivered to L2 under the flag, or L1 has injected one */
@@ -38,7 +48,7 @@ struct vmx {
 bool vmx_feature_done(const char *name);
 
 /* NULL: no memory. Needed only if the model offers VMX. */
-struct vmx *vmx_create(const struct cpu_model *model);
+struct vmx *vmx_create(const struct cpu_model *model, const struct vmx_modes *modes);
 void vmx_destroy(struct vmx *x);
 void vmx_reset(struct vcpu *v);
 
