@@ -353,9 +353,12 @@ static u64 current_key(const struct vcpu *v)
 	return key_of(v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 }
 
+/* Bit 0: mode-based execute control, which changes what the tables mean */
 static u64 current_eptp(const struct vcpu *v)
 {
-	return vmx_uses_ept(v) ? v->vmx->v02.ept_pointer & ~4095ull : 0;
+	const struct vmcs *c = &v->vmx->v02;
+
+	return vmx_uses_ept(v) ? (c->ept_pointer & ~4095ull) | has_mode_based_execute(c) : 0;
 }
 
 void mmu_switch(struct vcpu *v, bool flush)
@@ -442,7 +445,7 @@ void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool an
 	for (i = 0; i < TLB_CONTEXTS; i++) {
 		struct tlb *t = &v->tlbs[i];
 
-		if ((t->key & KEY_L2) && (any_eptp || t->eptp == eptp) &&
+		if ((t->key & KEY_L2) && (any_eptp || (t->eptp & ~1ull) == eptp) &&
 		    (any_vpid || (u16)(t->key >> KEY_VPID_SHIFT) == vpid))
 			tlb_flush(t);
 	}

@@ -90,12 +90,12 @@ struct walk {
  * table into memory. In VMX non-root operation with EPT that takes a walk of its own, which may exit to L1. Outside of RAM
  * nothing answers, and a read gives all ones.
  */
-static void *entry_host(struct vcpu *v, u64 gpa, unsigned int access, u64 linear, bool probe)
+static void *entry_host(struct vcpu *v, u64 gpa, unsigned int access, u64 linear, unsigned int how)
 {
 	struct nested_page n;
 
 	if (vmx_uses_ept(v)) {
-		if (!vmx_nested_walk(v, gpa, access, linear, false, probe, &n))
+		if (!vmx_nested_walk(v, gpa, access, linear, how, &n))
 			return NULL;
 		gpa = n.l1pa;
 	}
@@ -216,7 +216,7 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, u3
 		u64 index = linear >> l->shift & (BIT(l->bits) - 1);
 
 		e->gpa = table + index * w->format->entry_size;
-		e->host = entry_host(v, e->gpa, ACC_READ, linear, probe);
+		e->host = entry_host(v, e->gpa, ACC_READ, linear, probe ? NESTED_PROBE : 0);
 		e->value = entry_load(e->host, w->format->entry_size);
 		if (!(e->value & PTE_P))
 			return false;
@@ -278,7 +278,7 @@ static bool walk_mark(struct vcpu *v, struct walk *w, u64 linear, unsigned int a
 			set |= PTE_D;
 		/* L1 may have made the table read-only for L2 */
 		if (v->in_l2 && (w->entry[i].value & set) != set)
-			entry_host(v, w->entry[i].gpa, ACC_READ | ACC_WRITE, linear, false);
+			entry_host(v, w->entry[i].gpa, ACC_READ | ACC_WRITE, linear, 0);
 		if (!entry_set(&w->entry[i], w->format->entry_size, set))
 			return false;
 		w->leaf = w->entry[i].value;
@@ -322,11 +322,14 @@ static u32 error_of_access(const struct vcpu *v, enum paging_mode mode, unsigned
 /* The page that was found is L2's: where it is for L1, and what L1 allows. False only for a probe. */
 static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
+	unsigned int how = NESTED_FINAL | (mark ? 0 : NESTED_PROBE);
 	struct nested_page n;
 
 	if (!vmx_uses_ept(v))
 		return true;
-	if (!vmx_nested_walk(v, page->gpa, access, linear, true, !mark, &n)) {
+	if (page->user || !(v->cr0 & CR0_PG))
+		how |= NESTED_USER;
+	if (!vmx_nested_walk(v, page->gpa, access, linear, how, &n)) {
 		*error = 0;
 		return false;
 	}
@@ -382,7 +385,7 @@ bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])
 	const u64 reserved = 0x1e6 | (~physical_mask(v) & ~(BIT(12) - 1));
 
 	for (unsigned int i = 0; i < 4; i++) {
-		pdpte[i] = entry_load(entry_host(v, (cr3 & 0xffffffe0) + i * 8, ACC_READ, 0, false), 8);
+		pdpte[i] = entry_load(entry_host(v, (cr3 & 0xffffffe0) + i * 8, ACC_READ, 0, NESTED_PDPTE), 8);
 		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
 			return false;
 	}

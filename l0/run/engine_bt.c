@@ -7,6 +7,7 @@
 #include "../bt/bt.h"
 #include "../cli/config.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 
 static int prepare(struct cpu_model *model, char *error, size_t n)
 {
@@ -52,7 +53,10 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 	s->exceptions = v->exceptions;
 	s->interrupts = v->interrupts;
 	tables[0] = STAT_VALUES(bt_stats_table, s);
-	return 1;
+	if (!v->vmx)
+		return 1;
+	tables[1] = STAT_VALUES(ept_merge_stats_table, vmx_ept_stats(v->vmx));
+	return 2;
 }
 
 const struct engine engine_bt = {

@@ -353,8 +353,7 @@ static int start(struct run *r, char *error, size_t n)
 	if (!r->thread.v->apic)
 		goto no_memory;
 	if (model_has(&r->model, FEATURE_VMX)) {
-		r->thread.v->vmx = vmx_create(&r->model, &c->vmx);
-		if (!r->thread.v->vmx)
+		if (!vmx_create(r->thread.v, &c->vmx))
 			goto no_memory;
 	}
 	return r->engine->create(&r->thread, c, error, n);

@@ -211,6 +211,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte))
 		failed(v, EXIT_REASON_INVALID_STATE, 2);
 	vcpu_update_mode(v);
+	vmx_mmu_select(v);
 	mmu_switch(v, false);
 	if (!has_vpid(c))
 		mmu_flush_all(v);

@@ -296,6 +296,7 @@ void insn_vmfunc(struct vcpu *v, union insn_args a)
 	if (!vmx_eptp_valid(v, eptp))
 		vmx_exit_insn(v, EXIT_REASON_VMFUNC, 0);
 	c->ept_pointer = v->vmx->v12->ept_pointer = eptp;
+	vmx_mmu_select(v);
 	mmu_switch(v, !has_vpid(c));
 }
 
@@ -316,6 +317,7 @@ void insn_invept(struct vcpu *v, union insn_args a)
 		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
 		return;
 	}
+	vmx_mmu_invalidate(v, eptp, type == 2);
 	mmu_flush_nested(v, type == 1 ? eptp & ~4095ull : 0, type == 2, 0, true);
 	vmx_succeed(v);
 }

@@ -65,6 +65,14 @@ static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 /* Another current VMCS, or VMPTR_NONE */
 void vmx_set_current(struct vcpu *v, u64 pa);
 
+/* nested_mmu.c. v->vmx has its capabilities; NULL: no memory. */
+struct vmx_mmu *vmx_mmu_create(struct vcpu *v);
+void vmx_mmu_destroy(struct vmx_mmu *m);
+/* L2's EPT pointer is another: an entry, EPTP switching */
+void vmx_mmu_select(struct vcpu *v);
+/* INVEPT: the EPT pointer's, or all */
+void vmx_mmu_invalidate(struct vcpu *v, u64 eptp, bool all);
+
 bool vmx_eptp_valid(const struct vcpu *v, u64 eptp);
 
 /* MSR lists; the index of the first entry that can't be done plus one, 0 if all went well */

@@ -22,8 +22,8 @@ const char *vmx_exit_name(unsigned int basic)
  * Rows that vmcs-shadow knows and this vCPU doesn't do yet: not offered, so that no L1 relies on them.
  */
 static const char *const not_done[] = {
-	"vmx-posted-intr", "vmx-apicv-register", "vmx-apicv-vid",	  "vmx-apicv-x2apic",
-	"vmx-apicv-xapic", "vmx-mbec",		 "vmx-activity-shutdown", "vmx-activity-wait-sipi",
+	"vmx-posted-intr", "vmx-apicv-register",    "vmx-apicv-vid",	      "vmx-apicv-x2apic",
+	"vmx-apicv-xapic", "vmx-activity-shutdown", "vmx-activity-wait-sipi",
 };
 
 _Static_assert(VMX_FEATURE_WORDS <= sizeof(((struct cpu_model *)0)->vmx_off) / sizeof(u64),
@@ -50,9 +50,10 @@ static bool field_exists(const void *arg, u64 encoding)
 	return f && vmx_caps_has_field(arg, f);
 }
 
-struct vmx *vmx_create(const struct cpu_model *model, const struct vmx_modes *modes)
+struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes)
 {
-	struct vmx *x = calloc(1, sizeof(*x));
+	const struct cpu_model *model = v->model;
+	struct vmx *x = v->vmx = calloc(1, sizeof(*x));
 	struct vmx_cpu cpu = {
 		.revision = VMCS_REVISION,
 		.physical_bits = model->phys_bits,
@@ -80,11 +81,17 @@ struct vmx *vmx_create(const struct cpu_model *model, const struct vmx_modes *mo
 	vmcs_bitmaps_fill(x->vmread_bitmap, x->vmwrite_bitmap, field_exists, &x->caps);
 	x->current = x->vmxon = VMPTR_NONE;
 	rounds_init(&x->rounds);
-	return x;
+	x->mmu = vmx_mmu_create(v);
+	if (x->mmu)
+		return x;
+	free(x);
+	return v->vmx = NULL;
 }
 
 void vmx_destroy(struct vmx *x)
 {
+	if (x)
+		vmx_mmu_destroy(x->mmu);
 	free(x);
 }
 

@@ -19,6 +19,9 @@
 #include "exits.h"
 #include "modes.h"
 
+struct ept_stats;
+struct vmx_mmu;
+
 #define VMPTR_NONE UINT64_MAX
 
 struct vmx {
@@ -41,15 +44,18 @@ struct vmx {
 	u64 timer_start; /* TSC of L1 when it started */
 	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
+	struct vmx_mmu *mmu; /* nested_mmu.c */
 	struct rounds rounds;
 };
 
 /* Is a feature of vmcs-shadow's one that an L1 can have here? */
 bool vmx_feature_done(const char *name);
 
-/* NULL: no memory. Needed only if the model offers VMX. */
-struct vmx *vmx_create(const struct cpu_model *model, const struct vmx_modes *modes);
+/* v->vmx; NULL: no memory. Needed only if the model offers VMX. The machine has its memory. */
+struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes);
 void vmx_destroy(struct vmx *x);
+/* What came of EPT merging */
+const struct ept_stats *vmx_ept_stats(const struct vmx *x);
 void vmx_reset(struct vcpu *v);
 
 const char *vmx_exit_name(unsigned int basic);
@@ -151,15 +157,20 @@ void vmx_on_step(struct vcpu *v);
 bool vmx_poll(struct vcpu *v);
 
 /*
- * nested_mmu.c: an L2-physical address with EPT on. access: ACC_* of mmu.h. final: the translation of `linear`, not an entry on
- * the way. Exits if L1's tables don't allow it; with `probe` it returns false instead and sets no flags.
+ * nested_mmu.c: an L2-physical address with EPT on. access: ACC_* of mmu.h. how: what it is the address of. Exits if L1's
+ * tables don't allow it; with NESTED_PROBE it returns false instead and sets no flags.
  */
+#define NESTED_FINAL BIT(0) /* the translation of `linear`; otherwise a paging structure on the way there */
+#define NESTED_USER BIT(1) /* a user-mode linear address: U/S is set at every level, or there is no paging */
+#define NESTED_PROBE BIT(2)
+#define NESTED_PDPTE BIT(3) /* loaded by MOV CR: there is no linear address */
+
 struct nested_page {
 	u64 l1pa; /* of the address asked for */
 	u8 shift, rights; /* ACC_READ|WRITE|EXEC without another walk */
 };
 bool vmx_uses_ept(const struct vcpu *v);
-bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, bool final, bool probe,
+bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, unsigned int how,
 		     struct nested_page *page);
 
 #endif

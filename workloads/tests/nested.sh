@@ -92,4 +92,8 @@ for mode in "${modes[@]}"; do
 	[ $status = 0 ] || head -n 10 "$folder/diff" "$folder/errors.${mode##* }" | sed 's/^/# /'
 	ok $status "the console with $mode is the same"
 done
+# L1 without EPT is another L1 and has another console.
+nested off --clock insns --mmu shadow > "$folder/shadow" 2> "$folder/errors"
+grep -q 'nested: its guest ended with exit code 0' "$folder/shadow"
+ok $? "L2 boots and powers off with --mmu shadow"
 echo "1..$n"
