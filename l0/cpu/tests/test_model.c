@@ -93,7 +93,7 @@ static void bad_models_and_options_get_one_line(void **state)
 		{ "max,+nonsense", "unknown feature 'nonsense'" },
 		{ "max,+svm", "'svm': not yet offered" },
 		{ "max,+avx512f", "'avx512f': not yet offered" },
-		{ "max,+vmx-mbec", "'vmx-mbec': not yet offered" },
+		{ "max,+vmx-page-walk-5", "'vmx-page-walk-5': not yet offered" },
 		{ "max,+vmx-nosuch", "unknown feature 'vmx-nosuch'" },
 		{ "max,phys-bits=31", "phys-bits" },
 		{ "max,phys-bits", "phys-bits" },
