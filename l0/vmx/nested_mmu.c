@@ -216,6 +216,12 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 	l2pa from = { address };
 	struct ept_merge merge;
 
+	/*
+	 * EPT02 may stay behind dirty flags that L1 clears until INVEPT. Processors look at the leaf again as soon as the
+	 * combined mapping is gone, and L1s that log page modifications rely on it.
+	 */
+	if ((bits & EPT_ACC_WRITE) && v->vmx->modes.mmu == NESTED_MMU_MERGE && has_pml(&v->vmx->v02))
+		ept_tree_drop(m->tree, from);
 	if (v->vmx->modes.mmu == NESTED_MMU_MERGE)
 		ept_cache_translate(&m->cache, m->tree, from, bits, &merge);
 	else
