@@ -67,6 +67,7 @@ bool bt_describe(struct vcpu *v, struct bt_description *d)
 		ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, n, &z, op)))
 		return false;
+	d->length = z.length;
 	d->info = (z.address_width == 64 ? 2u : z.address_width == 32 ? 1u : 0u) << INFO_ASIZE_SHIFT;
 	if (z.operand_width == 32)
 		d->info |= INFO_OSIZE32;

@@ -7,6 +7,7 @@
 
 struct bt_description {
 	u32 info; /* instruction information: addressing form, segment, base, index, registers */
+	u8 length; /* of the instruction, in bytes */
 	u64 displacement; /* sign-extended; with RIP-relative addressing the address itself, as the exit qualification has it */
 };
 

@@ -15,6 +15,7 @@
 #include "../cpu/insn.h"
 #include "../cpu/mode.h"
 #include "../machine/machine.h"
+#include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 
 #define HWCAP2_FSGSBASE BIT(1)
@@ -273,6 +274,8 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc)
 	v->rflags &= ~FLAG_RF;
 	if (v->mode & MODE_TF)
 		v->pending_db |= DR6_BS;
+	if (v->apic_due)
+		vmx_apic_complete(v);
 	if (v->mode & MODE_MTF)
 		vmx_on_step(v);
 	return next(v);
@@ -314,8 +317,11 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	v->rip = v->next_rip;
 	b->fixup = 0;
 	if (!(desc & DESC_END)) {
-		vcpu_fpu_load(v);
-		return NULL;
+		if (!v->apic_due) {
+			vcpu_fpu_load(v);
+			return NULL;
+		}
+		v->budget += DESC_UNCOUNTED(desc); /* the block is left in its middle */
 	}
 	v->intr_shadow &= ~shadow; /* one that this instruction has cast stays */
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
@@ -323,6 +329,8 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 		v->rflags &= ~FLAG_RF;
 	if (single_step(v, fn, tf))
 		v->pending_db |= DR6_BS;
+	if (v->apic_due)
+		vmx_apic_complete(v);
 	if (v->mode & MODE_MTF)
 		vmx_on_step(v);
 	return next(v);
@@ -384,6 +392,16 @@ static bool misaligned(u64 linear, unsigned int size)
 	}
 }
 
+/* A store to L2's virtual APIC has its effect behind the instruction: that is done alone, so that its end is seen. */
+static void write_to_apic(struct vcpu *v, u64 linear, unsigned int size, unsigned int access,
+			  const struct bt_block *current)
+{
+	if (!mmu_apic_access(v, linear, size, access) || (current && current->single))
+		return;
+	v->bt->single = true;
+	vcpu_restart(v);
+}
+
 static bool x87_pending(const struct vcpu *v)
 {
 	struct fpu_image f;
@@ -428,6 +446,8 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 		bt->stats.split++;
 		mmu_check(v, linear, size, access);
 	}
+	if ((access & ACC_WRITE) && v->apic_access && !split)
+		write_to_apic(v, linear, size, access, cache_by_host(bt, return_to));
 	if (access & ACC_WRITE) {
 		write_to_code(v, linear, size, access, cache_by_host(bt, return_to), DESC_OFFSET(desc));
 		if (!split && (host = mmu_host(v, linear, access))) {

@@ -11,6 +11,7 @@
  */
 #include "transfer.h"
 
+#include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 
 #define IDT_ERROR 2u /* error code: the index is a vector */
@@ -79,6 +80,8 @@ void event_raise(struct vcpu *v, const struct event *e)
 	first = event_class(&v->delivering);
 	if (first == DOUBLE_FAULT && second != BENIGN) {
 		v->event.valid = false;
+		if (v->in_l2)
+			vmx_on_triple_fault(v);
 		v->delivering.valid = false;
 		v->activity = ACTIVITY_SHUTDOWN;
 	} else if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second != BENIGN)) {
@@ -322,8 +325,7 @@ bool event_deliver(struct vcpu *v)
 		return v->activity != ACTIVITY_SHUTDOWN;
 	*e = v->event;
 	v->event.valid = false;
-	if (v->activity == ACTIVITY_HLT)
-		v->activity = ACTIVITY_ACTIVE;
+	v->activity = ACTIVITY_ACTIVE;
 	if (v->in_l2)
 		vmx_on_exception(v);
 	if (e->vector == VEC_PF && !e->external && !e->software)
@@ -345,6 +347,8 @@ bool event_deliver(struct vcpu *v)
 	if (v->mode & MODE_MTF)
 		v->vmx->step_pending = true;
 	vcpu_update_mode(v);
+	if (v->apic_due)
+		vmx_apic_complete(v);
 	return true;
 }
 

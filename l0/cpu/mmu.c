@@ -9,6 +9,7 @@
 #include "mode.h"
 #include "tlb.h"
 
+#include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 
 #define APIC_BASE_ENABLE BIT(11)
@@ -133,7 +134,7 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 	walk(v, linear, access, &page);
 	*gpa = page.gpa;
 	host = memory_host(m, page.gpa);
-	if (!host)
+	if (!host || vmx_apic_page(v, page.gpa))
 		return NULL;
 	rights = page.rights;
 	if (*memory_flag(m, page.gpa) & PAGE_CODE)
@@ -169,6 +170,11 @@ static void read_in_page(struct vcpu *v, u64 linear, u8 *to, unsigned int n, uns
 
 	if (!host) {
 		walk(v, linear, access, &page);
+		if (vmx_apic_page(v, page.gpa)) {
+			vmx_apic_read(v, page.gpa, to, n);
+			note_watched(v, linear, n, access);
+			return;
+		}
 		note_watched(v, linear, n, access);
 		host = memory_host(&v->machine->memory, page.gpa);
 		if (!host) {
@@ -200,6 +206,11 @@ static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned i
 
 	if (!host) {
 		walk(v, linear, access, &page);
+		if (vmx_apic_page(v, page.gpa)) {
+			vmx_apic_write(v, page.gpa, from, n);
+			note_watched(v, linear, n, access);
+			return;
+		}
 		note_watched(v, linear, n, access);
 		host = memory_host(&v->machine->memory, page.gpa);
 		if (!host) {
@@ -221,6 +232,18 @@ static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned i
 	}
 	for (i = 0; i < n; i++)
 		((volatile u8 *)host)[i] = from[i];
+}
+
+bool mmu_apic_access(struct vcpu *v, u64 linear, size_t n, unsigned int access)
+{
+	struct mmu_page page;
+
+	linear = linear_wrap(v, linear);
+	walk(v, linear, access, &page);
+	if (!vmx_apic_page(v, page.gpa))
+		return false;
+	vmx_apic_check(v, page.gpa, n, false, access);
+	return true;
 }
 
 static unsigned int in_page(u64 linear, size_t n)
@@ -283,12 +306,16 @@ void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigne
 
 void mmu_check(struct vcpu *v, u64 linear, size_t n, unsigned int access)
 {
+	size_t whole = n;
+
 	linear = linear_wrap(v, linear);
 	while (n) {
 		unsigned int k = in_page(linear, n);
 		struct mmu_page page;
 
 		walk(v, linear, access, &page);
+		if (vmx_apic_page(v, page.gpa))
+			vmx_apic_check(v, page.gpa, whole, k != whole, access);
 		linear = linear_wrap(v, linear + k);
 		n -= k;
 	}

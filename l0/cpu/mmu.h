@@ -54,8 +54,14 @@ void mmu_write_bytes(struct vcpu *v, u64 linear, const void *from, size_t n, uns
 void mmu_check(struct vcpu *v, u64 linear, size_t n, unsigned int access);
 
 /*
+ * An access of n bytes, all in one page, of an L2 whose v->apic_access isn't 0: does it go to the virtual APIC? Raises #PF, and exits if
+ * L1 wants to see it.
+ */
+bool mmu_apic_access(struct vcpu *v, u64 linear, size_t n, unsigned int access);
+
+/*
  * Host address of `linear` if the whole page may be accessed directly (RAM, not watched, no
- * breakpoint on it); NULL if it must go through mmu_read()/mmu_write(). Raises #PF.
+ * breakpoint on it, not an APIC-access page); NULL if it must go through mmu_read()/mmu_write(). Raises #PF.
  * Valid up to the end of the page and until the next TLB flush.
  */
 u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access);

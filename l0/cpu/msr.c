@@ -542,8 +542,10 @@ void insn_rdmsr(struct vcpu *v, union insn_args a)
 	(void)a;
 	if (v->cpl)
 		raise_gp(v, 0);
-	if (v->in_l2)
-		vmx_on_msr(v, (u32)v->gpr[RCX], false);
+	if (v->in_l2 && vmx_on_rdmsr(v, (u32)v->gpr[RCX], &value)) {
+		set_edx_eax(v, value);
+		return;
+	}
 	if (!is_let_through((u32)v->gpr[RCX]))
 		vmx_served(v, EXIT_REASON_MSR_READ);
 	if (!msr_read(v, (u32)v->gpr[RCX], &value))
@@ -556,8 +558,8 @@ void insn_wrmsr(struct vcpu *v, union insn_args a)
 	(void)a;
 	if (v->cpl)
 		raise_gp(v, 0);
-	if (v->in_l2)
-		vmx_on_msr(v, (u32)v->gpr[RCX], true);
+	if (v->in_l2 && vmx_on_wrmsr(v, (u32)v->gpr[RCX], (u32)v->gpr[RAX] | v->gpr[RDX] << 32))
+		return;
 	if (!is_let_through((u32)v->gpr[RCX]))
 		vmx_served(v, EXIT_REASON_MSR_WRITE);
 	if (!msr_write(v, (u32)v->gpr[RCX], (u32)v->gpr[RAX] | v->gpr[RDX] << 32))

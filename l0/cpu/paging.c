@@ -16,6 +16,7 @@
  */
 #include "paging.h"
 #include "../machine/machine.h"
+#include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 #include "mmu.h"
 #include "model.h"
@@ -98,6 +99,8 @@ static void *entry_host(struct vcpu *v, u64 gpa, unsigned int access, u64 linear
 		if (!vmx_nested_walk(v, gpa, access, linear, how, &n))
 			return NULL;
 		gpa = n.l1pa;
+		if (!(how & NESTED_PROBE) && vmx_apic_page(v, gpa))
+			vmx_apic_physical(v);
 	}
 	return memory_host(&v->machine->memory, gpa);
 }
@@ -340,6 +343,16 @@ static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 	return true;
 }
 
+/* nested(), and no instruction comes from the APIC-access page. */
+static bool finish(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
+{
+	if (!nested(v, linear, access, mark, page, error))
+		return false;
+	if ((access & ACC_EXEC) && mark && vmx_apic_page(v, page->gpa))
+		vmx_apic_fetch(v, page->gpa);
+	return true;
+}
+
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
 	struct walk w;
@@ -351,7 +364,7 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 			.shift = 12,
 			.rights = ACC_READ | ACC_WRITE | ACC_EXEC,
 		};
-		return nested(v, linear, access, mark, page, error);
+		return finish(v, linear, access, mark, page, error);
 	}
 	w.format = &formats[w.mode];
 	do {
@@ -367,7 +380,7 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 		}
 	} while (mark && !walk_mark(v, &w, linear, access));
 	fill_page(v, &w, linear, access, page);
-	return nested(v, linear, access, mark, page, error);
+	return finish(v, linear, access, mark, page, error);
 }
 
 bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)

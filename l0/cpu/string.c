@@ -388,7 +388,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 			v->rflags &= ~FLAG_RF;
 			return;
 		}
-		if (bytes >= BULK_BYTES || steps >= SLOW_STEPS || (v->rflags & FLAG_TF) || v->pending_db)
+		if (bytes >= BULK_BYTES || steps >= SLOW_STEPS || (v->rflags & FLAG_TF) || v->pending_db || v->apic_due)
 			break;
 		if ((n > 1 || steps % LOOK_STEPS == 0) && atomic_load_explicit(&v->events, memory_order_relaxed))
 			break;

@@ -140,6 +140,7 @@ struct vcpu {
 	bool nmi_window; /* L1 wants to know when NMIs are no longer blocked in L2 */
 	bool nmi_wait; /* an NMI came while blocked */
 	bool nmi_blocked; /* between an NMI and the next IRET */
+	bool apic_due; /* L2 wrote to its virtual APIC: vmx_apic_complete() once the instruction is done */
 	bool fpu_live; /* the guest's vector state is in the host's registers */
 	u64 pending_db; /* DR6 bits of a debug trap that the last instruction left behind */
 	struct event delivering; /* the event whose delivery is under way: what a second fault combines with */
@@ -161,6 +162,7 @@ struct vcpu {
 	struct vcpu_thread *thread; /* run/loop.h */
 	u64 exceptions, interrupts; /* delivered so far */
 	bool in_l2; /* VMX non-root operation */
+	u64 apic_access; /* L1-physical address of L2's APIC-access page, plus 1; 0: it has none. vmx/apic.h */
 	struct vmx *vmx; /* vmx/vmx.h; NULL: the model has no VMX */
 	struct vmcs *vmcs_direct; /* where translated code of L1 reads and writes fields; NULL: the C functions do */
 	struct bt_vcpu *bt; /* the translator's share of the state */

@@ -80,6 +80,7 @@ static s64 slice(struct vcpu *v)
 
 static void init_or_sipi(struct vcpu *v, u32 events)
 {
+	events = vmx_on_signals(v, events);
 	vcpu_fpu_park(v);
 	if ((events & EV_INIT) && !v->index) {
 		/* The first vCPU would start at the reset vector, in firmware. */
@@ -96,25 +97,34 @@ static void init_or_sipi(struct vcpu *v, u32 events)
 	}
 }
 
-/* NMI, then external interrupts: SDM vol. 3, "Priority Among Concurrent Events". False: triple fault. */
+static bool accept(struct vcpu *v, int vector)
+{
+	v->interrupts++;
+	if (v->thread->trace & BIT(TRACE_BIT_interrupt)) {
+		vcpu_fpu_park(v);
+		trace_interrupt(v, vector);
+	}
+	return event_interrupt(v, (u8)vector);
+}
+
+/* NMI, then virtual, then external interrupts: SDM vol. 3, "Priority Among Concurrent Events". False: triple fault. */
 static bool interrupts(struct vcpu *v, u32 events)
 {
 	int vector;
 
-	if ((events & EV_NMI) && v->in_l2)
+	if (v->nmi_wait && v->in_l2)
 		vmx_on_nmi(v);
-	if (events & EV_NMI) {
-		if (v->nmi_blocked || v->intr_shadow) {
-			v->nmi_wait = true;
-		} else {
-			v->interrupts++;
-			return event_nmi(v);
-		}
-	}
 	if (v->nmi_wait && !v->nmi_blocked && !v->intr_shadow) {
 		v->nmi_wait = false;
 		v->interrupts++;
 		return event_nmi(v);
+	}
+	if (v->activity == ACTIVITY_SHUTDOWN)
+		return true;
+	if (v->in_l2) {
+		vector = vmx_interrupt_window(v);
+		if (vector >= 0)
+			return accept(v, vector);
 	}
 	if (!(events & EV_INTR) && !v->intr_wait)
 		return true;
@@ -123,18 +133,15 @@ static bool interrupts(struct vcpu *v, u32 events)
 	vcpu_fpu_park(v);
 	vector = irqchip_pending(v);
 	v->intr_wait = vector >= 0;
-	if (v->in_l2 && vector >= 0)
-		vmx_on_interrupt(v);
+	if (v->in_l2 && vector >= 0 && vmx_on_interrupt(v))
+		return true;
 	if (vector < 0 || !(v->rflags & FLAG_IF) || v->intr_shadow)
 		return true;
 	vector = irqchip_ack(v);
 	v->intr_wait = irqchip_pending(v) >= 0;
 	if (vector < 0)
 		return true;
-	v->interrupts++;
-	if (v->thread->trace & BIT(TRACE_BIT_interrupt))
-		trace_interrupt(v, vector);
-	return event_interrupt(v, vector);
+	return accept(v, vector);
 }
 
 static void halted(struct vcpu_thread *t)
@@ -163,8 +170,6 @@ static void halted(struct vcpu_thread *t)
 
 static void triple_fault(struct vcpu *v)
 {
-	if (v->in_l2)
-		vmx_on_triple_fault(v);
 	vcpu_fpu_park(v);
 	if (v->machine->no_reboot)
 		machine_stop(v->machine, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL, "guest: triple fault at rip %#llx",
@@ -197,21 +202,26 @@ void vcpu_loop(struct vcpu_thread *t)
 				triple_fault(v);
 			continue;
 		}
-		if (v->activity == ACTIVITY_SHUTDOWN) {
+		if (v->activity == ACTIVITY_SHUTDOWN && !v->in_l2) {
 			triple_fault(v);
 			continue;
 		}
 		v->delivering.valid = v->vectoring.valid = false;
 		run_timers(v);
+		if (v->in_l2 && v->vmx->apic.check_threshold)
+			vmx_apic_check_threshold(v);
 		events = atomic_exchange_explicit(&v->events, 0, memory_order_acquire);
+		v->nmi_wait |= (events & EV_NMI) != 0;
 		if (events & (EV_INIT | EV_SIPI))
 			init_or_sipi(v, events);
+		if (v->in_l2)
+			vmx_poll(v);
 		if (v->activity != ACTIVITY_WAIT_SIPI && !interrupts(v, events)) {
 			triple_fault(v);
 			continue;
 		}
 		if (v->in_l2)
-			v->intr_wait |= vmx_poll(v);
+			v->intr_wait |= vmx_waits(v);
 		if (v->activity == ACTIVITY_HLT && v->intr_wait && (v->rflags & FLAG_IF)) {
 			v->activity = ACTIVITY_ACTIVE; /* accepted in the next turn */
 			continue;

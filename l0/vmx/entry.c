@@ -62,7 +62,7 @@ static void load_guest(struct vcpu *v, const struct vmcs *m)
 		v->pdpte[2] = m->guest_pdptr2;
 		v->pdpte[3] = m->guest_pdptr3;
 	}
-	v->activity = m->guest_activity_state == 1 ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+	v->activity = (u8)m->guest_activity_state; /* enum activity has the VMCS's numbers */
 	v->intr_shadow = (u8)((m->guest_interruptibility_info & BLOCKING_BY_STI ? SHADOW_STI : 0) |
 			      (m->guest_interruptibility_info & BLOCKING_BY_MOV_SS ? SHADOW_MOV_SS : 0));
 	v->nmi_blocked = m->guest_interruptibility_info & BLOCKING_BY_NMI;
@@ -228,7 +228,10 @@ void vmx_enter(struct vcpu *v, bool launch)
 	x->pause_last = 0;
 	rounds_enter(&x->rounds, vcpu_insns(v));
 	vmx_timer_start(v);
+	if (has_tpr_shadow(c) || has_virtualize_apic_accesses(c))
+		vmx_apic_enter(v);
 	inject(v, c);
+	vmx_unblock_init(v);
 	vmx_log_entry(v, launch);
 	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */
 	vcpu_restart(v);

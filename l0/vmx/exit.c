@@ -66,7 +66,7 @@ static void save_guest(const struct vcpu *v, struct vmcs *m)
 	if (offers_store_lma(&v->vmx->caps))
 		m->vm_entry_controls = (u32)((m->vm_entry_controls & ~CTL_ia32e_mode_guest) |
 					     (v->efer & EFER_LMA ? CTL_ia32e_mode_guest : 0));
-	m->guest_activity_state = v->activity == ACTIVITY_HLT ? 1 : 0;
+	m->guest_activity_state = v->activity; /* the numbers of enum activity are the VMCS's */
 	m->guest_interruptibility_info = (u32)((v->intr_shadow & SHADOW_MOV_SS ? BLOCKING_BY_MOV_SS
 						: v->intr_shadow	       ? BLOCKING_BY_STI
 									       : 0) |
@@ -186,6 +186,8 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!failed)
 		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
 	if (!failed) {
+		if (has_tpr_shadow(c) || has_virtualize_apic_accesses(c))
+			vmx_apic_leave(v);
 		save(v, e);
 		v->in_l2 = false; /* the TSC in the store list is L1's */
 		if (c->vm_exit_msr_store_count && vmx_msr_store(v, c->vm_exit_msr_store_addr, c->vm_exit_msr_store_count))

@@ -85,6 +85,7 @@ void insn_vmxoff(struct vcpu *v, union insn_args a)
 	check_vmx_insn(v, EXIT_REASON_VMOFF, a, false);
 	v->vmx->on = false;
 	vmx_set_current(v, VMPTR_NONE);
+	vmx_unblock_init(v);
 	vmx_succeed(v);
 }
 

@@ -17,26 +17,6 @@ static _Noreturn void cr_exit(struct vcpu *v, unsigned int cr, enum cr_access ac
 	vmx_exit_insn(v, EXIT_REASON_CR_ACCESS, cr | access << 4 | gpr << 8);
 }
 
-static u8 *virtual_apic_page(struct vcpu *v)
-{
-	return l1_page(v, v->vmx->v02.virtual_apic_page_addr);
-}
-
-#define APIC_TPR 0x80
-
-static void write_tpr_shadow(struct vcpu *v, u8 cr8)
-{
-	u8 *page = virtual_apic_page(v);
-
-	if (page)
-		*(volatile u32 *)(page + APIC_TPR) = (u32)cr8 << 4;
-	if (cr8 < (v->vmx->v02.tpr_threshold & 15)) {
-		/* trap-like: behind the instruction */
-		v->rip = v->next_rip;
-		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_TPR_BELOW_THRESHOLD });
-	}
-}
-
 bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *value)
 {
 	const struct vmcs *c = &v->vmx->v02;
@@ -65,9 +45,7 @@ bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *val
 		if (has_cr8_load_exiting(c))
 			cr_exit(v, cr, CR_MOV_TO, gpr);
 		if (has_tpr_shadow(c)) {
-			if (*value >> 4)
-				raise_gp(v, 0);
-			write_tpr_shadow(v, (u8)*value);
+			vmx_apic_set_cr8(v, *value);
 			return true;
 		}
 		break;
@@ -78,7 +56,6 @@ bool vmx_on_cr_write(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 *val
 u64 vmx_cr_read(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 value)
 {
 	const struct vmcs *c = &v->vmx->v02;
-	const u8 *page;
 
 	switch (cr) {
 	case 0:
@@ -92,8 +69,7 @@ u64 vmx_cr_read(struct vcpu *v, unsigned int cr, unsigned int gpr, u64 value)
 	case 8:
 		if (has_cr8_store_exiting(c))
 			cr_exit(v, cr, CR_MOV_FROM, gpr);
-		page = has_tpr_shadow(c) ? virtual_apic_page(v) : NULL;
-		return page ? page[APIC_TPR] >> 4 : value;
+		return has_tpr_shadow(c) ? vmx_apic_get_cr8(v, (u8)value) : value;
 	default:
 		return value;
 	}
@@ -168,7 +144,12 @@ void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io)
 		    });
 }
 
-void vmx_on_msr(struct vcpu *v, u32 msr, bool write)
+static bool is_x2apic(u32 msr)
+{
+	return msr >> 8 == MSR_X2APIC_FIRST >> 8;
+}
+
+static void on_msr(struct vcpu *v, u32 msr, bool write)
 {
 	const struct vmcs *c = &v->vmx->v02;
 	bool wanted = true;
@@ -177,6 +158,18 @@ void vmx_on_msr(struct vcpu *v, u32 msr, bool write)
 		wanted = bitmap_bit(v, c->msr_bitmap, (msr & 0x1fff) | (msr >> 30 ? 0x2000u : 0) | (write ? 0x4000u : 0));
 	if (wanted)
 		vmx_exit_insn(v, write ? EXIT_REASON_MSR_WRITE : EXIT_REASON_MSR_READ, 0);
+}
+
+bool vmx_on_rdmsr(struct vcpu *v, u32 msr, u64 *value)
+{
+	on_msr(v, msr, false);
+	return is_x2apic(msr) && vmx_apic_rdmsr(v, msr, value);
+}
+
+bool vmx_on_wrmsr(struct vcpu *v, u32 msr, u64 value)
+{
+	on_msr(v, msr, true);
+	return is_x2apic(msr) && vmx_apic_wrmsr(v, msr, value);
 }
 
 void vmx_on_invlpg(struct vcpu *v, u64 linear)
@@ -302,29 +295,36 @@ void vmx_on_exception(struct vcpu *v)
 					     .insn_len = e.len });
 }
 
-void vmx_on_interrupt(struct vcpu *v)
+bool vmx_on_interrupt(struct vcpu *v)
 {
 	struct vmx_exit_info e = { .reason = EXIT_REASON_EXTERNAL_INTERRUPT };
 	int vector;
 
 	if (!has_external_interrupt_exiting(&v->vmx->v02))
-		return;
+		return false;
 	if (has_ack_interrupt_on_exit(&v->vmx->v02)) {
 		vector = irqchip_ack(v);
 		if (vector < 0)
-			return;
+			return true;
+		if (vmx_apic_notified(v, (u8)vector)) {
+			vcpu_post(v, EV_INTR); /* there may be more */
+			return true;
+		}
 		e.intr_info = (u32)(INTR_VALID | (u32)vector);
 	}
-	v->activity = ACTIVITY_ACTIVE;
 	vmx_exit(v, &e);
 }
 
 void vmx_on_nmi(struct vcpu *v)
 {
-	if (has_nmi_exiting(&v->vmx->v02))
-		vmx_exit(v, &(struct vmx_exit_info){
-				    .reason = EXIT_REASON_EXCEPTION_NMI,
-				    .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
+	const struct vmcs *c = &v->vmx->v02;
+
+	/* with virtual NMIs, what is blocked isn't the NMI itself */
+	if (!has_nmi_exiting(c) || (v->nmi_blocked && !has_virtual_nmis(c)))
+		return;
+	v->nmi_wait = false;
+	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
+					     .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
 }
 
 void vmx_on_triple_fault(struct vcpu *v)
@@ -366,16 +366,18 @@ void vmx_on_step(struct vcpu *v)
 		monitor_trap(v);
 }
 
-bool vmx_poll(struct vcpu *v)
+void vmx_poll(struct vcpu *v)
 {
 	const struct vmcs *c = &v->vmx->v02;
 
+	if (v->activity == ACTIVITY_WAIT_SIPI)
+		return;
 	if (v->vmx->step_pending) {
 		v->vmx->step_pending = false;
 		monitor_trap(v);
 	}
 	/* debug exceptions that the entry brought come before the timer */
-	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS))
+	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS) && v->activity <= ACTIVITY_HLT)
 		raise_exception(v, VEC_DB);
 	if (v->vmx->timer_expired)
 		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_PREEMPTION_TIMER });
@@ -383,9 +385,18 @@ bool vmx_poll(struct vcpu *v)
 	v->nmi_window = has_nmi_window_exiting(c);
 	if (v->nmi_window && !v->nmi_blocked && !(v->intr_shadow & SHADOW_MOV_SS))
 		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_NMI_WINDOW });
-	if (!has_interrupt_window_exiting(c))
-		return false;
-	if ((v->rflags & FLAG_IF) && !v->intr_shadow)
+}
+
+int vmx_interrupt_window(struct vcpu *v)
+{
+	if (!(v->rflags & FLAG_IF) || v->intr_shadow)
+		return -1;
+	if (has_interrupt_window_exiting(&v->vmx->v02))
 		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_INTERRUPT_WINDOW });
-	return true;
+	return vmx_apic_recognized(v) ? vmx_apic_take(v) : -1;
+}
+
+bool vmx_waits(const struct vcpu *v)
+{
+	return has_interrupt_window_exiting(&v->vmx->v02) || vmx_apic_recognized(v);
 }

@@ -79,6 +79,9 @@ bool vmx_eptp_valid(const struct vcpu *v, u64 eptp);
 unsigned int vmx_msr_load(struct vcpu *v, u64 list, u32 count);
 unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count);
 
+/* activity.c: an INIT signal that was blocked may not be any more. */
+void vmx_unblock_init(struct vcpu *v);
+
 /* entry.c, exit.c: the VMX-preemption timer */
 void vmx_timer_start(struct vcpu *v);
 void vmx_timer_stop(struct vcpu *v);

@@ -18,14 +18,6 @@ const char *vmx_exit_name(unsigned int basic)
 	return basic < VM_EXIT_REASONS ? exit_names[basic] : NULL;
 }
 
-/*
- * Rows that vmcs-shadow knows and this vCPU doesn't do yet: not offered, so that no L1 relies on them.
- */
-static const char *const not_done[] = {
-	"vmx-posted-intr", "vmx-apicv-register",    "vmx-apicv-vid",	      "vmx-apicv-x2apic",
-	"vmx-apicv-xapic", "vmx-activity-shutdown", "vmx-activity-wait-sipi",
-};
-
 _Static_assert(VMX_FEATURE_WORDS <= sizeof(((struct cpu_model *)0)->vmx_off) / sizeof(u64),
 	       "cpu_model.vmx_off is too short");
 
@@ -34,9 +26,6 @@ bool vmx_feature_done(const char *name)
 	bool offered = false;
 	const char *n;
 
-	for (unsigned int i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
-		if (!strcmp(not_done[i], name))
-			return false;
 	for (unsigned int f = 0; (n = vmx_feature_name(f, &offered)); f++)
 		if (!strcmp(n, name))
 			return offered;
@@ -70,8 +59,6 @@ struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes)
 	if (!x)
 		return NULL;
 	vmx_caps_init(&x->caps, &cpu);
-	for (i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
-		vmx_caps_set(&x->caps, not_done[i], false);
 	for (i = 0; vmx_feature_name(i, NULL); i++)
 		if (model->vmx_off[i / 64] >> i % 64 & 1)
 			vmx_caps_set(&x->caps, vmx_feature_name(i, NULL), false);
@@ -99,10 +86,11 @@ void vmx_reset(struct vcpu *v)
 {
 	struct vmx *x = v->vmx;
 
-	v->in_l2 = false;
+	v->in_l2 = v->apic_due = false;
+	v->apic_access = 0;
 	if (!x)
 		return;
-	x->on = false;
+	x->on = x->init_pending = false;
 	x->vmxon = VMPTR_NONE;
 	vmx_set_current(v, VMPTR_NONE);
 }

@@ -16,6 +16,7 @@
 #include "../cpu/vcpu.h"
 #include "../run/clock.h"
 #include "../account/rounds.h"
+#include "apic.h"
 #include "exits.h"
 #include "modes.h"
 
@@ -45,6 +46,8 @@ struct vmx {
 	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
 	struct vmx_mmu *mmu; /* nested_mmu.c */
+	struct vmx_apic apic;
+	bool init_pending; /* an INIT signal came while it was blocked */
 	struct rounds rounds;
 };
 
@@ -111,7 +114,9 @@ struct vmx_io {
 	u64 linear; /* of a string instruction's operand */
 };
 void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io);
-void vmx_on_msr(struct vcpu *v, u32 msr, bool write);
+/* true: the virtual APIC has done it */
+bool vmx_on_rdmsr(struct vcpu *v, u32 msr, u64 *value);
+bool vmx_on_wrmsr(struct vcpu *v, u32 msr, u64 value);
 void vmx_on_invlpg(struct vcpu *v, u64 linear);
 void vmx_on_task_switch(struct vcpu *v, u16 selector, unsigned int source);
 
@@ -145,16 +150,24 @@ void vmx_on_exception(struct vcpu *v);
 /* Would it exit? */
 bool vmx_wants_exception(const struct vcpu *v, const struct event *e);
 
-/* The run loop asks between two instructions of L2; each may exit. */
-void vmx_on_interrupt(struct vcpu *v); /* an external interrupt is pending in L1's controllers */
-void vmx_on_nmi(struct vcpu *v);
+/*
+ * The run loop asks between two instructions of L2, in this order: SDM vol. 3, "Priority Among Concurrent Events". Each may exit.
+ */
+/* activity.c: INIT and start-up signals (EV_INIT, EV_SIPI) in VMX operation; returns those of `events` that have their usual effect. */
+u32 vmx_on_signals(struct vcpu *v, u32 events);
+void vmx_poll(struct vcpu *v); /* the monitor trap, debug exceptions that an entry brought, the timer, the NMI window */
+void vmx_on_nmi(struct vcpu *v); /* v->nmi_wait */
+/* The interrupt window. A vector: of a virtual interrupt that L2 gets now; -1: none. */
+int vmx_interrupt_window(struct vcpu *v);
+/* An external interrupt is pending in L1's controllers. True: it is done with; false: L2 gets it. */
+bool vmx_on_interrupt(struct vcpu *v);
+/* Does something wait for RFLAGS.IF to be set? */
+bool vmx_waits(const struct vcpu *v);
 _Noreturn void vmx_on_triple_fault(struct vcpu *v);
 /* The TSC that L2 sees when L1's is `tsc` */
 u64 vmx_tsc(const struct vcpu *v, u64 tsc);
 /* An instruction of L2 is complete, and the monitor trap flag may be set. */
 void vmx_on_step(struct vcpu *v);
-/* Windows and timers; true: something waits for RFLAGS.IF to be set */
-bool vmx_poll(struct vcpu *v);
 
 /*
  * nested_mmu.c: an L2-physical address with EPT on. access: ACC_* of mmu.h. how: what it is the address of. Exits if L1's

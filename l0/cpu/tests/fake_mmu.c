@@ -90,6 +90,12 @@ u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 	return host;
 }
 
+bool mmu_apic_access(struct vcpu *v, u64 linear, size_t n, unsigned int access)
+{
+	at(v, linear, n, access);
+	return false;
+}
+
 void mmu_flush_all(struct vcpu *v)
 {
 	(void)v;
