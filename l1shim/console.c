@@ -11,6 +11,7 @@
 #define LCR_8N1 3
 #define LCR_DIVISOR 0x80
 #define LSR_THR_EMPTY 0x20
+#define LSR_ALL_SENT 0x40
 
 #define PORT_DEBUG_EXIT 0xf4 /* turtles, QEMU: isa-debug-exit,iobase=0xf4,iosize=0x4 */
 #define PORT_PM1_CONTROL 0x604 /* turtles, QEMU: ACPI's \_S5 */
@@ -71,6 +72,8 @@ void say(const char *format, ...)
 
 void end(enum verdict v)
 {
+	while (!(in8(SERIAL + SERIAL_LSR) & LSR_ALL_SENT))
+		;
 	out32(PORT_DEBUG_EXIT, v);
 	/* Still here: nobody takes a number. Only a success may look like one, */
 	if (v == DONE)

@@ -10,7 +10,7 @@
 #define APIC_SPURIOUS 0xf0
 #define APIC_ICR_LOW 0x300
 #define APIC_ENABLE_FF 0x1ff
-#define APIC_TO_SELF 0x40000
+#define APIC_TO_SELF 0x44000 /* fixed, assert: SDM vol. 3, "Interrupt Command Register (ICR)" */
 #define VECTOR 0x40
 
 /* SDM vol. 3, "VM-Entry Controls for Event Injection": valid, hardware exception, #UD */
@@ -94,7 +94,6 @@ static RARELY bool other_exit(u32 reason, const struct l2_registers *r)
 	switch (reason) {
 	case EXIT_REASON_HLT:
 		shim.exits[reason]++;
-		shim.batches = shim.batch; /* the one under way is incomplete */
 		return false;
 	case EXIT_REASON_EPT_VIOLATION:
 		info = vmread(guest_physical_address);
@@ -195,12 +194,12 @@ static void set_batches(const struct payload *p)
 	}
 }
 
-/* "row NAME ROUNDS CYCLES min CYCLES": a round's, the median and the smallest of the batches' */
+/* "row NAME ROUNDS CYCLES min CYCLES": a round's, the median and the smallest of the complete batches' */
 static void report(const char *name, const char *level)
 {
-	u64 rounds = 0;
+	u64 n = shim.batch, rounds = 0;
 
-	for (u64 i = 0; i < shim.batches; i++) {
+	for (u64 i = 0; i < n; i++) {
 		rounds += rounds_of(i);
 		for (u64 j = i; j && shim.cycles[j - 1] > shim.cycles[j]; j--) {
 			u64 larger = shim.cycles[j - 1];
@@ -209,8 +208,8 @@ static void report(const char *name, const char *level)
 			shim.cycles[j] = larger;
 		}
 	}
-	if (shim.batches)
-		say("row %s%s %lu %lu min %lu\n", name, level, rounds, shim.cycles[shim.batches / 2], shim.cycles[0]);
+	if (n)
+		say("row %s%s %lu %lu min %lu\n", name, level, rounds, shim.cycles[n / 2], shim.cycles[0]);
 	else
 		say("l1shim: %s: halted before its first batch was complete\n", name);
 }

@@ -116,6 +116,8 @@ agrees "vmreads=7 vmwrites=3"
 printf '\xb9\x05\x00\x00\x00\x0f\x01\xc1\x0f\xa2\xff\xc9\x75\xf7\xf4' > "$folder/module"
 shim ,+vmx "payload=module batches=2 rounds=6 counts=1" --initrd "$folder/module" --stats "$folder/stats"
 status_is $done "a module halts and the run ends"
+grep -q "^row module 3 " "$folder/console"
+ok $? "a batch that isn't complete is in no row"
 [ "$(count l2_exits VMCALL) $(count l2_exits CPUID) $(count l2_exits HLT)" = "5 5 1" ]
 ok $? "a module's exits are counted, those between two rounds as well"
 agrees "module"

@@ -116,8 +116,10 @@ void l2_timer(void)
 	spin();
 }
 
+/* The exit doesn't depend on RFLAGS.IF, SDM vol. 3, "External-Interrupt Exiting", but Bochs 3.0 thinks that it does. */
 void l2_interrupt(void)
 {
+	__asm__ volatile("sti");
 	spin();
 }
 
