@@ -81,6 +81,11 @@ check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
 
 bench: $(BUILD)/turtles guest
 	@workloads/bench.sh
+	@echo
+	@workloads/bench-nested.sh
+
+bench-nested: $(BUILD)/turtles guest
+	@workloads/bench-nested.sh
 
 lint: | $(PACKAGES)-build $(PACKAGES)-check $(PACKAGES)-lint
 	@.ci/lint.sh
@@ -103,7 +108,8 @@ help:
 #: make l1shim          our own small L1 and what single exits of its L2 cost; ARGS='payload=cpuid': its command line
 #: make check           all tests; the last line counts them
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
-#: make bench           turtles beside QEMU's TCG, as a table; RUNS=n of each (5)
+#: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
+#: make bench-nested    the tables of nested guests alone
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
 #: make format          clang-format over every file
 #: make man             build/turtles.1, the man page
@@ -123,4 +129,4 @@ distclean:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check demo bench lint format man help guest clean distclean
+.PHONY: all tests check demo bench bench-nested lint format man help guest clean distclean

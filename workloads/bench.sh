@@ -4,8 +4,8 @@
 # from the start of the program to the first line of user space; the other rows are measured by the guest's own clock.
 # Times vary with host and moment: compare the columns, not with other tables.
 set -u
+. workloads/bench-functions.sh
 runs=${RUNS:-5}
-turtles=$BUILD/turtles
 results=$BUILD/bench
 rm -rf "$results"
 mkdir -p "$results"
@@ -17,7 +17,7 @@ command -v qemu-system-x86_64 > /dev/null && columns+=(qemu)
 command_of()
 {
 	case $1 in
-	turtles) echo "$turtles run" ;;
+	turtles) echo "$BUILD/turtles run" ;;
 	qemu) echo "qemu-system-x86_64 -accel tcg -cpu max" ;;
 	esac
 }
@@ -25,19 +25,17 @@ command_of()
 # run COLUMN: append lines "ROW NS" to the column's results
 run()
 {
-	local start=${EPOCHREALTIME/./} now line name ns done=
+	local start line name ns done=
 	local -a command
 	read -ra command <<< "$(command_of "$1")"
+	start=$(host_clock)
 	while IFS= read -r line; do
 		line=${line%$'\r'}
 		case $line in
-		*"init: user space"*)
-			now=${EPOCHREALTIME/./}
-			echo "boot $(((now - start) * 1000))" >> "$results/$1"
-			;;
+		*"init: user space"*) note "$1" boot $((($(host_clock) - start) * 1000)) ;;
 		"row "*)
 			read -r _ name ns <<< "$line"
-			echo "$name $ns" >> "$results/$1"
+			note "$1" "$name" "$ns"
 			[ "$name" = fault ] && done=1
 			;;
 		esac
@@ -45,19 +43,14 @@ run()
 	[ "$done" ] || { echo "$1 didn't come to the last row:" >&2; tail -n 3 "$results/$1.errors" >&2; return 1; }
 }
 
-median()
-{
-	sed -n "s/^$2 //p" "$results/$1" | sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
-}
-
 for ((i = 0; i < runs; i++)); do
 	for column in "${columns[@]}"; do
-		echo -ne "run $((i + 1)) of $runs: $column   \r" >&2
+		progress "run $((i + 1)) of $runs: $column"
 		run "$column" || exit 1
 	done
 done
 
-echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, Linux $(uname -r); medians of $runs runs"
+host_line "$runs"
 [ ${#columns[@]} = 2 ] && qemu-system-x86_64 --version | head -n 1
 {
 	if [ ${#columns[@]} = 2 ]; then
@@ -69,4 +62,4 @@ echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) co
 		echo "$row $(median turtles $row) $([ ${#columns[@]} = 2 ] && median qemu $row)"
 	done | awk 'NF == 3 { printf "%s %.2f %.2f %.2f\n", $1, $2 / 1e6, $3 / 1e6, $2 / $3 }
 		NF == 2 { printf "%s %.2f\n", $1, $2 / 1e6 }'
-} | awk '{ printf "%-10s", $1; for (i = 2; i <= NF; i++) printf "%14s", $i; print "" }'
+} | table 10

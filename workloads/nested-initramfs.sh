@@ -15,12 +15,13 @@ root=$folder/nested
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/kvm" "$root/l2" "$root/lib/x86_64-linux-gnu"
 cp "$here/guest/nested" "$root/nested"
-chmod +x "$root/nested"
+cp "$here/guest/nested-bench" "$root/bin/nested-bench"
+chmod +x "$root/nested" "$root/bin/nested-bench"
 cp "$turtles" "$root/bin/turtles"
 ldd "$turtles" | sed -n 's,.*=> \(/[^ ]*\) .*,\1,p' | while read -r file; do
 	cp -L "$file" "$root/lib/x86_64-linux-gnu/"
 done
-for module in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel; do
+for module in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel arch/x86/kvm/kvm-amd; do
 	cp "$modules/$module.ko" "$root/kvm/"
 done
 cp "$folder/vmlinuz" "$folder/initramfs.cpio" "$root/l2/"

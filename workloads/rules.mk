@@ -35,7 +35,7 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 	workloads/initramfs.sh $(GUEST) $(GUEST_PROGRAMS)
 
 # L1 with Debian's KVM, this turtles as its VMM, and what L2 boots
-$(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested $(GUEST)/initramfs.cpio $(BUILD)/turtles
+$(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workloads/guest/nested-bench $(GUEST)/initramfs.cpio $(BUILD)/turtles
 	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles
 
 $(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
