@@ -109,7 +109,7 @@ help:
 #: make check           all tests; the last line counts them
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
-#: make bench-nested    the tables of nested guests alone
+#: make bench-nested    the tables of nested guests alone; BOCHS=PROGRAM for a column of Bochs
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
 #: make format          clang-format over every file
 #: make man             build/turtles.1, the man page
