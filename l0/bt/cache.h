@@ -92,6 +92,7 @@ struct bt_vcpu {
 	/* the access of the current instruction that can't be a plain host access */
 	u64 bounce_linear;
 	u32 bounce_size;
+	s32 bounce_uncounted; /* of the instruction whose store rt_commit() does */
 	_Alignas(64) u8 bounce[192];
 	u64 fault_vector, fault_rip_host; /* from the signal handler */
 	u64 recent[BT_RECENT];

@@ -464,6 +464,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	if (access & ACC_WRITE) {
 		b->bounce_linear = linear;
 		b->bounce_size = size;
+		b->bounce_uncounted = b->fixup;
 		v->bounce = 1;
 	}
 	b->fixup = 0;
@@ -475,7 +476,9 @@ void rt_commit(struct vcpu *v)
 {
 	struct bt_vcpu *b = v->bt;
 
+	b->fixup = b->bounce_uncounted; /* a device may look at the clock */
 	mmu_write_bytes(v, b->bounce_linear, b->bounce + (b->bounce_linear & 63), b->bounce_size, mmu_data(v, ACC_WRITE));
+	b->fixup = 0;
 	vcpu_fpu_load(v);
 }
 
