@@ -39,15 +39,24 @@ struct rounds {
 
 	struct round_row *open; /* of the round under way; NULL: none is */
 	u64 open_tsc, open_insns;
-	u64 start_tsc, start_ns; /* one moment by two clocks: what a tick is */
+	u64 number; /* of the last round that began; the first is 1 */
+	bool untimed; /* loaded from a file that has no time */
+	u64 start_tsc, start_ns; /* one moment by two clocks, */
+	u64 end_tsc, end_ns; /* and another: what a tick is; 0: now */
 };
 
 /* rounds_report.c */
 void rounds_init(struct rounds *r);
+/* The run is over: from now on a tick is what it was up to now, whenever the rounds are reported. */
+void rounds_end(struct rounds *r);
 
-/* L2 has exited to L1. insns: guest instructions retired so far. */
-void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns);
+/* L2 has exited to L1. tsc: the host's; insns: guest instructions retired so far. */
+void rounds_reflect_at(struct rounds *r, unsigned int reason, u64 tsc, u64 insns);
 /* L1 has entered L2. */
+void rounds_enter_at(struct rounds *r, u64 tsc, u64 insns);
+
+/* The same, now. */
+void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns);
 void rounds_enter(struct rounds *r, u64 insns);
 
 /* A check of VM entry failed. */

@@ -26,12 +26,19 @@ void rounds_init(struct rounds *r)
 	r->start_ns = now_ns();
 }
 
+void rounds_end(struct rounds *r)
+{
+	r->end_tsc = __rdtsc();
+	r->end_ns = now_ns();
+}
+
 /* nanoseconds in a tick */
 static double tick_ns(const struct rounds *r)
 {
-	u64 ticks = __rdtsc() - r->start_tsc;
+	u64 ticks = (r->end_tsc ? r->end_tsc : __rdtsc()) - r->start_tsc;
+	u64 ns = (r->end_tsc ? r->end_ns : now_ns()) - r->start_ns;
 
-	return ticks ? (double)(now_ns() - r->start_ns) / (double)ticks : 0;
+	return ticks ? (double)ns / (double)ticks : 0;
 }
 
 static u64 sum_of(const u64 *counts, unsigned int n)
@@ -108,10 +115,10 @@ json_t *rounds_json(const struct rounds *r, bool counted)
 			json_object_set_new(object, "ns", json_integer((json_int_t)((double)row->tsc * tick_ns(r))));
 		json_array_append_new(rows, object);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "rounds", rows, "l1_exits", reasons(r->l1),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:s?}", "rounds", rows, "l1_exits", reasons(r->l1),
 			 "l2_exits_without_l1", reasons(r->l2_own), "vmread", fields(r->vmread), "vmwrite",
 			 fields(r->vmwrite), "vmcs_callouts", (json_int_t)r->vmcs_callouts, "failed_entries",
-			 checks(r->failed));
+			 checks(r->failed), "first_failed_entry", vmx_check_name(r->first_failed));
 }
 
 /* The reasons with a count, the most frequent first. Returns how many. */
@@ -155,16 +162,20 @@ static void print_mean(FILE *to, int width, u64 count, u64 rounds)
 		fprintf(to, "%*s", width, "-");
 }
 
+/* tick: its nanoseconds; negative: no time is known */
 static void print_row(FILE *to, const char *name, u64 count, const struct round_row *row, double tick)
 {
 	double n = (double)row->ended;
 
 	fprintf(to, "%-20s %11" PRIu64 " %11" PRIu64, name, count, row->count);
-	if (row->ended)
-		fprintf(to, " %11.2f %11.0f %15.2f\n", (double)row->tsc * tick / n / 1000, (double)row->insns / n,
-			1 + (double)sum(row->l1) / n);
+	if (row->ended && tick >= 0)
+		fprintf(to, " %11.2f", (double)row->tsc * tick / n / 1000);
 	else
-		fprintf(to, " %11s %11s %15s\n", "-", "-", "-");
+		fprintf(to, " %11s", "-");
+	if (row->ended)
+		fprintf(to, " %11.0f %15.2f\n", (double)row->insns / n, 1 + (double)sum(row->l1) / n);
+	else
+		fprintf(to, " %11s %15s\n", "-", "-");
 }
 
 /* Exits of L1 in a round: a line for each exit of L2, a column for each exit of L1; what doesn't fit into LINE is "others". */
@@ -206,7 +217,7 @@ void rounds_print(FILE *to, const struct rounds *r)
 	u64 counts[VM_EXIT_REASONS];
 	unsigned int lines[VM_EXIT_REASONS], n;
 	struct round_row all = { 0 };
-	double tick = tick_ns(r);
+	double tick = r->untimed ? -1 : tick_ns(r);
 
 	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
 		const struct round_row *row = &r->row[i];

@@ -1,6 +1,10 @@
 OBJS += l0/account/stats.o l0/account/tables.o l0/account/rounds_report.o
+OBJS += l0/account/host.o l0/account/output.o l0/account/rounds_load.o
+OBJS += l0/account/trace_create.o l0/account/trace_read.o l0/account/trace_print.o l0/account/trace_export.o l0/account/trace_chrome.o
 GENERAL_OBJS += l0/account/rounds.o
 TESTS += test_stats
 TEST_OBJS_test_stats := l0/account/tests/test_stats.o
 TESTS += test_rounds
 TEST_OBJS_test_rounds := l0/account/tests/test_rounds.o
+TESTS += test_trace
+TEST_OBJS_test_trace := l0/account/tests/test_trace.o

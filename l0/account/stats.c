@@ -5,10 +5,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
+#include "host.h"
+#include "output.h"
 #include "rounds_report.h"
 
 static const char *const KIND_NAMES[] = {
@@ -36,53 +35,12 @@ static bool add_values(json_t *object, struct stat_values v, bool counted_only)
 	return true;
 }
 
-/* CPU model as the kernel calls it; "unknown" where /proc doesn't say */
-static void cpu_name(char *name, size_t n)
-{
-	static const char KEY[] = "model name";
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256];
-
-	snprintf(name, n, "unknown");
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f)) {
-		char *colon = strchr(line, ':');
-
-		if (strncmp(line, KEY, sizeof(KEY) - 1) || !colon || colon[1] != ' ')
-			continue;
-		colon[strcspn(colon, "\n")] = '\0';
-		snprintf(name, n, "%s", colon + 2);
-		break;
-	}
-	fclose(f);
-}
-
-static json_t *host_object(void)
-{
-	struct utsname uts;
-	char cpu[128];
-
-	cpu_name(cpu, sizeof(cpu));
-	if (uname(&uts))
-		snprintf(uts.release, sizeof(uts.release), "unknown");
-	return json_pack("{s:s%, s:s, s:I}", "cpu", cpu, strlen(cpu), "kernel", uts.release, "cores",
-			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
-}
-
 static json_t *run_object(const struct stats_doc *doc)
 {
-	json_t *run = json_object(), *command = json_array();
-	bool ok = run && command;
+	json_t *run = json_object(), *command = command_json(doc->argc, doc->argv);
+	bool ok = run && command && !json_object_set(run, "command", command) &&
+		  add_values(run, STAT_VALUES(run_stats_table, &doc->run), doc->counted_only);
 
-	for (int i = 0; ok && i < doc->argc; i++) {
-		/* an argument need not be UTF-8, a JSON string has to */
-		json_t *word = json_string(doc->argv[i]);
-
-		ok = !json_array_append_new(command, word ? word : json_string("(not UTF-8)"));
-	}
-	ok = ok && !json_object_set(run, "command", command) &&
-	     add_values(run, STAT_VALUES(run_stats_table, &doc->run), doc->counted_only);
 	json_decref(command);
 	if (ok)
 		return run;
@@ -117,8 +75,8 @@ static json_t *document(const struct stats_doc *doc)
 	for (size_t i = 0; ok && i < doc->machine_count; i++)
 		ok = !json_array_append_new(l1, machine_object(&doc->machines[i], doc->counted_only));
 	if (ok)
-		root = json_pack("{s:i, s:o, s:o, s:O}", "schema", 1, "host", host_object(), "run", run_object(doc),
-				 "l1", l1);
+		root = json_pack("{s:i, s:o, s:o, s:O}", "schema", 1, "host", host_json(), "run", run_object(doc), "l1",
+				 l1);
 	json_decref(l1);
 	return root;
 }
@@ -129,44 +87,17 @@ static int fail(int err, const char *path, char *text, size_t n)
 	return -err;
 }
 
-/* Write the text and close; 0 or errno. */
-static int put(FILE *f, const char *text)
-{
-	int err = 0;
-
-	errno = 0;
-	if (fputs(text, f) < 0 || fputc('\n', f) < 0 || fflush(f))
-		err = errno ? errno : EIO;
-	if (fclose(f) && !err)
-		err = errno;
-	return err;
-}
-
 static int write_text(const char *path, const char *text, char *err, size_t n)
 {
-	char *real = realpath(path, NULL), *temporary = NULL;
-	const char *target = real ? real : path;
-	struct stat st;
-	FILE *f;
-	int result;
+	struct output o;
+	int result = output_open(&o, path);
 
-	if (!stat(target, &st) && !S_ISREG(st.st_mode)) {
-		f = fopen(target, "we");
-		result = f ? put(f, text) : errno;
-	} else if (asprintf(&temporary, "%s.%d.tmp", target, (int)getpid()) < 0) {
-		temporary = NULL;
-		result = ENOMEM;
-	} else {
-		f = fopen(temporary, "we");
-		result = f ? put(f, text) : errno;
-		if (!result && rename(temporary, target))
-			result = errno;
-		if (result)
-			unlink(temporary);
+	if (!result) {
+		fputs(text, o.f);
+		fputc('\n', o.f);
+		result = output_commit(&o);
 	}
-	free(temporary);
-	free(real);
-	return result ? fail(result, path, err, n) : 0;
+	return result ? fail(-result, path, err, n) : 0;
 }
 
 int stats_write(const char *path, const struct stats_doc *doc, char *err, size_t n)

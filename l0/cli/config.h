@@ -6,6 +6,7 @@
 #ifndef L0_CLI_CONFIG_H
 #define L0_CLI_CONFIG_H
 
+#include "../account/trace.h"
 #include "../cpu/types.h"
 #include "../run/clock.h"
 #include "../vmx/modes.h"
@@ -59,6 +60,7 @@ struct run_config {
 	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
 	const char *stats; /* file for --stats; NULL: none */
+	struct trace_options exits; /* --trace */
 	bool summary; /* print stats_summary() on stderr at the end */
 	bool no_reboot; /* a guest's reset ends the run */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */

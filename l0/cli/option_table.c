@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../vmx/vmx.h"
 #include "values.h"
 
 static bool asks_for_help(const char *arg)
@@ -175,7 +176,7 @@ static int set_timeout(struct option_parse *p, const struct option *o, const cha
 	return 0;
 }
 
-static int set_trace(struct option_parse *p, const struct option *o, const char *arg)
+static int set_trace_log(struct option_parse *p, const struct option *o, const char *arg)
 {
 #define TRACE_NAME(name, text) #name,
 	static const char *const NAMES[] = { TRACE_AREAS(TRACE_NAME) };
@@ -193,6 +194,59 @@ static int set_trace(struct option_parse *p, const struct option *o, const char 
 			p->config->trace = (u32)BIT(TRACE_AREA_COUNT) - 1;
 		else
 			return option_error(p, "'%s' is nothing that can be traced; see turtles help trace", pair.key);
+	}
+	return 0;
+}
+
+/* "CPUID:HLT": bits of trace_wants(). NULL, or what isn't a reason */
+static const char *reasons(const char *list, u64 *bits)
+{
+	while (*list) {
+		size_t n = strcspn(list, ":");
+		unsigned int reason = vmx_exit_find(list, n);
+
+		if (reason == VM_EXIT_REASONS)
+			return list;
+		bits[reason / 64] |= BIT(reason % 64);
+		list += n;
+		list += *list == ':';
+	}
+	return NULL;
+}
+
+static int set_trace(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct trace_options *t = &p->config->exits;
+	struct value_pair pair;
+	const char *wrong;
+	size_t n = 0;
+
+	(void)o;
+	*t = (struct trace_options){ .limit = 0 };
+	/* the name as value_next_pair() would take a value; it may have an "=" */
+	while (*arg && (*arg != ',' || arg[1] == ',')) {
+		if (n == sizeof(t->path) - 1)
+			return option_error(p, "the name of the file is too long");
+		arg += *arg == ',';
+		t->path[n++] = *arg++;
+	}
+	if (!n)
+		return option_error(p, "needs FILE, not an empty string");
+	arg += *arg == ',';
+	while (value_next_pair(&arg, &pair)) {
+		if (!strcmp(pair.key, "reasons") && *pair.value) {
+			wrong = reasons(pair.value, t->reasons);
+			if (wrong)
+				return option_error(p, "'%.*s' is no exit reason; see turtles help reasons",
+						    (int)strcspn(wrong, ":"), wrong);
+		} else if (!strcmp(pair.key, "limit")) {
+			if (!value_size(pair.value, &t->limit) || !t->limit)
+				return option_error(p, "limit: '%s' is no size: MiB, or with a suffix K, M, G",
+						    pair.value);
+		} else {
+			return option_error(p, "'%s' is not available, only: reasons=REASON:REASON..., limit=SIZE",
+					    pair.key);
+		}
 	}
 	return 0;
 }
@@ -510,7 +564,10 @@ const struct option OPTIONS[] = {
   "print a short summary of the stats on stderr at the end" },
 { GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
   "print the vCPU's registers on stderr at the end, and a hypervisor's current VMCS" },
-{ GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace,       0,                   NULL,
+{ GROUP_RESULT,  "trace",         NULL,            "FILE",      set_trace,       0,                   NULL,
+  "FILE[,reasons=REASON:REASON...][,limit=SIZE]: record every exit and entry in FILE, or those with such reasons and the rounds that"
+  " they open, until it has the size; turtles trace FILE reads it" },
+{ GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace_log,   0,                   NULL,
   "AREA,AREA,...: log events on stderr; turtles help trace lists the areas" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
   "print this" },

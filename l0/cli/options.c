@@ -100,6 +100,9 @@ static int finish(struct option_parse *p)
 	p->spelled = "--trace-log";
 	if (c->trace && c->engine != ENGINE_BT)
 		return option_error(p, "only --engine bt sees what can be traced");
+	p->spelled = "--trace";
+	if (c->exits.path[0] && c->engine != ENGINE_BT)
+		return option_error(p, "only --engine bt sees every exit");
 	p->spelled = "-machine";
 	if (p->kernel_irqchip && strcmp(p->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
 		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->kernel_irqchip,

@@ -67,9 +67,7 @@ void insn_in(struct vcpu *v, union insn_args a)
 	u32 value;
 
 	io_check(v, port, size);
-	if (v->in_l2)
-		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .in = true, .immediate = a.is_reg });
-	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
+	vmx_before_io(v, port, &(struct vmx_io){ .size = (u8)size, .in = true, .immediate = a.is_reg });
 	value = io_read(v, port, size);
 	switch (size) {
 	case 1:
@@ -90,8 +88,6 @@ void insn_out(struct vcpu *v, union insn_args a)
 	u64 mask = size == 4 ? 0xffffffffull : (1ull << size * 8) - 1;
 
 	io_check(v, port, size);
-	if (v->in_l2)
-		vmx_on_io(v, port, &(struct vmx_io){ .size = (u8)size, .immediate = a.is_reg });
-	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
+	vmx_before_io(v, port, &(struct vmx_io){ .size = (u8)size, .immediate = a.is_reg });
 	io_write(v, port, size, v->gpr[RAX] & mask);
 }

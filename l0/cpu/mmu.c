@@ -33,7 +33,7 @@ static u64 device_read(struct vcpu *v, u64 gpa, unsigned int size)
 {
 	u64 value;
 
-	vmx_served(v, EXIT_REASON_EPT_VIOLATION);
+	vmx_served_at(v, EXIT_REASON_EPT_VIOLATION, BIT(0), gpa);
 	vcpu_fpu_park(v);
 	if (!is_lapic_page(v, gpa))
 		return bus_mmio_read(&v->machine->bus, gpa, size);
@@ -44,7 +44,7 @@ static u64 device_read(struct vcpu *v, u64 gpa, unsigned int size)
 
 static void device_write(struct vcpu *v, u64 gpa, unsigned int size, u64 value)
 {
-	vmx_served(v, EXIT_REASON_EPT_VIOLATION);
+	vmx_served_at(v, EXIT_REASON_EPT_VIOLATION, BIT(1), gpa);
 	vcpu_fpu_park(v);
 	if (!is_lapic_page(v, gpa)) {
 		bus_mmio_write(&v->machine->bus, gpa, size, value);

@@ -149,16 +149,14 @@ static void ins_step(struct string *s)
 
 	io_check(v, v->gpr[RDX], s->size);
 	linear = dest_linear(s, ACC_WRITE);
-	if (v->in_l2)
-		vmx_on_io(v, (u16)v->gpr[RDX],
-			  &(struct vmx_io){ .size = (u8)s->size,
-					    .in = true,
-					    .string = true,
-					    .rep = s->a.rep != 0,
-					    .asize = s->a.asize,
-					    .seg = ES,
-					    .linear = linear });
-	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
+	vmx_before_io(v, (u16)v->gpr[RDX],
+		      &(struct vmx_io){ .size = (u8)s->size,
+					.in = true,
+					.string = true,
+					.rep = s->a.rep != 0,
+					.asize = s->a.asize,
+					.seg = ES,
+					.linear = linear });
 	/* a fault must come before the device is read */
 	mmu_check(v, linear, s->size, mmu_data(v, ACC_WRITE));
 	mmu_write(v, linear, io_read(v, v->gpr[RDX], s->size), s->size, mmu_data(v, ACC_WRITE));
@@ -170,15 +168,13 @@ static void outs_step(struct string *s)
 	struct vcpu *v = s->v;
 
 	io_check(v, v->gpr[RDX], s->size);
-	if (v->in_l2)
-		vmx_on_io(v, (u16)v->gpr[RDX],
-			  &(struct vmx_io){ .size = (u8)s->size,
-					    .string = true,
-					    .rep = s->a.rep != 0,
-					    .asize = s->a.asize,
-					    .seg = s->a.seg,
-					    .linear = source_linear(s) });
-	vmx_served(v, EXIT_REASON_IO_INSTRUCTION);
+	vmx_before_io(v, (u16)v->gpr[RDX],
+		      &(struct vmx_io){ .size = (u8)s->size,
+					.string = true,
+					.rep = s->a.rep != 0,
+					.asize = s->a.asize,
+					.seg = s->a.seg,
+					.linear = v->in_l2 ? source_linear(s) : 0 });
 	io_write(v, v->gpr[RDX], s->size, source_read(s));
 	advance(s, RSI, 1);
 }

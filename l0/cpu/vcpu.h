@@ -29,6 +29,7 @@ struct tlb;
 struct bt_vcpu;
 struct vcpu_thread;
 struct vmx;
+struct trace;
 
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
@@ -165,6 +166,7 @@ struct vcpu {
 	u64 apic_access; /* L1-physical address of L2's APIC-access page, plus 1; 0: it has none. vmx/apic.h */
 	struct vmx *vmx; /* vmx/vmx.h; NULL: the model has no VMX */
 	struct vmcs *vmcs_direct; /* where translated code of L1 reads and writes fields; NULL: the C functions do */
+	struct trace *trace; /* account/trace.h; NULL: exits aren't traced */
 	struct bt_vcpu *bt; /* the translator's share of the state */
 
 	s64 slice; /* what budget was when translated code was entered */

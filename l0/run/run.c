@@ -169,6 +169,26 @@ static int write_stats(struct run *r)
 	return 0;
 }
 
+/* What was counted up to now is what the stats, the summary and the trace say. False: the trace isn't whole. */
+static bool end_of_account(struct run *r)
+{
+	struct vcpu *v = r->thread.v;
+	u64 ticks = 0, ns = 0;
+	int err = 0;
+
+	if (v->vmx) {
+		struct rounds *rounds = &v->vmx->rounds;
+
+		rounds_end(rounds);
+		ticks = rounds->end_tsc - rounds->start_tsc;
+		ns = rounds->end_ns - rounds->start_ns;
+	}
+	if (v->trace)
+		err = trace_close(v->trace, ticks, ns);
+	v->trace = NULL;
+	return !err;
+}
+
 static void power_on(struct run *r)
 {
 	struct vcpu *v = r->thread.v;
@@ -356,6 +376,20 @@ static int start(struct run *r, char *error, size_t n)
 		if (!vmx_create(r->thread.v, &c->vmx))
 			goto no_memory;
 	}
+	if (c->exits.path[0]) {
+		const struct trace_run run = {
+			.name = r->machine.name,
+			.counted = c->clock == CLOCK_INSNS,
+			.start_tsc = r->machine.clock.start_tsc,
+			.tsc_hz = r->machine.clock.tsc_hz,
+			.argc = c->argc,
+			.argv = c->argv,
+		};
+
+		r->thread.v->trace = trace_create(&c->exits, &run, error, n);
+		if (!r->thread.v->trace)
+			return EXIT_HOST;
+	}
 	return r->engine->create(&r->thread, c, error, n);
 no_memory:
 	snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
@@ -368,6 +402,8 @@ static void end(struct run *r)
 
 	if (v) {
 		r->engine->destroy(&r->thread);
+		if (v->trace)
+			trace_close(v->trace, 0, 0);
 		if (v->apic)
 			lapic_destroy(v->apic);
 		vmx_destroy(v->vmx);
@@ -437,6 +473,8 @@ int run_vm(const struct run_config *config)
 	console_destroy(r.console);
 	if (!err) {
 		code = exit_code(&r);
+		if (!end_of_account(&r) && !code)
+			code = EXIT_HOST;
 		if (config->dump_on_exit)
 			dump(r.thread.v);
 		if (write_stats(&r) && !code)

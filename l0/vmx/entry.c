@@ -190,7 +190,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 						     .arg = v },
 				x->changes.groups);
 	if (check != VMX_CHECK_OK) {
-		rounds_failed(&x->rounds, check);
+		vmx_count_refused(v, check);
 		vmx_log_check(v, check);
 	}
 	switch (vmx_check_class(check)) {
@@ -226,7 +226,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 		x->v12->launched = VMCS_LAUNCHED;
 	vcpu_update_mode(v);
 	x->pause_last = 0;
-	rounds_enter(&x->rounds, vcpu_insns(v));
+	vmx_count_entry(v);
 	vmx_timer_start(v);
 	if (has_tpr_shadow(c) || has_virtualize_apic_accesses(c))
 		vmx_apic_enter(v);

@@ -183,8 +183,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	unsigned int basic = e->reason & 0xffff;
 
 	vmx_log_exit(v, e);
-	if (!failed)
-		rounds_reflect(&x->rounds, basic, vcpu_insns(v));
+	vmx_count_exit(v, e);
 	if (!failed) {
 		if (has_tpr_shadow(c) || has_virtualize_apic_accesses(c))
 			vmx_apic_leave(v);

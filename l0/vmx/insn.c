@@ -198,6 +198,7 @@ void insn_vmread(struct vcpu *v, union insn_args a)
 	if (!v->vmx || !v->vmx->on)
 		raise_ud(v);
 	m = target_vmcs(v, EXIT_REASON_VMREAD, a, encoding);
+	vmx_trace_field(v, encoding);
 	if (!m) {
 		vmx_fail_invalid(v);
 		return;
@@ -213,7 +214,7 @@ void insn_vmread(struct vcpu *v, union insn_args a)
 	else
 		v->gpr[a.rm] = bytes == 8 ? value : (u32)value;
 	if (!v->in_l2)
-		v->vmx->rounds.vmread[f - vmcs_fields]++;
+		vmx_count_access(v, false, f, value);
 	vmx_succeed(v);
 }
 
@@ -227,6 +228,7 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 	if (!v->vmx || !v->vmx->on)
 		raise_ud(v);
 	m = target_vmcs(v, EXIT_REASON_VMWRITE, a, encoding);
+	vmx_trace_field(v, encoding);
 	value = a.is_reg ? v->gpr[a.rm]
 			 : mmu_read(v, segment_linear(v, a.seg, v->ea, bytes, ACC_READ), bytes, mmu_data(v, ACC_READ));
 	if (bytes == 4)
@@ -247,7 +249,7 @@ void insn_vmwrite(struct vcpu *v, union insn_args a)
 	vmcs_set(m, f, encoding, value);
 	if (!v->in_l2) {
 		v->vmx->changes.groups |= 1u << f->group;
-		v->vmx->rounds.vmwrite[f - vmcs_fields]++;
+		vmx_count_access(v, true, f, value);
 	}
 	vmx_succeed(v);
 }

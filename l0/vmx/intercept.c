@@ -136,8 +136,7 @@ void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io)
 		return;
 	vmx_exit(v, &(struct vmx_exit_info){
 			    .reason = EXIT_REASON_IO_INSTRUCTION,
-			    .qualification = (io->size - 1) | (u64)io->in << 3 | (u64)io->string << 4 |
-					     (u64)io->rep << 5 | (u64)io->immediate << 6 | (u64)port << 16,
+			    .qualification = vmx_io_qualification(port, io),
 			    .insn_len = (u32)(v->next_rip - v->rip),
 			    .insn_info = io->string ? (u32)io->asize << 7 | (u32)io->seg << 15 : 0,
 			    .linear = io->linear,

@@ -6,6 +6,7 @@
 #include "../cpu/insn.h"
 #include "../cpu/mmu.h"
 #include "../machine/machine.h"
+#include "../../vmcs-shadow/entry_checks.h"
 #include "../../vmcs-shadow/vmx_caps.h"
 #include "vmx.h"
 
@@ -85,6 +86,14 @@ void vmx_unblock_init(struct vcpu *v);
 /* entry.c, exit.c: the VMX-preemption timer */
 void vmx_timer_start(struct vcpu *v);
 void vmx_timer_stop(struct vcpu *v);
+
+/* count.c: an exit (the entry's that failed, too), an entry, a check that an entry failed, L1's VMREAD or VMWRITE that is done */
+void vmx_count_exit(struct vcpu *v, const struct vmx_exit_info *e);
+void vmx_count_entry(struct vcpu *v);
+void vmx_count_refused(struct vcpu *v, enum vmx_check check);
+void vmx_count_access(struct vcpu *v, bool write, const struct vmcs_field *f, u64 value);
+/* The field that the VMREAD or VMWRITE under way names, whether there is one or not. */
+void vmx_trace_field(struct vcpu *v, u64 encoding);
 
 /* One event's VM-entry or exit word from and to a struct event. */
 u32 vmx_event_word(const struct event *e);

@@ -2,6 +2,7 @@ GENERAL_OBJS += l0/vmx/vmx.o
 GENERAL_OBJS += l0/vmx/insn.o
 GENERAL_OBJS += l0/vmx/entry.o
 GENERAL_OBJS += l0/vmx/exit.o
+GENERAL_OBJS += l0/vmx/count.o
 GENERAL_OBJS += l0/vmx/intercept.o
 GENERAL_OBJS += l0/vmx/nested_mmu.o
 GENERAL_OBJS += l0/vmx/apic.o

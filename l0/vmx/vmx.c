@@ -18,6 +18,14 @@ const char *vmx_exit_name(unsigned int basic)
 	return basic < VM_EXIT_REASONS ? exit_names[basic] : NULL;
 }
 
+unsigned int vmx_exit_find(const char *name, size_t n)
+{
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
+		if (exit_names[i] && strlen(exit_names[i]) == n && !memcmp(exit_names[i], name, n))
+			return i;
+	return VM_EXIT_REASONS;
+}
+
 _Static_assert(VMX_FEATURE_WORDS <= sizeof(((struct cpu_model *)0)->vmx_off) / sizeof(u64),
 	       "cpu_model.vmx_off is too short");
 

@@ -62,12 +62,28 @@ const struct ept_stats *vmx_ept_stats(const struct vmx *x);
 void vmx_reset(struct vcpu *v);
 
 const char *vmx_exit_name(unsigned int basic);
+/* The basic reason that name[0..n-1] is the name of; VM_EXIT_REASONS: none is */
+unsigned int vmx_exit_find(const char *name, size_t n);
 
-/* L0 does itself what an L1 on hardware, or an L2 that L1 doesn't want to see exit for it, would have exited for. */
-static inline void vmx_served(struct vcpu *v, unsigned int reason)
+/* count.c: the trace's share of vmx_served(); v->trace isn't NULL */
+void vmx_trace_served(struct vcpu *v, unsigned int reason, u64 qualification, u64 info);
+
+/*
+ * L0 does itself what an L1 on hardware, or an L2 that L1 doesn't want to see exit for it, would have exited for. The trace
+ * gets the exit qualification that hardware would give, and a record's info (account/trace_file.h); what is in
+ * registers it takes from there.
+ */
+static inline void vmx_served_at(struct vcpu *v, unsigned int reason, u64 qualification, u64 info)
 {
 	if (v->vmx)
 		rounds_exit(&v->vmx->rounds, v->in_l2, reason);
+	if (v->trace)
+		vmx_trace_served(v, reason, qualification, info);
+}
+
+static inline void vmx_served(struct vcpu *v, unsigned int reason)
+{
+	vmx_served_at(v, reason, 0, 0);
 }
 
 /* IA32_FEATURE_CONTROL and the capability MSRs; false: #GP */
@@ -114,6 +130,19 @@ struct vmx_io {
 	u64 linear; /* of a string instruction's operand */
 };
 void vmx_on_io(struct vcpu *v, u16 port, const struct vmx_io *io);
+/* SDM vol. 3, "Exit Qualification for I/O Instructions" */
+static inline u64 vmx_io_qualification(u16 port, const struct vmx_io *io)
+{
+	return (io->size - 1) | (u64)io->in << 3 | (u64)io->string << 4 | (u64)io->rep << 5 | (u64)io->immediate << 6 |
+	       (u64)port << 16;
+}
+/* Called by every I/O instruction, in L2 or not: the exit, if L1 wants it, otherwise L0's. */
+static inline void vmx_before_io(struct vcpu *v, u16 port, const struct vmx_io *io)
+{
+	if (v->in_l2)
+		vmx_on_io(v, port, io);
+	vmx_served_at(v, EXIT_REASON_IO_INSTRUCTION, vmx_io_qualification(port, io), io->linear);
+}
 /* true: the virtual APIC has done it */
 bool vmx_on_rdmsr(struct vcpu *v, u32 msr, u64 *value);
 bool vmx_on_wrmsr(struct vcpu *v, u32 msr, u64 value);

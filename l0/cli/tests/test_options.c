@@ -329,6 +329,28 @@ static void random_command_lines_are_refused_or_accepted(void **state)
 	}
 }
 
+static void a_trace_has_a_file_reasons_and_a_limit(void **state)
+{
+	(void)state;
+	accepted("-kernel K");
+	assert_string_equal(config.exits.path, "");
+	accepted("-kernel K --trace T");
+	assert_string_equal(config.exits.path, "T");
+	assert_int_equal(config.exits.limit, 0);
+	assert_int_equal(config.exits.reasons[0] | config.exits.reasons[1], 0);
+	accepted("-kernel K --trace a,,b=c,limit=2G,reasons=CPUID:XSAVES");
+	assert_string_equal(config.exits.path, "a,b=c");
+	assert_int_equal(config.exits.limit, 2ull << 30);
+	assert_int_equal(config.exits.reasons[0], BIT(10) | BIT(63));
+	refused("-kernel K --trace ,limit=1", "--trace: needs FILE");
+	refused("-kernel K --trace T,limit=0", "no size");
+	refused("-kernel K --trace T,limit=x", "'x' is no size");
+	refused("-kernel K --trace T,reasons=CPUID:FOO:HLT", "'FOO' is no exit reason");
+	refused("-kernel K --trace T,reasons=", "reasons");
+	refused("-kernel K --trace T,depth=1", "'depth' is not available");
+	refused("-kernel K --trace T -accel kvm", "--trace: only --engine bt");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +367,7 @@ int main(void)
 		cmocka_unit_test(asking_for_help_goes_before_everything_behind_it),
 		cmocka_unit_test(every_spelling_is_in_the_table_once),
 		cmocka_unit_test(random_command_lines_are_refused_or_accepted),
+		cmocka_unit_test(a_trace_has_a_file_reasons_and_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writing a trace: trace_file.h says what is in it, vmx/count.c what is recorded when.
+ *
+ * Records are stored into a mapping of the file, not into a ring that somebody drains. What a round costs is 64 bytes into the page
+ * cache and a minor fault each 64 records: no system call, no copy, no second thread on hosts where the vCPU has the only
+ * core. The kernel has a record as soon as it is stored, so that killing turtles, or a crash of it, loses none: those are the
+ * records that one wants to see. The file grows in big steps whose blocks are reserved, so that a full disk is an error of
+ * one call and no SIGBUS later; the few pages behind the last record are cut off at the end.
+ *
+ * One writer, the vCPU's thread: no atomics. The mapping moves on with every step; one step stays mapped behind it.
+ */
+#ifndef L0_ACCOUNT_TRACE_H
+#define L0_ACCOUNT_TRACE_H
+
+#include <limits.h>
+
+#include "trace_file.h"
+
+/* --trace FILE[,reasons=R:R...][,limit=SIZE] */
+struct trace_options {
+	char path[PATH_MAX]; /* "": no trace */
+	u64 reasons[TRACE_REASONS / 64]; /* see trace_wants(); all zero: every record */
+	u64 limit; /* bytes of the file; 0: none */
+};
+
+struct trace {
+	struct trace_record *next, *end; /* where the next record goes, in the mapped step */
+	struct trace_record *access; /* of the last VMREAD or VMWRITE; NULL: it isn't recorded. In a step that is mapped */
+	u64 start; /* TSC at the machine's start */
+	bool counted; /* --clock insns: time is instructions */
+	bool filtered;
+	u64 reasons[TRACE_REASONS / 64];
+
+	/* trace_create.c's */
+	struct trace_header *header;
+	void *step, *before; /* mapped steps: the one that is written, the one before it; NULL: none */
+	u64 step_size, before_size; /* bytes */
+	u64 size; /* bytes of the file up to the end of the mapped step */
+	u64 limit;
+	u64 records; /* in steps before the mapped one */
+	int fd;
+	int error; /* errno that ended the trace; 0: none */
+	char *path;
+};
+
+/* What the file's header says of the run. */
+struct trace_run {
+	const char *name; /* of the machine */
+	bool counted; /* --clock insns */
+	u64 start_tsc, tsc_hz; /* the host's TSC at the machine's start, and how fast it is */
+	int argc;
+	char **argv;
+};
+
+/*
+ * A new file at o->path: a regular file there is replaced, not written over, for it may be the trace of a run that still
+ * writes. Returns NULL with one line in error[0..n-1].
+ */
+struct trace *trace_create(const struct trace_options *o, const struct trace_run *run, char *error, size_t n);
+
+/*
+ * The mapped step is full: map the next one. False if there is none: the limit is reached or the disk is full, which is
+ * told on stderr; then t->next == t->end for good. Plain C: the guest's vector state has to be parked.
+ */
+bool trace_extend(struct trace *t);
+
+/*
+ * Complete the header, cut the file to its records, unmap and free. The vCPU's thread is done. ticks, ns: the exact pair for
+ * the header, not used with --clock insns. Returns 0, or the errno that ended the trace early (a limit is none).
+ */
+int trace_close(struct trace *t, u64 ticks, u64 ns);
+
+#endif

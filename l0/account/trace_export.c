@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The exports that are tables and sums; trace_chrome.c is the other. */
+#include "trace_export.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "../vmx/vmx.h"
+#include "rounds_report.h"
+#include "trace_chrome.h"
+#include "trace_print.h"
+
+struct trace_export {
+	FILE *to;
+	const struct trace_reader *r;
+	struct rounds rounds; /* collapsed, stats */
+	u64 open; /* csv: reason of the round under way, plus 1 */
+};
+
+static struct trace_export *begin(FILE *to, const struct trace_reader *r)
+{
+	struct trace_export *e = calloc(1, sizeof(*e));
+
+	if (e) {
+		e->to = to;
+		e->r = r;
+	}
+	return e;
+}
+
+static bool count(struct trace_export *e, const struct trace_record *record, char *error, size_t n)
+{
+	return trace_count(e->r, &e->rounds, record, error, n);
+}
+
+static struct trace_export *csv_begin(FILE *to, const struct trace_reader *r)
+{
+	fputs("l1,vcpu,level,event,reason,round,round_reason,time_ns,insns,rip,qualification,info,data,done,text\n", to);
+	return begin(to, r);
+}
+
+/* RFC 4180: in quotes, quotes twice */
+static void csv_text(FILE *to, const char *text)
+{
+	fputc('"', to);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', to);
+		fputc(*text, to);
+	}
+	fputc('"', to);
+}
+
+static bool csv_record(struct trace_export *e, const struct trace_record *record, char *error, size_t n)
+{
+	bool has_reason = record->kind != TRACE_ENTERED && record->kind != TRACE_REFUSED;
+	char text[TRACE_TEXT];
+
+	(void)error, (void)n;
+	if (record->kind == TRACE_REFLECTED)
+		e->open = (record->reason & 0xffff) + 1;
+	csv_text(e->to, e->r->machine);
+	fprintf(e->to, ",%u,%u,%s,", record->vcpu, record->level, trace_event(record));
+	if (has_reason)
+		csv_text(e->to, trace_reason(e->r, record->reason));
+	fprintf(e->to, ",%" PRIu64 ",", record->round);
+	if (record->round && e->open)
+		csv_text(e->to, trace_reason(e->r, (u32)(e->open - 1)));
+	trace_describe(e->r, record, text);
+	fprintf(e->to, ",%" PRIu64 ",%" PRIu64 ",%#" PRIx64 ",%#" PRIx64 ",%#" PRIx64 ",%#" PRIx64 ",%d,",
+		trace_ns(e->r, record->time), record->insns, record->rip, record->qualification, record->info,
+		record->data, record->flags & TRACE_DONE);
+	csv_text(e->to, text);
+	fputc('\n', e->to);
+	if (record->kind == TRACE_ENTERED)
+		e->open = 0;
+	return true;
+}
+
+static void csv_end(struct trace_export *e)
+{
+	free(e);
+}
+
+/* What belongs to no round, and what does: no exit is in two lines. */
+static void collapsed_end(struct trace_export *e)
+{
+	const struct rounds *r = &e->rounds;
+
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
+		const struct round_row *row = &r->row[i];
+		u64 outside = r->l1[i];
+
+		for (unsigned int j = 0; j < VM_EXIT_REASONS; j++) {
+			outside -= r->row[j].l1[i];
+			if (row->l1[j])
+				fprintf(e->to, "L2;%s;%s %" PRIu64 "\n", vmx_exit_name(i), vmx_exit_name(j), row->l1[j]);
+		}
+		if (row->count + r->l2_own[i])
+			fprintf(e->to, "L2;%s %" PRIu64 "\n", vmx_exit_name(i), row->count + r->l2_own[i]);
+		if (outside)
+			fprintf(e->to, "L1;%s %" PRIu64 "\n", vmx_exit_name(i), outside);
+	}
+	free(e);
+}
+
+static void stats_end(struct trace_export *e)
+{
+	const struct trace_header *h = &e->r->header;
+	json_t *root;
+
+	if (!e->rounds.end_tsc) { /* no record at all */
+		e->rounds.end_tsc = h->ticks;
+		e->rounds.end_ns = h->ns;
+	}
+	root = json_pack("{s:i, s:O?, s:{s:O?}, s:[{s:s, s:o}]}", "schema", 1, "host",
+			 json_object_get(e->r->text, "host"), "run", "command", json_object_get(e->r->text, "command"),
+			 "l1", "name", e->r->machine, "vmx", rounds_json(&e->rounds, h->clock == TRACE_INSNS));
+	if (root)
+		json_dumpf(root, e->to, JSON_INDENT(2));
+	fputc('\n', e->to);
+	json_decref(root);
+	free(e);
+}
+
+static const struct trace_exporter CSV = { "csv", csv_begin, csv_record, csv_end };
+static const struct trace_exporter COLLAPSED = { "collapsed", begin, count, collapsed_end };
+static const struct trace_exporter STATS = { "stats", begin, count, stats_end };
+
+const struct trace_exporter *const TRACE_EXPORTERS[] = { &trace_chrome, &CSV, &COLLAPSED, &STATS, NULL };

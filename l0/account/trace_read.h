@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading a trace: from a file or a pipe, record by record, whatever is in it. What a damaged or shortened file has lost is left
+ * out, counted, and told by trace_complaint().
+ */
+#ifndef L0_ACCOUNT_TRACE_READ_H
+#define L0_ACCOUNT_TRACE_READ_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "rounds.h"
+#include "trace_file.h"
+
+struct trace_reader {
+	const char *path; /* as given; "-": standard input */
+	FILE *f;
+	struct trace_header header;
+	json_t *text; /* the header's JSON object */
+	const char *machine; /* "?" if the header doesn't say */
+	const char *reason_names[TRACE_REASONS]; /* NULL: none */
+	u8 *raw; /* one record as the file has it */
+
+	u64 records; /* read so far, damaged ones included */
+	u64 damaged, first_damaged; /* how many, and the number of the first, from 1 */
+	bool cut; /* the file ends within a record, or before the one that the header says is the last */
+	bool at_end;
+};
+
+/* Returns 0, or a negative errno (-EINVAL: not a trace, or none that this turtles can read) and one line in error[0..n-1]. */
+int trace_read_open(struct trace_reader *r, const char *path, char *error, size_t n);
+void trace_read_close(struct trace_reader *r);
+
+/* The next record that makes sense; false at the end. */
+bool trace_read(struct trace_reader *r, struct trace_record *record);
+
+/*
+ * At the end: one line without line end if the file isn't what its writer completed. Returns its length; 0: nothing to say.
+ * *bad: the file is damaged or cut short, not only that of a run that was killed or still goes on.
+ */
+size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool *bad);
+
+/* The name in the file's own table; "reason N" where it has none. Valid until the next call on this thread. */
+const char *trace_reason(const struct trace_reader *r, u32 reason);
+
+/* The file's name of a check of VM entry; NULL: it has none */
+const char *trace_check_name(const struct trace_reader *r, u64 number);
+
+/* ns of a record's time */
+u64 trace_ns(const struct trace_reader *r, u64 ticks);
+
+/* Which records are wanted; all zero: every one. */
+struct trace_filter {
+	bool by_reason;
+	u64 reasons[TRACE_REASONS / 64]; /* with by_reason: exits of these reasons, and the rounds that they open */
+	unsigned int level; /* 0: any */
+	u64 round_first, round_last; /* 0, 0: any */
+	u64 from_ns, to_ns; /* to_ns 0: no end */
+	unsigned int open_reason; /* state: of the round that the last record left open, plus 1; 0: none */
+};
+
+/* Set a bit of filter->reasons by the file's own name. False: the file has no such reason. */
+bool trace_filter_reason(const struct trace_reader *r, struct trace_filter *filter, const char *name, size_t n);
+
+/* To be asked of every record in turn. */
+bool trace_filtered(const struct trace_reader *r, struct trace_filter *filter, const struct trace_record *record);
+
+/*
+ * The rounds as the run itself counted them (of VMREAD and VMWRITE those that were exits, which all are with --vmcs-access trap), from records in turn. Returns false with one line in error[0..n-1] for what this
+ * turtles has no name for.
+ */
+bool trace_count(const struct trace_reader *r, struct rounds *rounds, const struct trace_record *record, char *error,
+		 size_t n);
+
+#endif
