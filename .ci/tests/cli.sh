@@ -49,6 +49,9 @@ prints "counted" help stats
 prints "Ctrl-A x" help keys
 prints "isa-debug-exit" help exit
 prints "translate" help trace
+prints "EPT_VIOLATION" help reasons
+prints "--summary" trace --help
+prints "STATS" report --help
 prints ".SH OPTIONS" help man
 prints "tcg" -accel help
 prints "pc " -machine help
@@ -77,6 +80,25 @@ for file in empty zeros random elf; do
 	ok $? "a kernel that is $file is refused in one line"
 done
 says 2 "$folder" -kernel "$folder"
+
+# traces and stats that are none, or aren't there
+says 2 "turtles trace FILE" trace
+says 2 "unknown option" trace --frob T
+says 2 "needs FORMAT" trace T --export
+says 2 "chrome, csv" trace T --export svg
+says 2 "no round" trace T --round 3-2
+says 3 "nosuch: No such file" trace nosuch
+says 3 "Is a directory" trace "$folder"
+says 2 "turtles report STATS" report
+says 3 "nosuch: No such file" report nosuch
+for file in empty zeros random elf; do
+	says 2 "$folder/$file: " trace "$folder/$file"
+	says 2 "$folder/$file: " report "$folder/$file"
+done
+echo '{ "schema": 9, "l1": [] }' > "$folder/stats"
+says 2 "stats of schema 9" report "$folder/stats"
+echo '{ "schema": 1, "l1": [ { "name": "a", "vmx": { "rounds": 1 } } ] }' > "$folder/stats"
+says 2 "missing: rounds" report "$folder/stats"
 
 # What kvm-unit-tests' scripts ask, as they ask it
 "$turtles" --help 2> /dev/null | grep -q QEMU

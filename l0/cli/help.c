@@ -7,6 +7,8 @@
 #include "../account/stats.h"
 #include "../cpu/model.h"
 #include "../machine/machine.h"
+#include "../vmx/exits.h"
+#include "commands.h"
 #include "console.h"
 #include "options.h"
 
@@ -43,8 +45,7 @@ static void exit_number(char *text, size_t n, size_t i)
 		snprintf(text, n, "%d", EXIT_CODES[i].code);
 }
 
-/* Words of `text`, indented, in lines of WIDTH columns. */
-static void wrap(FILE *to, unsigned int indent, const char *text)
+void help_wrap(FILE *to, unsigned int indent, const char *text)
 {
 	unsigned int column = 0;
 
@@ -108,9 +109,10 @@ void help_version(FILE *to)
 
 static void usage(FILE *to)
 {
-	fputs("\nturtles [run] --kernel FILE [OPTION]...    boot a guest\n"
-	      "turtles help [SUBJECT]                     ",
-	      to);
+	fputs("\nturtles [run] --kernel FILE [OPTION]...    boot a guest\n", to);
+	fprintf(to, "%-42s %s\n", TRACE_HELP.usage, TRACE_HELP.brief);
+	fprintf(to, "%-42s %s\n", REPORT_HELP.usage, REPORT_HELP.brief);
+	fputs("turtles help [SUBJECT]                     ", to);
 	help_subject_names(to);
 	fputs("\n\nThe guest's first serial port is the terminal; Ctrl-A x quits, Ctrl-A h lists the keys.\n"
 	      "Every option can be written with one dash or two, ours also as --option=value.\n",
@@ -131,7 +133,7 @@ void help_options(FILE *to)
 			fputs("  ", to);
 			spellings(to, &OPTIONS[i], "", "");
 			fputc('\n', to);
-			wrap(to, 8, OPTIONS[i].help);
+			help_wrap(to, 8, OPTIONS[i].help);
 		}
 	}
 	fputs("\nAccepted, since they make no difference here (values in lower case: only these):\n", to);
@@ -153,7 +155,7 @@ void help_options(FILE *to)
 		fputs("  ", to);
 		spellings(to, &OPTIONS[i], "", "");
 		fputc('\n', to);
-		wrap(to, 8, OPTIONS[i].help);
+		help_wrap(to, 8, OPTIONS[i].help);
 	}
 	fputs("\nExit codes: turtles help exit\n", to);
 }
@@ -175,6 +177,13 @@ static void print_trace_areas(FILE *to)
 #undef TRACE_LINE
 }
 
+static void print_reasons(FILE *to)
+{
+#define REASON_LINE(number, name) fprintf(to, "%2u %s\n", (unsigned int)(number), #name);
+	VM_EXITS(REASON_LINE)
+#undef REASON_LINE
+}
+
 static void print_keys(FILE *to)
 {
 	fputs(CONSOLE_KEYS, to);
@@ -189,6 +198,7 @@ static const struct {
 	{ "cpu", "the CPU models", model_list },
 	{ "stats", "every number in the file of --stats", stats_describe },
 	{ "trace", "what --trace-log can show", print_trace_areas },
+	{ "reasons", "the exit reasons, as the Linux kernel spells them", print_reasons },
 	{ "exit", "the exit codes", print_exit_codes },
 	{ "man", "the man page's source", help_man },
 };
@@ -263,6 +273,25 @@ static void roff_option(FILE *to, const struct option *o)
 	fputc('\n', to);
 }
 
+static void roff_command(FILE *to, const struct command_help *help)
+{
+	fputs(".SH ", to);
+	roff(to, help->usage);
+	fputc('\n', to);
+	roff(to, help->text);
+	fputs(".\n", to);
+	for (size_t i = 0; i < help->count; i++) {
+		char text[64];
+
+		command_option_spelling(&help->options[i], text, sizeof(text));
+		fputs(".TP\n.B ", to);
+		roff(to, text);
+		fputc('\n', to);
+		roff(to, help->options[i].help);
+		fputc('\n', to);
+	}
+}
+
 void help_man(FILE *to)
 {
 	char number[16];
@@ -270,6 +299,8 @@ void help_man(FILE *to)
 	fputs(".TH TURTLES 1 \"\" \"turtles " VERSION "\"\n"
 	      ".SH NAME\nturtles \\- run an unmodified guest PC by binary translation\n"
 	      ".SH SYNOPSIS\n.B turtles\n[\\fBrun\\fR] \\fB\\-\\-kernel\\fR \\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
+	      ".B turtles trace\n\\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
+	      ".B turtles report\n\\fISTATS\\fR...\n.br\n"
 	      ".B turtles help\n[\\fISUBJECT\\fR]\n"
 	      ".SH DESCRIPTION\n"
 	      "turtles is a hypervisor in user space. A binary translator runs the code of a whole guest PC, whatever\n"
@@ -293,6 +324,8 @@ void help_man(FILE *to)
 			roff_option(to, &o);
 		}
 	}
+	roff_command(to, &TRACE_HELP);
+	roff_command(to, &REPORT_HELP);
 	fputs(".SH KEYS\n.nf\n", to);
 	roff(to, CONSOLE_KEYS);
 	fputs(".fi\n.SH EXIT STATUS\n", to);

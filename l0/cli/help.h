@@ -14,6 +14,9 @@ void help_machines(FILE *to); /* -machine help */
 void help_accelerators(FILE *to); /* -accel help */
 void help_man(FILE *to); /* the man page, in man(7) */
 
+/* Words of `text`, indented, in lines of --help's width. */
+void help_wrap(FILE *to, unsigned int indent, const char *text);
+
 /* `turtles help [SUBJECT]`; NULL: --help. False, with nothing printed, if there is no such subject. */
 bool help_subject(FILE *to, const char *subject);
 

@@ -7,6 +7,7 @@
 #include "../cpu/model.h"
 #include "../machine/machine.h"
 #include "../run/run.h"
+#include "commands.h"
 #include "help.h"
 #include "options.h"
 
@@ -62,6 +63,8 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } COMMANDS[] = {
 	{ "run", command_run },
+	{ "trace", command_trace },
+	{ "report", command_report },
 	{ "help", command_help },
 };
 

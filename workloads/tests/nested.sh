@@ -42,7 +42,7 @@ reflected()
 
 # With the instruction clock, L2's timers don't come late because the host is busy.
 for run in 1 2; do
-	nested check --clock insns --stats "$folder/stats.$run" > "$folder/console.$run" 2> "$folder/errors"
+	nested check --clock insns --stats "$folder/stats.$run" --trace "$folder/trace.$run" > "$folder/console.$run" 2> "$folder/errors"
 	status=$?
 	[ $status = 0 ] || sed 's/^/# /' "$folder/errors"
 	ok $status "L1 starts its guest and powers off, run $run"
@@ -76,11 +76,35 @@ status=$?
 head -n 10 "$folder/diff" | sed 's/^/# /'
 ok $status "the stats of the two runs are the same"
 
+# the traces: records begin where the header says
+records()
+{
+	tail -c +$(($(od -An -tu4 -j12 -N4 "$1") + 1)) "$1"
+}
+cmp <(records "$folder/trace.1") <(records "$folder/trace.2") 2>&1 | sed 's/^/# /'
+[ "${PIPESTATUS[0]}" = 0 ]
+ok $? "the traces of the two runs have the same records"
+rm "$folder/trace.2"
+"$turtles" trace "$folder/trace.1" --summary > "$folder/summary" && "$turtles" report "$folder/stats.1" > "$folder/report" &&
+	diff "$folder/summary" "$folder/report" > "$folder/diff"
+status=$?
+head -n 10 "$folder/diff" | sed 's/^/# /'
+ok $status "the table of the trace is the table of the stats"
+# L1's boot, and L2's begin
+"$turtles" trace "$folder/trace.1" --to 2.2 | awk '
+	{ for (i = 1; $i != "insns"; i++) continue; now = $(i + 1) }
+	now < last { print "# line " NR ": the instruction count goes back: " $0; bad = 1; exit }
+	{ last = now; n[$4]++ }
+	END { exit bad || !n["kvm_exit:"] || !n["kvm_nested_vmexit:"] || !n["kvm_entry:"] }'
+ok $? "instructions and exits are in one order"
+
 # To the guests all ways to a VMCS and to L2's memory are one: L2 boots and powers off, and not even the instruction counts differ.
 modes=(--vmcs-access\ {rewrite,shadow,trap} --mmu\ walk)
 for mode in "${modes[@]}"; do
+	files=()
+	[ "${mode##* }" = trap ] && files=(--stats "$folder/stats.trap" --trace "$folder/trace.trap")
 	# shellcheck disable=SC2086
-	nested off --clock insns $mode > "$folder/${mode##* }" 2> "$folder/errors.${mode##* }" &
+	nested off --clock insns $mode "${files[@]}" > "$folder/${mode##* }" 2> "$folder/errors.${mode##* }" &
 	[ "$mode" = "${modes[1]}" ] && wait
 done
 wait
@@ -92,6 +116,12 @@ for mode in "${modes[@]}"; do
 	[ $status = 0 ] || head -n 10 "$folder/diff" "$folder/errors.${mode##* }" | sed 's/^/# /'
 	ok $status "the console with $mode is the same"
 done
+# where every VMREAD and VMWRITE is an exit, the trace has all that was counted
+"$turtles" trace "$folder/trace.trap" --export stats -o "$folder/counted" &&
+	diff <(sed -n '/"vmx"/,$p' "$folder/stats.trap") <(sed -n '/"vmx"/,$p' "$folder/counted") > "$folder/diff"
+status=$?
+head -n 10 "$folder/diff" | sed 's/^/# /'
+ok $status "every number of the trace is that of the stats"
 # L1 without EPT is another L1 and has another console.
 nested off --clock insns --mmu shadow > "$folder/shadow" 2> "$folder/errors"
 grep -q 'nested: its guest ended with exit code 0' "$folder/shadow"
