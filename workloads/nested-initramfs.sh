@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # nested-initramfs.sh FOLDER TURTLES [FILE...]: make FOLDER/nested.cpio, the initramfs of an L1 that runs Debian's KVM with
 # TURTLES as its VMM. It is FOLDER/initramfs.cpio with a second archive behind it (the kernel unpacks both): TURTLES with its
-# libraries, the kernel's KVM modules, and in /l2 what L2 boots: the kernel, the same initramfs.cpio, and the FILEs.
+# libraries, the kernel's KVM modules, and in /l2 what L2 boots: the kernel, the same initramfs.cpio, the guests of
+# workloads/wild, and the FILEs.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(cd "$1" && pwd)
@@ -14,9 +15,9 @@ root=$folder/nested
 
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/kvm" "$root/l2" "$root/lib/x86_64-linux-gnu"
-cp "$here/guest/nested" "$root/nested"
+cp "$here/guest/nested" "$here/guest/life" "$root/"
 cp "$here/guest/nested-bench" "$root/bin/nested-bench"
-chmod +x "$root/nested" "$root/bin/nested-bench"
+chmod +x "$root/nested" "$root/life" "$root/bin/nested-bench"
 cp "$turtles" "$root/bin/turtles"
 ldd "$turtles" | sed -n 's,.*=> \(/[^ ]*\) .*,\1,p' | while read -r file; do
 	cp -L "$file" "$root/lib/x86_64-linux-gnu/"
@@ -24,7 +25,7 @@ done
 for module in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel arch/x86/kvm/kvm-amd; do
 	cp "$modules/$module.ko" "$root/kvm/"
 done
-cp "$folder/vmlinuz" "$folder/initramfs.cpio" "$root/l2/"
+cp "$folder/vmlinuz" "$folder/initramfs.cpio" "$folder/bin/wild" "$root/l2/"
 [ $# = 0 ] || cp "$@" "$root/l2/"
 
 # names are sorted, times are 0, owners are root

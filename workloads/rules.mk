@@ -35,7 +35,8 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 	workloads/initramfs.sh $(GUEST) $(GUEST_PROGRAMS)
 
 # L1 with Debian's KVM, this turtles as its VMM, and what L2 boots
-$(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workloads/guest/nested-bench $(GUEST)/initramfs.cpio $(BUILD)/turtles
+$(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workloads/guest/nested-bench workloads/guest/life \
+		$(GUEST)/bin/wild $(GUEST)/initramfs.cpio $(BUILD)/turtles
 	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles
 
 $(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
@@ -49,8 +50,10 @@ $(GUEST)/qemu.cpio: workloads/qemu-initramfs.sh $(GUEST)/nested.cpio $(GUEST)/ro
 	workloads/qemu-initramfs.sh $(GUEST)
 
 # make demo: Debian's kernel as a guest of its own KVM. LEVELS=1: no hypervisor in the guest; 3: L2 runs KVM, too, which boots L3.
-# VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc.
+# VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc. KVM: parameters of L1's module kvm-intel, as
+# ept=0,unrestricted_guest=0.
 LEVELS := 2
+KVM :=
 VMM := turtles
 MACHINE := microvm
 DEMO_turtles_1 := $(GUEST)/initramfs.cpio --memory 512
@@ -61,8 +64,8 @@ DEMO := $(DEMO_$(VMM)_$(LEVELS))
 DEMO_CPU_2 := --cpu Skylake-Server,+vmx
 DEMO_CPU_3 := $(DEMO_CPU_2)
 DEMO_APPEND := console=ttyS0 panic=-1 turtles.run=demo
-DEMO_APPEND_2 := rdinit=/nested $(if $(filter qemu,$(VMM)),turtles.vmm=qemu turtles.machine=$(MACHINE))
-DEMO_APPEND_3 := rdinit=/nested turtles.levels=3
+DEMO_APPEND_2 := rdinit=/nested $(addprefix turtles.kvm=,$(KVM)) $(if $(filter qemu,$(VMM)),turtles.vmm=qemu turtles.machine=$(MACHINE))
+DEMO_APPEND_3 := rdinit=/nested $(addprefix turtles.kvm=,$(KVM)) turtles.levels=3
 
 demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
 	@[ -n "$(DEMO)" ] || { echo "make demo: LEVELS is 1, 2 or 3, VMM turtles or, with two levels, qemu" >&2; exit 2; }
@@ -76,7 +79,14 @@ TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o
 $(BUILD)/tests/test_wild: | $(BUILD)/turtles $(GUEST)/bin/wild
 
-TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
 TESTS += test_vmxfuzz
 TEST_OBJS_test_vmxfuzz := workloads/tests/test_vmxfuzz.o l0/run/tests/program.o
 $(BUILD)/tests/test_vmxfuzz: | $(BUILD)/turtles $(GUEST)/bin/vmxfuzz
+
+# KVM with every set of parameters that workloads/guest/life knows, not only those of the short list
+check-kvm: $(BUILD)/turtles $(GUEST)/nested.cpio
+	@LIFE=all-parameters .ci/check.sh workloads/tests/l2_life.sh
+
+.PHONY: check-kvm
+
+TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/l2_life.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
