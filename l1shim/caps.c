@@ -53,6 +53,15 @@ void caps_read(void)
 		read_controls(VMX_WORD_PROC2, MSR_VMX_PROCBASED_CTLS2);
 	if (caps_has(VMX_ept) || caps_has(VMX_vpid))
 		ability[VMX_WORD_EPT_VPID] = rdmsr(MSR_VMX_EPT_VPID_CAP);
+
+	if (!caps_has(VMX_host_address_space_size) || !caps_has(VMX_ia32e_mode_guest))
+		missing("64-bit mode for hypervisor and guest");
+	shim.ept = shim.options.ept && caps_has(VMX_ept);
+	if (shim.ept && !(caps_has(VMX_ept_page_walk_4) && caps_has(VMX_ept_memory_wb) && caps_has(VMX_invept)))
+		missing("EPT as L1 needs it: vmx-page-walk-4, vmx-ept-wb, vmx-invept; ept=0 does without");
+	shim.large = shim.options.large && (!shim.ept || caps_has(VMX_ept_2mb));
+	shim.ad = shim.options.ad && shim.ept && caps_has(VMX_ept_accessed_dirty);
+	shim.vpid = shim.options.vpid && caps_has(VMX_vpid) && caps_has(VMX_invvpid_all_context);
 }
 
 bool caps_has(enum vmx_feature f)
@@ -74,20 +83,16 @@ void caps_want(enum vmx_feature control)
 
 void caps_reset(void)
 {
-	static const enum vmx_feature controls[] = { VMX_secondary_controls, VMX_ept, VMX_host_address_space_size,
-						     VMX_ia32e_mode_guest };
-	static const enum vmx_feature abilities[] = { VMX_ept_page_walk_4, VMX_ept_memory_wb, VMX_invept };
-
 	for (unsigned int word = 0; word < VMX_CONTROL_WORD_COUNT; word++)
 		shim.control[word] = shim.must[word];
-	for (unsigned int i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-		if (!caps_has(controls[i]))
-			missing(caps_name(controls[i]));
-		caps_want(controls[i]);
-	}
-	for (unsigned int i = 0; i < sizeof(abilities) / sizeof(abilities[0]); i++)
-		if (!caps_has(abilities[i]))
-			missing(caps_name(abilities[i]));
+	caps_want(VMX_host_address_space_size);
+	caps_want(VMX_ia32e_mode_guest);
+	if (caps_has(VMX_secondary_controls))
+		caps_want(VMX_secondary_controls);
+	if (shim.ept)
+		caps_want(VMX_ept);
+	if (shim.vpid)
+		caps_want(VMX_vpid);
 }
 
 /* SDM vol. 3, "Enabling and Entering VMX Operation" */

@@ -16,6 +16,8 @@
 /* SDM vol. 3, "VM-Entry Controls for Event Injection": valid, hardware exception, #UD */
 #define INJECT_UD 0x80000306
 
+#define INTERRUPTION_VECTOR(info) ((info)&0xff)
+#define VECTOR_PF 14
 #define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
 #define IO_IN BIT(3)
 #define SERIAL 0x3f8
@@ -41,7 +43,7 @@ void go_on(void)
 
 void map_page(void)
 {
-	ept_map_window(vmread(guest_physical_address));
+	memory_map_window(shim.ept ? vmread(guest_physical_address) : vmread(exit_qualification));
 }
 
 void reflect(void)
@@ -96,12 +98,16 @@ static RARELY bool other_exit(u32 reason, const struct l2_registers *r)
 		shim.exits[reason]++;
 		return false;
 	case EXIT_REASON_EPT_VIOLATION:
-		info = vmread(guest_physical_address);
+	case EXIT_REASON_EXCEPTION_NMI: /* without EPT: a page fault */
+		if (reason == EXIT_REASON_EXCEPTION_NMI &&
+		    (shim.ept || INTERRUPTION_VECTOR(vmread(vm_exit_intr_info)) != VECTOR_PF))
+			unexpected(reason);
+		info = shim.ept ? vmread(guest_physical_address) : vmread(exit_qualification);
 		if (info - PAYLOAD_WINDOW >= PAYLOAD_WINDOW_SIZE)
 			unexpected(reason);
 		shim.exits[reason]++;
 		shim.vmresume++;
-		ept_map_window(info);
+		memory_map_window(info);
 		return true;
 	case EXIT_REASON_IO_INSTRUCTION:
 		info = vmread(exit_qualification);
@@ -148,8 +154,8 @@ static RARELY bool next_batch(void)
 {
 	bool more = end_batch();
 
-	if (shim.payload->exit == EXIT_REASON_EPT_VIOLATION)
-		ept_clear_window();
+	if (shim.payload->handler == map_page)
+		memory_clear_window();
 	if (more)
 		start_batch();
 	return more;
@@ -167,7 +173,7 @@ bool on_exit(const struct l2_registers *r)
 {
 	u32 reason = (u32)vmread(vm_exit_reason);
 
-	if (reason != shim.payload->exit)
+	if (reason != shim.exit)
 		return other_exit(reason, r);
 	shim.exits[reason]++;
 	if (shim.options.vmreads | shim.options.vmwrites)
@@ -187,7 +193,8 @@ static void set_batches(const struct payload *p)
 	shim.payload = p;
 	shim.batch = 0;
 	shim.batches = shim.options.batches < rounds ? shim.options.batches : rounds;
-	if (p->exit == EXIT_REASON_EPT_VIOLATION && rounds_of(0) > WINDOW_PAGES) {
+	shim.exit = p->handler == map_page && !shim.ept ? EXIT_REASON_EXCEPTION_NMI : p->exit;
+	if (p->handler == map_page && rounds_of(0) > WINDOW_PAGES) {
 		say("l1shim: %s: a batch has %lu rounds, the window %lu pages: more batches are needed\n", p->name,
 		    rounds_of(0), (u64)WINDOW_PAGES);
 		end(USAGE);

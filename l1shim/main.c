@@ -191,12 +191,10 @@ void shim_main(u32 magic, const struct multiboot *info)
 			usage("the module is too large, or loaded where L2's memory is to be");
 	}
 	caps_read();
-	caps_reset();
 	vmx_on();
-	say("l1shim: VMX revision %lx, VPID %s, EPT %s pages%s\n", shim.ability[VMX_WORD_BASIC] & 0x7fffffff,
-	    shim.options.vpid && caps_has(VMX_vpid) ? "on" : "off",
-	    shim.options.large && caps_has(VMX_ept_2mb) ? "2 MiB" : "4 KiB",
-	    shim.options.ad && caps_has(VMX_ept_accessed_dirty) ? ", accessed and dirty bits" : "");
+	say("l1shim: VMX revision %lx, VPID %s, %s, %s pages%s\n", shim.ability[VMX_WORD_BASIC] & 0x7fffffff,
+	    shim.vpid ? "on" : "off", shim.ept ? "EPT" : "shadow page tables", shim.large ? "2 MiB" : "4 KiB",
+	    shim.ad ? ", accessed and dirty bits" : "");
 	run(chosen);
 	exits_report();
 	end(DONE);

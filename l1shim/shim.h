@@ -13,7 +13,7 @@
 
 /* L1's physical memory: this image from 1 MiB on, then */
 #define L2_MEMORY 0x2000000ull /* what L2 sees as its memory, PAYLOAD_MEMORY bytes of it */
-#define WINDOW_TABLES 0x3000000ull /* the EPT's last level for PAYLOAD_WINDOW: 8 bytes a page */
+#define WINDOW_TABLES 0x3000000ull /* the last level of tables for PAYLOAD_WINDOW: 8 bytes a page */
 #define WINDOW_PAGES (PAYLOAD_WINDOW_SIZE / PAGE)
 #define L1_MEMORY (WINDOW_TABLES + WINDOW_PAGES * 8) /* that much is needed */
 
@@ -26,9 +26,10 @@
 	O(vmreads,  0,     "VMREADs that the handler does in vain, each round") \
 	O(vmwrites, 0,     "VMWRITEs that the handler does in vain, each round") \
 	O(timer,    0,     "value of the preemption timer") \
+	O(ept,      1,     "1: EPT, if it is offered; 0: L1 shadows L2's page tables") \
 	O(vpid,     1,     "1: tag L2's translations, if VPIDs are offered") \
 	O(ad,       0,     "1: EPT with accessed and dirty bits, if they are offered") \
-	O(large,    1,     "1: EPT with pages of 2 MiB, if they are offered") \
+	O(large,    1,     "1: 2 MiB pages, if EPT has them") \
 	O(counts,   0,     "1: print how often each VMCS field was read and written")
 /* clang-format on */
 #define BATCHES_MAX 100
@@ -54,12 +55,14 @@ struct shim {
 	u64 module, module_size; /* the boot module, 0: none */
 
 	/* caps.c */
+	bool ept, vpid, large, ad; /* used: asked for and offered */
 	u32 must[VMX_CONTROL_WORD_COUNT], may[VMX_CONTROL_WORD_COUNT];
 	u64 ability[VMX_WORD_COUNT]; /* of those words that aren't controls */
 	u32 control[VMX_CONTROL_WORD_COUNT]; /* as the next VMCS will have them */
 
 	/* exits.c: the experiment under way */
 	const struct payload *payload;
+	u32 exit; /* its round's end */
 	u64 left; /* rounds of this batch */
 	u64 batch, batches;
 	u64 start; /* TSC */
@@ -85,18 +88,18 @@ void cpu_init(void);
 u64 tss_base(void);
 
 /* caps.c: what this processor offers */
-void caps_read(void); /* ends the run if there is no VMX */
+void caps_read(void); /* ends the run if something is missing that l1shim can't do without */
 bool caps_has(enum vmx_feature f);
 const char *caps_name(enum vmx_feature f);
-void caps_reset(void); /* controls that this shim can't do without; ends the run if one isn't offered */
+void caps_reset(void); /* shim.control: what each VMCS has */
 void caps_want(enum vmx_feature control); /* one more, offered */
 void vmx_on(void);
 
-/* ept.c: L2's physical memory */
-u64 ept_create(void); /* returns the EPT pointer */
-void ept_map(u64 l2, u64 l1, u64 size); /* size: PAGE or 2 MiB */
-void ept_map_window(u64 l2); /* one page of the window */
-void ept_clear_window(void);
+/* memory.c: what L2 sees at its physical addresses */
+u64 memory_create(void); /* returns the EPT pointer or, without EPT, the CR3 that L2 runs with */
+void memory_map(u64 l2, u64 l1, u64 size); /* size: PAGE or 2 MiB */
+void memory_map_window(u64 l2); /* one page of the window */
+void memory_clear_window(void);
 
 /* vmcs.c: the VMCS for an experiment, current and clear */
 void vmcs_create(const struct payload *p);

@@ -60,23 +60,23 @@ static void load_region(void)
 		vm_failed("VMPTRLD", "region");
 }
 
-static void write_controls(const struct payload *p, u64 ept_pointer)
+static void write_controls(const struct payload *p, u64 memory)
 {
 	caps_reset();
 	for (unsigned int i = 0; i < 2; i++)
 		if (p->controls[i] != VMX_ALWAYS)
 			caps_want(p->controls[i]);
-	if (shim.options.vpid && caps_has(VMX_vpid)) {
-		caps_want(VMX_vpid);
-		vmwrite(virtual_processor_id, VPID);
-	}
 	vmwrite(pin_based_vm_exec_control, shim.control[VMX_WORD_PIN]);
 	vmwrite(cpu_based_vm_exec_control, shim.control[VMX_WORD_PROC]);
-	vmwrite(secondary_vm_exec_control, shim.control[VMX_WORD_PROC2]);
 	vmwrite(vm_exit_controls, shim.control[VMX_WORD_EXIT]);
 	vmwrite(vm_entry_controls, shim.control[VMX_WORD_ENTRY]);
-	vmwrite(ept_pointer, ept_pointer);
-	vmwrite(exception_bitmap, EXCEPTIONS_ALL); /* none is expected but the one of experiment ud */
+	if (caps_has(VMX_secondary_controls))
+		vmwrite(secondary_vm_exec_control, shim.control[VMX_WORD_PROC2]);
+	if (shim.ept)
+		vmwrite(ept_pointer, memory);
+	if (shim.vpid)
+		vmwrite(virtual_processor_id, VPID);
+	vmwrite(exception_bitmap, EXCEPTIONS_ALL); /* those that an experiment is about, and any other ends the run */
 	vmwrite(page_fault_error_code_mask, 0);
 	vmwrite(page_fault_error_code_match, 0);
 	vmwrite(cr3_target_count, 0);
@@ -95,7 +95,7 @@ static void write_controls(const struct payload *p, u64 ept_pointer)
 	}
 	if (p->controls[0] == VMX_virtualize_apic_accesses) {
 		vmwrite(apic_access_addr, (u64)apic_page);
-		ept_map(PAYLOAD_APIC, (u64)apic_page, PAGE);
+		memory_map(PAYLOAD_APIC, (u64)apic_page, PAGE);
 	}
 }
 
@@ -114,14 +114,15 @@ static void write_controls(const struct payload *p, u64 ept_pointer)
 		vmwrite(guest_##name##_ar_bytes, rights); \
 	} while (0)
 
-static void write_state(const struct payload *p)
+static void write_state(const struct payload *p, u64 memory)
 {
 	struct table_register gdtr, idtr;
 
 	__asm__ volatile("sgdt %0; sidt %1" : "=m"(gdtr), "=m"(idtr));
 	BOTH(cr0, read_cr0());
-	BOTH(cr3, read_cr3());
 	BOTH(cr4, read_cr4());
+	vmwrite(guest_cr3, shim.ept ? read_cr3() : memory);
+	vmwrite(host_cr3, read_cr3());
 	BOTH(gdtr_base, gdtr.base);
 	BOTH(idtr_base, idtr.base);
 	vmwrite(guest_gdtr_limit, gdtr.limit);
@@ -173,7 +174,9 @@ void vmcs_set_virtual_tpr(u8 value)
 
 void vmcs_create(const struct payload *p)
 {
+	u64 memory = memory_create();
+
 	load_region();
-	write_controls(p, ept_create());
-	write_state(p);
+	write_controls(p, memory);
+	write_state(p, memory);
 }

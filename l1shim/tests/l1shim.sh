@@ -134,16 +134,29 @@ ok $? "two runs print the same"
 diff <(grep -v "$folder" "$folder/stats.1") <(grep -v "$folder" "$folder/stats.2")
 ok $? "two runs have the same stats"
 
+# the ways to L1's VMCS and to L2's memory, which L1 can't tell apart but for EPT
+shim ,+vmx "rounds=200 steps=100 counts=1" --stats "$folder/stats"
+mv "$folder/console" "$folder/console.1"
+for mode in "vmcs-access trap" "vmcs-access shadow" "vmcs-access rewrite" "mmu merge" "mmu walk"; do
+	# shellcheck disable=SC2086
+	shim ,+vmx "rounds=200 steps=100 counts=1" --stats "$folder/stats" --$mode
+	diff "$folder/console.1" "$folder/console"
+	ok $? "--$mode: L1 prints the same"
+	agrees "--$mode"
+done
+shim ,+vmx "rounds=200 steps=100 counts=1" --stats "$folder/stats" --mmu shadow
+grep -q "^l1shim: VMX .*shadow page tables" "$folder/console"
+ok $? "--mmu shadow: L1 shadows"
+agrees "--mmu shadow"
+
 shim "" "payload=cpuid"
 status_is $missing "without VMX it says so and ends"
 grep -q "doesn't offer VMX" "$folder/console"
 ok $? "... by name"
-for feature in ept secondary-ctls invept; do
-	shim ,+vmx,-vmx-$feature "payload=cpuid"
-	status_is $missing "without vmx-$feature it ends"
-	grep -q "doesn't offer vmx-$feature\$" "$folder/console"
-	ok $? "... by name"
-done
+shim ,+vmx,-vmx-invept "payload=cpuid"
+status_is $missing "with half an EPT it ends"
+grep -q "doesn't offer EPT as L1 needs it: .*vmx-invept" "$folder/console"
+ok $? "... by name"
 shim ,+vmx,-vmx-rdtsc-exit "payload=rdtsc"
 status_is $missing "an experiment that can't be is refused"
 shim ,+vmx,-vmx-rdtsc-exit "payload=rdtsc,cpuid,hlt"
@@ -158,10 +171,12 @@ while read -r features says; do
 	agrees "$features"
 done << 'LIST'
 -vmx-vpid VPID off
--vmx-ept-2mb,-vmx-true-ctls EPT 4 KiB pages
--vmx-invept-all-context,-vmx-eptad EPT 2 MiB pages
+-vmx-ept VPID on, shadow page tables
+-vmx-secondary-ctls VPID off, shadow page tables
+-vmx-ept-2mb,-vmx-true-ctls EPT, 4 KiB pages
+-vmx-invept-all-context,-vmx-eptad EPT, 2 MiB pages
 LIST
-for options in "vpid=0" "large=0 ad=1" "ad=1"; do
+for options in "vpid=0" "large=0 ad=1" "ad=1" "ept=0" "ept=0 vpid=0 large=0"; do
 	shim ,+vmx "rounds=200 steps=100 counts=1 $options" --stats "$folder/stats"
 	status_is $done "it runs with $options"
 	agrees "$options"

@@ -25,7 +25,7 @@ void l2_vmcall(void)
 }
 
 /* The next page each time; where the window ends, L1 has long taken its first page away again. */
-void l2_ept(void)
+void l2_touch(void)
 {
 	for (;;)
 		for (uint64_t at = PAYLOAD_WINDOW; at < PAYLOAD_WINDOW + PAYLOAD_WINDOW_SIZE; at += PAGE)

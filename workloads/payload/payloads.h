@@ -3,7 +3,8 @@
  * What L2 does under l1shim: the one list of the experiments, for the hypervisor that runs them and for the programs themselves.
  *
  *   name      payload=NAME on l1shim's command line; L2 runs l2_NAME(), which never returns
- *   exit      the exit that ends a round: L2 has exactly one of it a round, and no other
+ *   exit      the exit that ends a round: L2 has exactly one of it a round, and no other. Where L1 shadows L2's page tables, a
+ *             page fault (EXCEPTION_NMI) takes the place of an EPT violation
  *   handler   what L1 does then, a function of l1shim/exits.c
  *   bytes     the length of the instruction that L1 steps over; it needn't ask the VMCS
  *   rounds    without rounds=N
@@ -19,7 +20,7 @@
 #define PAYLOADS(P) \
 	P(cpuid,     CPUID,               step,      2, 10000, ALWAYS, ALWAYS,                        NULL) \
 	P(vmcall,    VMCALL,              step,      3, 10000, ALWAYS, ALWAYS,                        NULL) \
-	P(ept,       EPT_VIOLATION,       map_page,  0, 10000, ALWAYS, ALWAYS,                        NULL) \
+	P(touch,     EPT_VIOLATION,       map_page,  0, 10000, ALWAYS, ALWAYS,                        NULL) \
 	P(out,       IO_INSTRUCTION,      step,      1, 10000, unconditional_io_exiting, ALWAYS,      NULL) \
 	P(in,        IO_INSTRUCTION,      step,      1, 10000, unconditional_io_exiting, ALWAYS,      NULL) \
 	P(rdmsr,     MSR_READ,            step,      2, 10000, ALWAYS, ALWAYS,                        NULL) \
