@@ -125,28 +125,37 @@ PAYLOADS(P)
 
 /*
  * vmread(guest_rip): SDM vol. 3, "VMREAD - Read Field from Virtual-Machine Control Structure". Both flags that say VMfail are
- * tested by one jump. The count is what a test compares with L0's.
+ * tested by one jump. The encoding is loaded right before, in loops as well, as it is in a hypervisor whose accesses stand one by
+ * one. The count is what a test compares with L0's.
  */
 #define vmread(name) vmread_(VMCS_##name, VMCS_ID_##name)
-static inline u64 vmread_(u64 encoding, unsigned int id)
+static inline __attribute__((always_inline)) u64 vmread_(u32 encoding, unsigned int id)
 {
 	u64 value;
 	bool failed;
 
 	shim.vmread[id]++;
-	__asm__ volatile("vmread %2, %0" : "=r"(value), "=@ccbe"(failed) : "r"(encoding));
+	__asm__ volatile("movl %2, %k0\n"
+			 "vmread %0, %0"
+			 : "=r"(value), "=@ccbe"(failed)
+			 : "i"(encoding));
 	if (failed)
 		vm_failed("VMREAD", field_name(id));
 	return value;
 }
 
 #define vmwrite(name, value) vmwrite_(VMCS_##name, VMCS_ID_##name, value)
-static inline void vmwrite_(u64 encoding, unsigned int id, u64 value)
+static inline __attribute__((always_inline)) void vmwrite_(u32 encoding, unsigned int id, u64 value)
 {
+	u64 field;
 	bool failed;
 
 	shim.vmwrite[id]++;
-	__asm__ volatile("vmwrite %2, %1" : "=@ccbe"(failed) : "r"(encoding), "r"(value) : "memory");
+	__asm__ volatile("movl %2, %k0\n"
+			 "vmwrite %3, %0"
+			 : "=&r"(field), "=@ccbe"(failed)
+			 : "i"(encoding), "r"(value)
+			 : "memory");
 	if (failed)
 		vm_failed("VMWRITE", field_name(id));
 }
