@@ -97,6 +97,13 @@ static void init_or_sipi(struct vcpu *v, u32 events)
 	}
 }
 
+/* Something else goes first. */
+static void look_again(struct vcpu *v, u32 events)
+{
+	if (events & EV_INTR)
+		vcpu_post(v, EV_INTR);
+}
+
 static bool accept(struct vcpu *v, int vector)
 {
 	v->interrupts++;
@@ -115,6 +122,7 @@ static bool interrupts(struct vcpu *v, u32 events)
 	if (v->nmi_wait && v->in_l2)
 		vmx_on_nmi(v);
 	if (v->nmi_wait && !v->nmi_blocked && !v->intr_shadow) {
+		look_again(v, events);
 		v->nmi_wait = false;
 		v->interrupts++;
 		return event_nmi(v);
@@ -123,8 +131,10 @@ static bool interrupts(struct vcpu *v, u32 events)
 		return true;
 	if (v->in_l2) {
 		vector = vmx_interrupt_window(v);
-		if (vector >= 0)
+		if (vector >= 0) {
+			look_again(v, events);
 			return accept(v, vector);
+		}
 	}
 	if (!(events & EV_INTR) && !v->intr_wait)
 		return true;
@@ -133,8 +143,10 @@ static bool interrupts(struct vcpu *v, u32 events)
 	vcpu_fpu_park(v);
 	vector = irqchip_pending(v);
 	v->intr_wait = vector >= 0;
-	if (v->in_l2 && vector >= 0 && vmx_on_interrupt(v))
+	if (v->in_l2 && vector >= 0 && vmx_on_interrupt(v)) {
+		v->intr_wait = false;
 		return true;
+	}
 	if (vector < 0 || !(v->rflags & FLAG_IF) || v->intr_shadow)
 		return true;
 	vector = irqchip_ack(v);

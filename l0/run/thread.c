@@ -138,6 +138,6 @@ void sleep_until(struct vcpu_thread *t, u64 deadline)
 /* With one vCPU only a device's NMI could. */
 bool sleep_can_wake(const struct vcpu *v)
 {
-	return v->nmi_wait || v->in_l2 || (atomic_load(&v->events) & (EV_NMI | EV_INIT | EV_STOP)) ||
+	return (v->nmi_wait && !v->nmi_blocked) || v->in_l2 || (atomic_load(&v->events) & (EV_NMI | EV_INIT | EV_STOP)) ||
 	       irqchip_can_nmi(v) || v->machine->vcpu_count > 1;
 }

@@ -376,8 +376,10 @@ void vmx_poll(struct vcpu *v)
 		monitor_trap(v);
 	}
 	/* debug exceptions that the entry brought come before the timer */
-	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS) && v->activity <= ACTIVITY_HLT)
+	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS) && v->activity <= ACTIVITY_HLT) {
+		vcpu_post(v, EV_INTR); /* whatever waits has not been looked at */
 		raise_exception(v, VEC_DB);
+	}
 	if (v->vmx->timer_expired)
 		vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_PREEMPTION_TIMER });
 
