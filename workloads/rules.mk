@@ -36,8 +36,8 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 
 # L1 with Debian's KVM, this turtles as its VMM, and what L2 boots
 $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workloads/guest/nested-bench workloads/guest/life \
-		$(GUEST)/bin/wild $(GUEST)/initramfs.cpio $(BUILD)/turtles
-	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles
+		$(GUEST)/bin/wild $(GUEST)/bin/l1shim $(GUEST)/initramfs.cpio $(BUILD)/turtles
+	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles $(GUEST)/bin/l1shim
 
 $(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
 	workloads/deeper-initramfs.sh $(GUEST)

@@ -149,6 +149,22 @@ grep -q "^l1shim: VMX .*shadow page tables" "$folder/console"
 ok $? "--mmu shadow: L1 shadows"
 agrees "--mmu shadow"
 
+# one level deeper: KVM is L1, this is L2, the payloads are L3
+if [ -n "$SANITIZE" ] || [ ! -e "$GUEST/nested.cpio" ]; then
+	n=$((n + 1))
+	echo "ok $n - under Debian's KVM # SKIP $([ -n "$SANITIZE" ] && echo "with sanitizers it takes too long" || echo "no guest images: make guest")"
+else
+	"$BUILD/turtles" run --cpu Skylake-Server,+vmx --kernel "$GUEST/vmlinuz" --initrd "$GUEST/nested.cpio" --memory 1024 \
+		--no-reboot --clock insns --timeout 300 --append "console=ttyS0 panic=-1 rdinit=/nested turtles.l2=l1shim \
+		turtles.cpu=Skylake-Server,+vmx turtles.options=-append,rounds=200" < /dev/null > "$folder/raw" 2>&1
+	tr -d '\r' < "$folder/raw" > "$folder/console"
+	grep -q "its guest ended with exit code $done" "$folder/console"
+	ok $? "it runs to its end as a guest of Debian's KVM"
+	grep -e '^count l[12]_exits ' "$folder/console.1" > "$folder/ours"
+	[ -s "$folder/ours" ] && grep '^count ' "$folder/console" | diff "$folder/ours" -
+	ok $? "KVM gives it the exits that we do"
+fi
+
 shim "" "payload=cpuid"
 status_is $missing "without VMX it says so and ends"
 grep -q "doesn't offer VMX" "$folder/console"
