@@ -196,6 +196,6 @@ void shim_main(u32 magic, const struct multiboot *info)
 	    shim.vpid ? "on" : "off", shim.ept ? "EPT" : "shadow page tables", shim.large ? "2 MiB" : "4 KiB",
 	    shim.ad ? ", accessed and dirty bits" : "");
 	run(chosen);
-	exits_report();
+	counts_report();
 	end(DONE);
 }

@@ -60,7 +60,7 @@ struct shim {
 	u64 ability[VMX_WORD_COUNT]; /* of those words that aren't controls */
 	u32 control[VMX_CONTROL_WORD_COUNT]; /* as the next VMCS will have them */
 
-	/* exits.c: the experiment under way */
+	/* experiment.c: the one under way */
 	const struct payload *payload;
 	u32 exit; /* its round's end */
 	u64 left; /* rounds of this batch */
@@ -116,9 +116,14 @@ bool on_exit(const struct l2_registers *r); /* true: VMRESUME */
 _Noreturn void on_failed_entry(void);
 extern u8 l2_exit[], exit_stack_end[], l2_stack_end[];
 
-/* exits.c */
+/* experiment.c */
 void experiment(const struct payload *p);
-void exits_report(void);
+bool next_batch(void); /* the one under way is complete; returns whether there is another one */
+void counts_report(void);
+const char *exit_name(unsigned int reason); /* of the basic exit reason */
+
+/* exits.c */
+void before_first(void); /* entry of shim.payload: what its handler leaves behind for each other one */
 #define P(name, exit, handler, ...) void handler(void);
 PAYLOADS(P)
 #undef P

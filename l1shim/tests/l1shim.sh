@@ -121,6 +121,21 @@ ok $? "a batch that isn't complete is in no row"
 [ "$(count l2_exits VMCALL) $(count l2_exits CPUID) $(count l2_exits HLT)" = "5 5 1" ]
 ok $? "a module's exits are counted, those between two rounds as well"
 agrees "module"
+# mov $'A', %al; mov $0x3f8, %edx; out %al, %dx; mov %eax, 0x50000000; vmcall; jmp to itself: the last round ends it
+printf '\xb0A\xba\xf8\x03\x00\x00\xee\x89\x04\x25\x00\x00\x00\x50\x0f\x01\xc1\xeb\xfe' > "$folder/module"
+for ept in 1 0; do
+	shim ,+vmx "payload=module rounds=1 ept=$ept" --initrd "$folder/module"
+	status_is $done "a module's last round ends it, ept=$ept"
+	grep -q "^Arow module 1 " "$folder/console"
+	ok $? "what it writes to the serial port is printed"
+	[ $(($(count l2_exits EPT_VIOLATION) + 2 * $(count l2_exits EXCEPTION_NMI))) = $((2 - ept)) ]
+	ok $? "the page that it touches is mapped"
+done
+printf '\x0f\x0b' > "$folder/module" # ud2
+shim ,+vmx "payload=module" --initrd "$folder/module"
+status_is $failed "a module's exception is a failure"
+grep -q "^l1shim: module: unexpected exit EXCEPTION_NMI .* at 0x400000$" "$folder/console"
+ok $? "... which says what and where"
 shim ,+vmx "payload=module"
 status_is $usage "payload=module without a module is refused"
 
