@@ -52,6 +52,7 @@ struct run_config {
 	const char *initrd; /* NULL: none; for a multiboot kernel a list as in QEMU: "FILE ARGS,FILE ARGS" */
 	const char *append; /* command line; "" if none was given */
 	u64 memory; /* bytes, a multiple of 4 KiB, at least MEMORY_MIN */
+	enum huge_pages { HUGE_PAGES_ON, HUGE_PAGES_OFF } huge_pages; /* of the host, for guest memory */
 	unsigned int vcpus; /* 1 .. VCPUS_MAX */
 	const char *cpu; /* for model_parse(); NULL: the default model */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */

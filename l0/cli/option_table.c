@@ -336,6 +336,13 @@ static int set_mmu(struct option_parse *p, const struct option *o, const char *a
 	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
 }
 
+static int set_huge_pages(struct option_parse *p, const struct option *o, const char *arg)
+{
+	static const char *const words[] = { [HUGE_PAGES_ON] = "on", [HUGE_PAGES_OFF] = "off" };
+
+	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
+}
+
 static int set_enable_kvm(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)o, (void)arg;
@@ -524,6 +531,8 @@ const struct option OPTIONS[] = {
   "its command line" },
 { GROUP_MACHINE, "memory",        "m",             "SIZE",      set_memory,      0,                   NULL,
   "guest memory in MiB, or with a suffix K, M or G; without the option 512 MiB" },
+{ GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_huge_pages,  FIELD(huge_pages),   "on off",
+  "off: the host backs guest memory with 4 KiB pages only, which makes more EPT violations where KVM runs the guest" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
   "number of vCPUs; only 1 so far" },
 { GROUP_MACHINE, "cpu",           "cpu",           "MODEL",     set_cpu,         FIELD(cpu),          NULL,

@@ -103,6 +103,8 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 	if (err)
 		return fail(error, n, err, "%s: can't get %" PRIu64 " MiB of memory: %s", m->name, c->memory >> 20,
 			    strerror(-err));
+	if (c->small_pages)
+		memory_small_pages(&m->memory);
 	err = devices_create(m, c->devices);
 	if (err) {
 		memory_destroy(&m->memory);

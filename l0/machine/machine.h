@@ -86,6 +86,7 @@ struct machine {
 struct machine_config {
 	const char *name; /* for messages; not NULL */
 	u64 memory; /* bytes of RAM, a multiple of 4 KiB, at least MACHINE_MEMORY_MIN */
+	bool small_pages; /* on the host: see memory_small_pages() */
 	const struct cpu_model *model;
 	struct vcpu **vcpu; /* vcpu_count pointers, NULL until the run loop creates the vCPUs */
 	unsigned int vcpu_count;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 /* Behind the last byte of RAM: no access that starts inside and runs over may hit anything of ours. */
 #define GUARD_SIZE 0x200000ull
@@ -15,15 +14,16 @@ static u64 reserved_size(const struct memory *m)
 	return MEMORY_HIGH_START + m->high + GUARD_SIZE;
 }
 
-static int map_part(struct memory *m, u64 gpa, u64 size, u64 offset)
+static int map_part(struct memory *m, u64 gpa, u64 size)
 {
 	void *at = m->base + gpa;
 
 	if (!size)
 		return 0;
-	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, m->fd, (off_t)offset) == MAP_FAILED)
+	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
 		return -errno;
-	/* A hint: hosts differ in what they allow for shared memory, and nothing depends on it. */
+	/* A hint: hosts differ in what they allow, and nothing depends on it. */
 	(void)madvise(at, size, MADV_HUGEPAGE);
 	return 0;
 }
@@ -34,7 +34,6 @@ int memory_init(struct memory *m, u64 size)
 	int err;
 
 	memset(m, 0, sizeof(*m));
-	m->fd = -1;
 	if (!size || size % PAGE_SIZE)
 		return -EINVAL;
 	/* Neither the file's size nor the reservation may overflow. */
@@ -55,14 +54,9 @@ int memory_init(struct memory *m, u64 size)
 	if ((u8 *)base + GUARD_SIZE != m->base)
 		munmap(m->base + reserved_size(m), (u8 *)base + GUARD_SIZE - m->base);
 
-	m->fd = memfd_create("turtles-ram", MFD_CLOEXEC);
-	if (m->fd < 0 || ftruncate(m->fd, (off_t)size)) {
-		err = -errno;
-		goto fail;
-	}
-	err = map_part(m, 0, m->low, 0);
+	err = map_part(m, 0, m->low);
 	if (!err)
-		err = map_part(m, MEMORY_HIGH_START, m->high, m->low);
+		err = map_part(m, MEMORY_HIGH_START, m->high);
 	if (err)
 		goto fail;
 
@@ -77,13 +71,17 @@ fail:
 	return err;
 }
 
+void memory_small_pages(struct memory *m)
+{
+	(void)madvise(m->base, m->low, MADV_NOHUGEPAGE);
+	if (m->high)
+		(void)madvise(m->base + MEMORY_HIGH_START, m->high, MADV_NOHUGEPAGE);
+}
+
 void memory_destroy(struct memory *m)
 {
 	if (m->base)
 		munmap(m->base, reserved_size(m));
-	if (m->fd >= 0)
-		close(m->fd);
 	free(m->flags);
 	memset(m, 0, sizeof(*m));
-	m->fd = -1;
 }

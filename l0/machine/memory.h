@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest-physical memory of one machine: RAM in a memfd, mapped so that host = base + gpa for all RAM
- * below and above the PCI hole; what lies between is reserved and not accessible.
+ * Guest-physical memory of one machine: RAM mapped so that host = base + gpa below and above the PCI hole; what lies
+ * between is reserved and not accessible. It is anonymous memory, which hosts back with large pages sooner than files.
  *
  *   0 .. low            RAM (at most MEMORY_HOLE_START)
  *   HOLE_START .. 4 GiB devices: PCI, I/O APIC 0xfec00000, local APIC 0xfee00000
@@ -26,7 +26,6 @@
 struct memory {
 	u8 *base; /* host address of guest-physical 0 */
 	u64 low, high; /* bytes */
-	int fd;
 	/* Per page: index + 1 of the only soft-TLB entries that may write it directly, WRITE_INDEX_MANY if there are several.
 	 * Owned by the translator; NULL without it. */
 	u16 *write_index;
@@ -36,6 +35,8 @@ struct memory {
 /* size: bytes of RAM, a multiple of 4 KiB. Returns 0 or -errno. */
 int memory_init(struct memory *m, u64 size);
 void memory_destroy(struct memory *m);
+/* Before the first byte is touched: the host shall back RAM with 4 KiB pages, also where it would give larger ones. */
+void memory_small_pages(struct memory *m);
 
 static inline bool memory_is_ram(const struct memory *m, u64 gpa)
 {

@@ -99,7 +99,7 @@ static u64 resident(const struct machine *m)
 	char line[256];
 	unsigned long long kib;
 
-	/* Guest memory is a shared file mapping; so is the code cache, which is ours: count all but the guest's. */
+	/* All but guest memory: the code cache is ours. */
 	if (!f)
 		return 0;
 	while (fgets(line, sizeof(line), f)) {
@@ -334,6 +334,7 @@ static int start(struct run *r, char *error, size_t n)
 	struct machine_config mc = {
 		.name = c->name,
 		.memory = c->memory,
+		.small_pages = c->huge_pages == HUGE_PAGES_OFF,
 		.model = &r->model,
 		.vcpu = r->vcpu,
 		.vcpu_count = c->vcpus,
