@@ -152,7 +152,7 @@ static void watch(struct bt *bt, u64 phys)
 {
 	struct memory *m = &bt->machine->memory;
 	u8 *flag = memory_flag(m, phys);
-	u16 *index = &m->write_index[flag - m->flags];
+	u64 *index = &m->write_index[flag - m->flags], known;
 	const u8 *host = m->base + (phys & ~4095ull);
 	unsigned int i, c;
 
@@ -163,10 +163,12 @@ static void watch(struct bt *bt, u64 phys)
 		for (c = 0; c < TLB_CONTEXTS; c++) {
 			struct tlb *t = &bt->machine->vcpu[i]->tlbs[c];
 
-			if (*index == WRITE_INDEX_MANY)
+			if (*index == WRITE_INDEX_MANY) {
 				tlb_forbid_write(t, host);
-			else
-				tlb_forbid_write_at(t, host, *index - 1);
+				continue;
+			}
+			for (known = *index; known; known >>= WRITE_INDEX_BITS)
+				tlb_forbid_write_at(t, host, (known & (BIT(WRITE_INDEX_BITS) - 1)) - 1);
 		}
 	*index = 0;
 }
@@ -223,6 +225,20 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 	to->incoming = id;
 	aim(bt, x->patch, to->direct);
 	bt->stats.chained++;
+}
+
+/* The stub is MOV ECX, exit; JMP chain: it becomes MOV ECX, offset in the page; JMP lookup. */
+void cache_never_chain(struct bt *bt, u32 id)
+{
+	const struct bt_block *b = &bt->blocks[id >> 1];
+	struct bt_exit *x = exit_of(bt, id);
+	enum jc_class class = jc_class_of(b->mode);
+
+	if (!x->patch || class == JC_OTHER)
+		return;
+	memcpy(bt->rw + x->stub + 1, &x->delta, 4);
+	aim(bt, x->stub + 6, (u32)(bt->thunk.lookup[class] - bt->rx));
+	x->patch = 0;
 }
 
 static void unchain(struct bt *bt, u32 id)

@@ -75,6 +75,7 @@ struct bt {
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
 		u8 *enter, *exit, *miss, *commit, *callout, *segment, *chain, *jc_miss, *budget, *fault, *step;
+		u8 *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;
 	bool trace; /* --trace translate */
@@ -104,6 +105,8 @@ struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode);
 struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_flush() and begin anew */
 void cache_add(struct bt *bt, struct bt_block *b); /* into hash and page lists; watches the page */
 void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
+/* The exit's target can't be chained as it crosses into another page: from now on it is looked up in the jump cache. */
+void cache_never_chain(struct bt *bt, u32 from_exit);
 void cache_drop(struct bt *bt, struct bt_block *b);
 void cache_flush(struct bt *bt);
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
@@ -127,6 +130,8 @@ static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 }
 
 /* thunks.c */
+/* TA = linear address: go there if the jump cache has it. Returns the place of the jump (rel32) that is taken otherwise. */
+u8 *emit_jump_cache(struct emit *e, enum jc_class class);
 void thunks_emit(struct bt *bt);
 
 /* translate.c: translate the block at linear address v->code_base + v->rip; raises #PF of the fetch. NULL: cache full.

@@ -243,7 +243,8 @@ void lower_cold(struct lower *l)
 			break;
 		case COLD_CHAIN:
 			l->b->exit[c->exit].stub = e->p - l->bt->rw;
-			emit_mov_imm(e, TC, (u32)(l->b - l->bt->blocks) * 2 + c->exit);
+			emit8(e, 0xb8 | TC); /* mov ecx, imm32: cache_never_chain() changes it */
+			emit32(e, (u32)(l->b - l->bt->blocks) * 2 + c->exit);
 			emit_jmp(e, l->bt->thunk.chain);
 			break;
 		case COLD_JUMP:

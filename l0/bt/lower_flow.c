@@ -2,9 +2,6 @@
 /* Near control transfers. Far ones are callouts. */
 #include "lower.h"
 
-#define JC_OFF(class, array) \
-	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
-
 /* A jump cuts the instruction pointer to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
 static bool ip16(const struct lower *l)
 {
@@ -87,28 +84,15 @@ static u32 cache_offset(const struct lower *l, const u8 *rw)
 void lower_jump_cache(struct lower *l, int undo)
 {
 	struct emit *e = &l->e;
-	enum jc_class class = jc_class_of(l->mode);
-	struct cold *c;
-	u8 *hit;
 
 	if (l->step) {
 		emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048));
 		emit_jmp(e, l->bt->thunk.step);
 		return;
 	}
-	/* jc_index() */
-	emit_rorx(e, TI, TA, 9);
-	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
-	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
-	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
-	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
-	hit = emit_jrcxz_fwd(e);
-	c = &l->cold[l->cold_count++];
-	*c = (struct cold){ .kind = COLD_JC_MISS,
-			    .from = emit_jmp_fwd(e),
-			    .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
-	emit_patch8(e, hit);
-	emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JC_MISS,
+						  .from = emit_jump_cache(e, jc_class_of(l->mode)),
+						  .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
 }
 
 static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)

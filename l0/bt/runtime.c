@@ -187,23 +187,24 @@ static u8 *next(struct vcpu *v)
 u8 *rt_chain(struct vcpu *v, u32 id)
 {
 	struct bt *bt = v->bt->bt;
-	struct bt_exit *x = &bt->blocks[id >> 1].exit[id & 1];
+	struct bt_block *from = &bt->blocks[id >> 1], *to;
+	struct bt_exit *x = &from->exit[id & 1];
 	u64 flushes = bt->stats.cache_flushes, linear = wrap(v, v->rip_base + x->delta);
 	u64 page = v->rip_base;
-	struct bt_block *to;
-	struct mmu_page where;
-	u32 error;
 	u8 *code;
 
 	v->rip = wrap(v, linear - v->code_base);
 	code = next(v);
-	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page)
+	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page || !from->valid)
 		return code;
-	if (mmu_probe(v, linear, mmu_data(v, ACC_EXEC), &where, &error)) {
-		to = cache_find(bt, where.gpa, UINT64_MAX, v->mode);
-		if (to && cache_rx(bt, to->code) == code)
-			cache_chain(bt, id, to);
-	}
+	to = cache_by_host(bt, (u64)code);
+	/* The jump cache may still have another page's code for this address: then it isn't the page that `from` is in. */
+	if (!to || ((to->phys ^ from->phys) & ~4095ull) || to->single || !to->valid)
+		return code;
+	if (to->phys2 == UINT64_MAX)
+		cache_chain(bt, id, to);
+	else
+		cache_never_chain(bt, id);
 	return code;
 }
 

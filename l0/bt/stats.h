@@ -18,6 +18,7 @@
 	S(jc_misses,       counted, "indirect or page-crossing jumps not found in the jump cache")     \
 	S(callouts,        counted, "instructions done in C")                                          \
 	S(tlb_misses,      counted, "data accesses that left the inline path")                         \
+	S(stlb_hits,       counted, "of these and of C's accesses: translations found in the soft TLB's second level")  \
 	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
 	S(tlb_flushes,     counted, "times that soft TLBs were emptied, entirely or of all but global entries") \
 	S(tlb_switches,    counted, "changes of address space without emptying")                       \

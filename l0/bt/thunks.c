@@ -220,10 +220,44 @@ static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 	return entry;
 }
 
+#define JC_OFF(class, array) \
+	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
+
+u8 *emit_jump_cache(struct emit *e, enum jc_class class)
+{
+	u8 *hit, *miss;
+
+	/* jc_index() */
+	emit_rorx(e, TI, TA, 9);
+	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
+	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
+	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
+	hit = emit_jrcxz_fwd(e);
+	miss = emit_jmp_fwd(e);
+	emit_patch8(e, hit);
+	emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+	return miss;
+}
+
+/* ECX = where to jump in the current page, in 64-bit mode */
+static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class class)
+{
+	u8 *entry = begin(e);
+
+	emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
+	emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TC, 0));
+	emit_patch32(e, emit_jump_cache(e, class));
+	emit_mov_imm(e, TC, UNDO_FALLS + 2048);
+	emit_jmp(e, t->jc_miss);
+	return entry;
+}
+
 void thunks_emit(struct bt *bt)
 {
 	struct emit e = { .p = bt->rw, .end = bt->rw + 8192, .delta = bt->rx - bt->rw };
 	struct thunks *t = &bt->thunk;
+	enum jc_class class;
 
 	emit64(&e, 0xcccccccccccccccc); /* offset 0 is nobody's */
 	emit_enter_exit(&e, t);
@@ -236,6 +270,8 @@ void thunks_emit(struct bt *bt)
 	t->budget = emit_leave(&e, rt_budget, TA, TI);
 	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
 	t->step = emit_leave(&e, rt_step, TA, TC);
+	for (class = 0; class < JC_OTHER; class ++)
+		t->lookup[class] = emit_lookup(&e, t, class);
 	begin(&e);
 	bt->thunks_end = bt->used = e.p - bt->rw;
 }

@@ -88,22 +88,35 @@ static void note_watched(struct vcpu *v, u64 linear, u64 n, unsigned int access)
 	}
 }
 
+/* From the second level of the TLB, or by a walk that is entered there */
 static void walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page)
 {
+	unsigned int rights = access & (ACC_READ | ACC_WRITE | ACC_EXEC);
+	enum tlb_view view = tlb_view(v, access);
 	u32 error;
 
+	if (stlb_find(&v->tlb->second, view, linear, rights, page)) {
+		v->stlb_hits++;
+		return;
+	}
 	if (!mmu_walk(v, linear, access, page, &error))
 		raise_page_fault(v, linear, error);
+	stlb_enter(&v->tlb->second, view, linear, page);
 }
+
+_Static_assert(TLB_ENTRIES < BIT(WRITE_INDEX_BITS), "an index + 1 fits");
 
 static void note_writable(struct memory *m, u64 gpa, u64 page)
 {
-	u16 *index, want = tlb_index(page) + 1;
+	u64 *index, known, want = tlb_index(page) + 1;
 
 	if (!m->write_index)
 		return;
 	index = &m->write_index[memory_flag(m, gpa) - m->flags];
-	*index = !*index || *index == want ? want : WRITE_INDEX_MANY;
+	for (known = *index; known; known >>= WRITE_INDEX_BITS)
+		if ((known & (BIT(WRITE_INDEX_BITS) - 1)) == want)
+			return;
+	*index = WRITE_INDEX_FULL(*index) ? WRITE_INDEX_MANY : *index << WRITE_INDEX_BITS | want;
 }
 
 /* Walk and fill. Host address of `linear`, NULL if this access must not go directly; *gpa in any case. */

@@ -26,7 +26,8 @@ static inline unsigned int mmu_data(const struct vcpu *v, unsigned int access)
  * without another walk: WRITE only if the dirty bit is set already. */
 struct mmu_page {
 	u64 gpa; /* of the address asked for, in bytes */
-	u8 shift; /* 12, 21, 22 or 30 */
+	u8 shift; /* of the guest's page: 12, 21, 22 or 30 */
+	u8 run; /* this many low bits of the address stay as they are: shift, or less where L1's EPT has smaller pages */
 	u8 rights;
 	bool global;
 	bool user; /* U/S is set at every level */

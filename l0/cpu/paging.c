@@ -295,7 +295,7 @@ static void fill_page(const struct vcpu *v, const struct walk *w, u64 linear, un
 	u64 leaf = w->leaf;
 
 	page->gpa = leaf_address(v, w, linear);
-	page->shift = w->format->level[w->depth - 1].shift;
+	page->shift = page->run = w->format->level[w->depth - 1].shift;
 	page->global = (leaf & PTE_G) && (v->cr4 & CR4_PGE);
 	page->user = w->allows & PTE_U;
 	page->rights = 0;
@@ -338,8 +338,8 @@ static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 	}
 	page->gpa = n.l1pa;
 	page->rights &= n.rights;
-	if (n.shift < page->shift)
-		page->shift = n.shift;
+	if (n.shift < page->run)
+		page->run = n.shift;
 	return true;
 }
 
@@ -362,6 +362,7 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 		*page = (struct mmu_page){
 			.gpa = linear,
 			.shift = 12,
+			.run = 12,
 			.rights = ACC_READ | ACC_WRITE | ACC_EXEC,
 		};
 		return finish(v, linear, access, mark, page, error);

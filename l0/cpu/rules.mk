@@ -27,6 +27,7 @@ TEST_OBJS_test_paging := l0/cpu/tests/test_paging.o l0/cpu/tests/vcpu_bench.o l0
 TESTS += test_control
 TEST_OBJS_test_control := l0/cpu/tests/test_control.o l0/cpu/tests/vcpu_bench.o
 GENERAL_OBJS += l0/cpu/tlb.o
+GENERAL_OBJS += l0/cpu/stlb.o
 GENERAL_OBJS += l0/cpu/mmu.o
 GENERAL_OBJS += l0/cpu/mode.o
 TESTS += test_msr

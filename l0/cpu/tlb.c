@@ -66,6 +66,7 @@ void tlb_flush(struct tlb *t)
 
 	for (view = 0; view < TLB_VIEWS; view++)
 		flush_view(t, view);
+	stlb_flush(&t->second);
 	tlb_flush_code(t);
 	forget_large(&t->held[0]);
 	forget_large(&t->held[1]);
@@ -100,6 +101,7 @@ void tlb_flush_user(struct tlb *t)
 		tlb_flush(t);
 		return;
 	}
+	stlb_flush_nonglobal(&t->second);
 	flush_view(t, TLB_USER);
 	flush_view(t, TLB_KERNEL_AC);
 	flush_jc(t, JC_USER64);
@@ -233,6 +235,7 @@ static void drop_page(struct tlb *t, u64 page)
 		if (a->write[i] == -page)
 			a->write[i] = tlb_invalid(i);
 	}
+	stlb_drop_page(&t->second, page);
 	drop_code(t, page);
 }
 
@@ -244,6 +247,7 @@ static void drop_region(struct tlb *t, u64 linear)
 	u64 region = linear & ~(REGION_SIZE - 1);
 	unsigned int page;
 
+	stlb_drop_piece(&t->second, linear);
 	if (l->age != h->large_age || (l->region != region && l->region != HELD_MANY))
 		return;
 	for (page = l->first; page <= l->last; page++)
@@ -323,23 +327,26 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 	t->filled[TLB_KERNEL] = t->jc_filled[JC_KERNEL64] = true;
 }
 
+static void forbid_write(struct tlb_arrays *a, const u8 *host, unsigned int i)
+{
+	/* stored: write = -P, addend = host - P */
+	if (a->write[i] != tlb_invalid(i) && a->addend[i] - a->write[i] == (u64)host)
+		a->write[i] = tlb_invalid(i);
+}
+
 void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int i)
 {
 	unsigned int view;
 
-	for (view = 0; view < TLB_VIEWS; view++) {
-		struct tlb_arrays *a = &t->view[view];
-
-		/* stored: write = -P, addend = host - P */
-		if (a->write[i] != tlb_invalid(i) && a->addend[i] - a->write[i] == (u64)host)
-			a->write[i] = tlb_invalid(i);
-	}
+	for (view = 0; view < TLB_VIEWS; view++)
+		forbid_write(&t->view[view], host, i);
 }
 
 void tlb_forbid_write(struct tlb *t, const u8 *host)
 {
-	unsigned int i;
+	unsigned int view, i;
 
-	for (i = 0; i < TLB_ENTRIES; i++)
-		tlb_forbid_write_at(t, host, i);
+	for (view = 0; view < TLB_VIEWS; view++)
+		for (i = 0; t->filled[view] && i < TLB_ENTRIES; i++)
+			forbid_write(&t->view[view], host, i);
 }

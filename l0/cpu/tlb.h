@@ -17,6 +17,7 @@
 #define L0_CPU_TLB_H
 
 #include "mmu.h"
+#include "stlb.h"
 
 #define TLB_BITS 11
 #define TLB_ENTRIES (1u << TLB_BITS)
@@ -115,6 +116,7 @@ struct tlb {
 	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
 	struct tlb_held held[2];
 	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
+	struct stlb second;
 };
 
 #define TLB_CONTEXTS 12

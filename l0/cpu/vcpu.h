@@ -159,6 +159,7 @@ struct vcpu {
 	struct tlb *tlb; /* the current context, one of tlbs[TLB_CONTEXTS]: cpu/tlb.h */
 	struct tlb *tlbs;
 	u64 tlb_switches; /* changes of context so far; orders them by age */
+	u64 stlb_hits; /* misses of the soft TLB that needed no walk */
 	u64 tlb_flushes; /* times that contexts were emptied, entirely or of all but global entries */
 	struct vcpu_thread *thread; /* run/loop.h */
 	u64 exceptions, interrupts; /* delivered so far */

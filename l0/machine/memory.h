@@ -21,14 +21,16 @@
 /* per 4 KiB page of RAM: memory->flags[gpa >> 12] */
 #define PAGE_CODE BIT(0) /* holds translated code: writes must be noticed */
 
-#define WRITE_INDEX_MANY 0xffff
+/* Soft-TLB entries that may write a page directly: up to five indexes + 1, 12 bits each, the last one lowest */
+#define WRITE_INDEX_BITS 12
+#define WRITE_INDEX_FULL(w) ((w) >> (4 * WRITE_INDEX_BITS))
+#define WRITE_INDEX_MANY UINT64_MAX
 
 struct memory {
 	u8 *base; /* host address of guest-physical 0 */
 	u64 low, high; /* bytes */
-	/* Per page: index + 1 of the only soft-TLB entries that may write it directly, WRITE_INDEX_MANY if there are several.
-	 * Owned by the translator; NULL without it. */
-	u16 *write_index;
+	/* Per page: WRITE_INDEX_*. Owned by the translator; NULL without it. */
+	u64 *write_index;
 	u8 *flags; /* one byte a page, low and high packed: memory_flag() */
 };
 

@@ -49,6 +49,7 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 	struct bt_stats *s = &t->bt_stats;
 
 	*s = *bt_stats(v->machine->bt);
+	s->stlb_hits = v->stlb_hits;
 	s->tlb_flushes = v->tlb_flushes;
 	s->exceptions = v->exceptions;
 	s->interrupts = v->interrupts;

@@ -213,6 +213,98 @@ static void nothing_that_invlpg_must_drop_is_ever_hit(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static struct mmu_page page_at(u64 gpa, unsigned int shift, unsigned int run, bool global)
+{
+	return (struct mmu_page){
+		.gpa = gpa, .shift = (u8)shift, .run = (u8)run, .rights = ACC_READ | ACC_WRITE, .global = global
+	};
+}
+
+static bool second(unsigned int view, u64 linear, unsigned int rights, u64 gpa)
+{
+	struct mmu_page found;
+
+	if (!stlb_find(&t->second, view, linear, rights, &found))
+		return false;
+	assert_int_equal(found.gpa, gpa);
+	return true;
+}
+
+static void the_second_level_answers_as_the_walk_did(void **state)
+{
+	struct mmu_page p = page_at(0x123456, 12, 12, false), large = page_at(0x40234567, 21, 21, false);
+	struct mmu_page read_only = p;
+
+	(void)state;
+	stlb_enter(&t->second, TLB_USER, 0x400456, &p);
+	assert_true(second(TLB_USER, 0x400abc, ACC_READ | ACC_WRITE, 0x123abc));
+	assert_false(second(TLB_KERNEL, 0x400abc, ACC_READ, 0));
+	assert_false(second(TLB_USER, 0x401abc, ACC_READ, 0));
+	assert_false(second(TLB_USER, 0x400abc, ACC_EXEC, 0));
+	read_only.rights = ACC_READ;
+	stlb_enter(&t->second, TLB_USER, 0x400456, &read_only);
+	assert_false(second(TLB_USER, 0x400abc, ACC_WRITE, 0));
+	assert_true(second(TLB_USER, 0x400abc, ACC_READ, 0x123abc));
+	stlb_enter(&t->second, TLB_KERNEL, 0x7f0000634567, &large);
+	assert_true(second(TLB_KERNEL, 0x7f0000600000, ACC_WRITE, 0x40200000));
+	assert_true(second(TLB_KERNEL, 0x7f00007fffff, ACC_WRITE, 0x403fffff));
+	assert_false(second(TLB_KERNEL, 0x7f0000800000, ACC_READ, 0));
+}
+
+static void a_flush_of_what_is_not_global_leaves_global_pages_of_the_upper_half(void **state)
+{
+	struct mmu_page global = page_at(0x1000, 12, 12, true), other = page_at(0x2000, 12, 12, false);
+
+	(void)state;
+	/* more often than there are numbers for generations */
+	for (unsigned int i = 0; i < 5000; i++) {
+		stlb_enter(&t->second, TLB_KERNEL, KERNEL, &global);
+		stlb_enter(&t->second, TLB_USER, 0x5000, &global);
+		stlb_enter(&t->second, TLB_USER, 0x6000, &other);
+		assert_true(second(TLB_USER, 0x6000, ACC_READ, 0x2000));
+		tlb_flush_user(t);
+		assert_false(second(TLB_USER, 0x6000, ACC_READ, 0));
+		assert_false(second(TLB_USER, 0x5000, ACC_READ, 0));
+		stlb_enter(&t->second, TLB_KERNEL, KERNEL, &global);
+		assert_true(second(TLB_KERNEL, KERNEL, ACC_READ, 0x1000));
+	}
+	tlb_flush_user(t);
+	assert_true(second(TLB_KERNEL, KERNEL, ACC_READ, 0x1000));
+	tlb_flush(t);
+	assert_false(second(TLB_KERNEL, KERNEL, ACC_READ, 0));
+}
+
+/* As mmu.c enters pages: in both levels */
+static void both(enum tlb_view view, u64 linear, unsigned int shift, unsigned int run)
+{
+	struct mmu_page p = page_at(linear & 0xfffffff, shift, run, false);
+
+	stlb_enter(&t->second, view, linear, &p);
+	data(view, linear & ~4095ull, shift);
+}
+
+static void invlpg_drops_pages_of_every_size_from_the_second_level(void **state)
+{
+	static const u8 shifts[] = { 12, 21, 22, 30 };
+	u64 linear;
+
+	(void)state;
+	for (unsigned int k = 0; k < sizeof(shifts); k++)
+		for (unsigned int small = 0; small < 2; small++) {
+			u64 base = 0x40000000ull * (k + 3), size = 1ull << shifts[k],
+			    end = size < 32 * MIB ? size : 32 * MIB;
+
+			/* a large page of L2's may lie on small ones of L1's: all pieces of it go */
+			for (linear = base; linear < base + end; linear += 0x7000)
+				both(TLB_USER, linear, shifts[k], small ? 12 : shifts[k]);
+			both(TLB_USER, base + end - 4096, shifts[k], small ? 12 : shifts[k]);
+			tlb_flush_page(t, base + size / 2);
+			for (linear = base; linear < base + end; linear += 0x7000)
+				assert_false(second(TLB_USER, linear, ACC_READ, 0));
+			assert_false(second(TLB_USER, base + end - 4096, ACC_READ, 0));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +314,9 @@ int main(void)
 		T(large_pages_go_as_a_whole),
 		T(the_other_half_keeps_its_code),
 		T(nothing_that_invlpg_must_drop_is_ever_hit),
+		T(the_second_level_answers_as_the_walk_did),
+		T(a_flush_of_what_is_not_global_leaves_global_pages_of_the_upper_half),
+		T(invlpg_drops_pages_of_every_size_from_the_second_level),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
