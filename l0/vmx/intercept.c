@@ -319,7 +319,7 @@ void vmx_on_nmi(struct vcpu *v)
 	const struct vmcs *c = &v->vmx->v02;
 
 	/* with virtual NMIs, what is blocked isn't the NMI itself */
-	if (!has_nmi_exiting(c) || (v->nmi_blocked && !has_virtual_nmis(c)))
+	if (!has_nmi_exiting(c) || (v->nmi_blocked && !has_virtual_nmis(c)) || (v->intr_shadow & SHADOW_MOV_SS))
 		return;
 	v->nmi_wait = false;
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
