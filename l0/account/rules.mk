@@ -8,3 +8,4 @@ TESTS += test_rounds
 TEST_OBJS_test_rounds := l0/account/tests/test_rounds.o
 TESTS += test_trace
 TEST_OBJS_test_trace := l0/account/tests/test_trace.o
+TEST_SCRIPTS += l0/account/tests/trace.sh

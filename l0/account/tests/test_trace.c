@@ -599,6 +599,72 @@ static void the_trace_adds_up_to_the_rounds(void **state)
 	free(again);
 }
 
+/* What Chrome and Perfetto ask for: JSON; on each track time doesn't go back, slices nest and are ended; flows lie in slices. */
+static void chrome_slices_nest_whatever_was_filtered(void **state)
+{
+	struct trace *t = create();
+	u64 now = 0;
+
+	(void)state;
+	srandom(3);
+	for (int i = 0; i < 3000; i++) {
+		struct trace_record record = served(EXIT_REASON_CPUID, now += (u64)random() % 2000);
+
+		record.kind = (u8)(1 + random() % (TRACE_KIND_COUNT - 1));
+		record.level = (u8)(1 + random() % 2);
+		record.round = (u64)i;
+		append(t, record);
+	}
+	trace_close(t, 0, 0);
+	for (unsigned int level = 0; level <= 2; level++) {
+		struct trace_filter filter = { .level = level };
+		int depth[3] = { 0 }, most = 0, flows = 0;
+		double last[3] = { 0 };
+		struct trace_record record;
+		struct trace_reader r;
+		struct trace_export *e;
+		json_t *root, *event;
+		char *text = NULL;
+		size_t size, j;
+		FILE *to = open_memstream(&text, &size);
+
+		assert_non_null(to);
+		open_trace(&r);
+		e = TRACE_EXPORTERS[0]->begin(to, &r);
+		while (trace_read(&r, &record))
+			if (trace_filtered(&r, &filter, &record))
+				TRACE_EXPORTERS[0]->record(e, &record, error, sizeof(error));
+		TRACE_EXPORTERS[0]->end(e);
+		fclose(to);
+		trace_read_close(&r);
+		root = json_loads(text, 0, NULL);
+		assert_non_null(root);
+		json_array_foreach(json_object_get(root, "traceEvents"), j, event)
+		{
+			json_int_t track = json_integer_value(json_object_get(event, "tid"));
+			char phase = json_string_value(json_object_get(event, "ph"))[0];
+			double ts = json_number_value(json_object_get(event, "ts"));
+
+			assert_in_range(track, 1, 2);
+			if (phase == 'M')
+				continue;
+			assert_true(ts >= last[track]);
+			last[track] = ts;
+			depth[track] += phase == 'B' ? 1 : phase == 'E' ? -1 : 0;
+			assert_true(depth[track] >= 0);
+			most = depth[track] > most ? depth[track] : most;
+			if (phase == 's' || phase == 't' || phase == 'f') {
+				flows++;
+				assert_true(depth[track] > 0);
+			}
+		}
+		assert_int_equal(depth[1] + depth[2], 0);
+		assert_true(most <= 2 && (level == 1 || (most && flows)));
+		json_decref(root);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +682,7 @@ int main(void)
 		cmocka_unit_test(exits_are_told_in_words),
 		cmocka_unit_test(filters_choose_rounds_and_exits),
 		cmocka_unit_test(the_trace_adds_up_to_the_rounds),
+		cmocka_unit_test(chrome_slices_nest_whatever_was_filtered),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
