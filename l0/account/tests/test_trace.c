@@ -419,7 +419,8 @@ static void names_are_the_files_own(void **state)
 
 	(void)state;
 	assert_non_null(name);
-	memcpy(name, "\"OTHER\"", 7);
+	for (size_t i = 0; i < 5; i++)
+		name[1 + i] = "OTHER"[i];
 	write_file(data, size);
 	open_trace(&r);
 	assert_string_equal(trace_reason(&r, EXIT_REASON_CPUID), "OTHER");
