@@ -46,7 +46,7 @@ cd "$folder" || exit
 case $turtles in /*) ;; *) turtles=$OLDPWD/$turtles ;; esac
 case $GUEST in /*) ;; *) GUEST=$OLDPWD/$GUEST ;; esac
 
-shim 'payload=cpuid,ept,out rounds=500 vmreads=7' --vmcs-access trap --stats stats --trace trace
+shim 'payload=cpuid,touch,out rounds=500 vmreads=7' --vmcs-access trap --stats stats --trace trace
 [ $? = 33 ] || sed 's/^/# /' errors console
 "$turtles" trace trace --export stats -o counted
 vmx stats > a
