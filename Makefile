@@ -104,7 +104,8 @@ help:
 #: make                 build/turtles
 #: make demo            Debian's KVM as L1 boots Debian's kernel as L2, and what L2's exits cost, as a table
 #:                      LEVELS=3: one deeper; LEVELS=1: Debian's kernel alone; VMM=qemu: Debian's QEMU runs L2 on L1's
-#:                      KVM, with MACHINE=microvm or pc (SeaBIOS); KVM=ept=0,...: parameters of L1's kvm-intel
+#:                      KVM, with MACHINE=microvm or pc (SeaBIOS); KVM=ept=0,...: parameters of L1's kvm-intel;
+#:                      OPTIONS='--vmcs-access trap': more options for turtles
 #: make l1shim          our own small L1 and what single exits of its L2 cost; ARGS='payload=cpuid': its command line
 #: make check           all tests; the last line counts them
 #: make check-kvm       L1's KVM with many parameters, each boots L2: some minutes

@@ -39,8 +39,8 @@ $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workl
 		$(GUEST)/bin/wild $(GUEST)/bin/l1shim $(GUEST)/initramfs.cpio $(BUILD)/turtles
 	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles $(GUEST)/bin/l1shim
 
-$(GUEST)/nested3.cpio: workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
-	workloads/deeper-initramfs.sh $(GUEST)
+$(GUEST)/nested3.cpio $(GUEST)/qemu3.cpio: $(GUEST)/%3.cpio: $(GUEST)/%.cpio workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
+	workloads/deeper-initramfs.sh $(GUEST) $*
 
 $(GUEST)/root-qemu: workloads/fetch-qemu.sh | $(GUEST)/vmlinuz
 	workloads/fetch-qemu.sh $(GUEST)
@@ -51,25 +51,27 @@ $(GUEST)/qemu.cpio: workloads/qemu-initramfs.sh $(GUEST)/nested.cpio $(GUEST)/ro
 
 # make demo: Debian's kernel as a guest of its own KVM. LEVELS=1: no hypervisor in the guest; 3: L2 runs KVM, too, which boots L3.
 # VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc. KVM: parameters of L1's module kvm-intel, as
-# ept=0,unrestricted_guest=0.
+# ept=0,unrestricted_guest=0. OPTIONS: more of L0's, as --vmcs-access trap.
 LEVELS := 2
 KVM :=
+OPTIONS :=
 VMM := turtles
 MACHINE := microvm
 DEMO_turtles_1 := $(GUEST)/initramfs.cpio --memory 512
 DEMO_turtles_2 := $(GUEST)/nested.cpio --memory 1024
 DEMO_turtles_3 := $(GUEST)/nested3.cpio --memory 2048
 DEMO_qemu_2 := $(GUEST)/qemu.cpio --memory 1024
+DEMO_qemu_3 := $(GUEST)/qemu3.cpio --memory 2048
 DEMO := $(DEMO_$(VMM)_$(LEVELS))
 DEMO_CPU_2 := --cpu Skylake-Server,+vmx
 DEMO_CPU_3 := $(DEMO_CPU_2)
 DEMO_APPEND := console=ttyS0 panic=-1 turtles.run=demo
 DEMO_APPEND_2 := rdinit=/nested $(addprefix turtles.kvm=,$(KVM)) $(if $(filter qemu,$(VMM)),turtles.vmm=qemu turtles.machine=$(MACHINE))
-DEMO_APPEND_3 := rdinit=/nested $(addprefix turtles.kvm=,$(KVM)) turtles.levels=3
+DEMO_APPEND_3 := $(DEMO_APPEND_2) turtles.levels=3
 
 demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
-	@[ -n "$(DEMO)" ] || { echo "make demo: LEVELS is 1, 2 or 3, VMM turtles or, with two levels, qemu" >&2; exit 2; }
-	$(BUILD)/turtles run $(DEMO_CPU_$(LEVELS)) --kernel $(GUEST)/vmlinuz --initrd $(DEMO) --no-reboot --summary \
+	@[ -n "$(DEMO)" ] || { echo "make demo: LEVELS is 1, 2 or 3, VMM turtles or, with more levels than one, qemu" >&2; exit 2; }
+	$(BUILD)/turtles run $(DEMO_CPU_$(LEVELS)) --kernel $(GUEST)/vmlinuz --initrd $(DEMO) --no-reboot --summary $(OPTIONS) \
 		--append '$(strip $(DEMO_APPEND) $(DEMO_APPEND_$(LEVELS)))'
 
 # It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.

@@ -234,7 +234,7 @@ void rounds_print(FILE *to, const struct rounds *r)
 
 	fputs("\nWhat L2's exits cost. A reflected exit opens a round, which lasts until L1 enters L2 again; us and "
 	      "insns\n"
-	      "are L1's in it. Amplification: the exits that a round is on hardware, itself and L1's own.\n\n",
+	      "are L1's in it. Amplification: the exits that a round is in all, itself and L1's own.\n\n",
 	      to);
 	fprintf(to, "%-20s %11s %11s %11s %11s %15s\n", "exit of L2", "count", "reflected", "us a round", "insns",
 		"amplification");
