@@ -407,7 +407,7 @@ static void end(struct run *r)
 			trace_close(v->trace, 0, 0);
 		if (v->apic)
 			lapic_destroy(v->apic);
-		vmx_destroy(v->vmx);
+		vmx_destroy(v);
 	}
 	r->vcpu[0] = NULL;
 	vcpu_thread_destroy(&r->thread);

@@ -75,6 +75,7 @@ struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes)
 	x->modes = *modes;
 	vmcs_bitmaps_fill(x->vmread_bitmap, x->vmwrite_bitmap, field_exists, &x->caps);
 	x->current = x->vmxon = VMPTR_NONE;
+	timer_init(&x->timer, NULL, NULL);
 	rounds_init(&x->rounds);
 	x->mmu = vmx_mmu_create(v);
 	if (x->mmu)
@@ -83,11 +84,14 @@ struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes)
 	return v->vmx = NULL;
 }
 
-void vmx_destroy(struct vmx *x)
+void vmx_destroy(struct vcpu *v)
 {
-	if (x)
-		vmx_mmu_destroy(x->mmu);
-	free(x);
+	if (!v->vmx)
+		return;
+	vmx_reset(v);
+	vmx_mmu_destroy(v->vmx->mmu);
+	free(v->vmx);
+	v->vmx = NULL;
 }
 
 void vmx_reset(struct vcpu *v)
@@ -98,6 +102,8 @@ void vmx_reset(struct vcpu *v)
 	v->apic_access = 0;
 	if (!x)
 		return;
+	timer_cancel(&v->machine->clock, &x->timer); /* the end may have come in L2 */
+	x->timer_expired = x->step_pending = false;
 	x->on = x->init_pending = false;
 	x->vmxon = VMPTR_NONE;
 	vmx_set_current(v, VMPTR_NONE);

@@ -56,7 +56,7 @@ bool vmx_feature_done(const char *name);
 
 /* v->vmx; NULL: no memory. Needed only if the model offers VMX. The machine has its memory. */
 struct vmx *vmx_create(struct vcpu *v, const struct vmx_modes *modes);
-void vmx_destroy(struct vmx *x);
+void vmx_destroy(struct vcpu *v); /* v->vmx is NULL from then on */
 /* What came of EPT merging */
 const struct ept_stats *vmx_ept_stats(const struct vmx *x);
 void vmx_reset(struct vcpu *v);
