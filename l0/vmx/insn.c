@@ -315,7 +315,8 @@ void insn_invept(struct vcpu *v, union insn_args a)
 	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
 	eptp = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
 	mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
-	if (!((type == 1 && offers_invept_single_context(&v->vmx->caps)) ||
+	/* of a single context: an EPTP with which VM entry wouldn't fail */
+	if (!((type == 1 && offers_invept_single_context(&v->vmx->caps) && vmx_eptp_valid(v, eptp)) ||
 	      (type == 2 && offers_invept_all_context(&v->vmx->caps)))) {
 		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
 		return;
@@ -323,6 +324,22 @@ void insn_invept(struct vcpu *v, union insn_args a)
 	vmx_mmu_invalidate(v, eptp, type == 2);
 	mmu_flush_nested(v, type == 1 ? eptp & ~4095ull : 0, type == 2, 0, true);
 	vmx_succeed(v);
+}
+
+static bool invvpid_offered(const struct vmx_caps *caps, u64 type)
+{
+	switch (type) {
+	case 0:
+		return offers_invvpid_single_address(caps);
+	case 1:
+		return offers_invvpid_single_context(caps);
+	case 2:
+		return offers_invvpid_all_context(caps);
+	case 3:
+		return offers_invvpid_retaining_globals(caps);
+	default:
+		return false;
+	}
 }
 
 void insn_invvpid(struct vcpu *v, union insn_args a)
@@ -336,7 +353,7 @@ void insn_invvpid(struct vcpu *v, union insn_args a)
 	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
 	vpid = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
 	linear = mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
-	if (type > 3 || (vpid >> 16) || (type != 2 && !vpid) || (type == 0 && !mmu_canonical(v, linear))) {
+	if (!invvpid_offered(&v->vmx->caps, type) || (vpid >> 16) || (type != 2 && !vpid) || (type == 0 && !mmu_canonical(v, linear))) {
 		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
 		return;
 	}

@@ -10,3 +10,5 @@ GENERAL_OBJS += l0/vmx/apic_access.o
 GENERAL_OBJS += l0/vmx/activity.o
 OBJS += l0/vmx/log.o
 GENERAL_OBJS += l0/vmx/ept01.o
+TESTS += test_vmx_insn
+TEST_OBJS_test_vmx_insn := l0/vmx/tests/test_vmx_insn.o l0/vmx/tests/lab.o
