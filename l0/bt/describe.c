@@ -8,6 +8,7 @@
 #define INFO_ASIZE_SHIFT 7
 #define INFO_REGISTER BIT(10) /* the r/m operand is a register */
 #define INFO_OSIZE32 BIT(11)
+#define INFO_OSIZE64 BIT(12) /* RDRAND and RDSEED; undefined for all others */
 #define INFO_SEG_SHIFT 15
 #define INFO_INDEX_SHIFT 18
 #define INFO_NO_INDEX BIT(22)
@@ -71,6 +72,8 @@ bool bt_describe(struct vcpu *v, struct bt_description *d)
 	d->info = (z.address_width == 64 ? 2u : z.address_width == 32 ? 1u : 0u) << INFO_ASIZE_SHIFT;
 	if (z.operand_width == 32)
 		d->info |= INFO_OSIZE32;
+	if (z.operand_width == 64)
+		d->info |= INFO_OSIZE64;
 	if (z.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
 		d->info |= (u32)(z.raw.modrm.reg | z.raw.rex.R << 3) << INFO_REG2_SHIFT;
 		if (z.raw.modrm.mod == 3) {

@@ -256,15 +256,17 @@ void insn_mov_from_cr(struct vcpu *v, union insn_args a)
 void insn_lmsw(struct vcpu *v, union insn_args a)
 {
 	const u64 loaded = CR0_PE | CR0_MP | CR0_EM | CR0_TS;
-	u64 value;
+	u64 value, linear = 0;
 
 	require_cpl0(v);
-	if (a.is_reg)
+	if (a.is_reg) {
 		value = v->gpr[a.rm];
-	else
-		value = mmu_read(v, segment_linear(v, a.seg, v->ea, 2, ACC_READ), 2, mmu_data(v, ACC_READ));
+	} else {
+		linear = segment_linear(v, a.seg, v->ea, 2, ACC_READ);
+		value = mmu_read(v, linear, 2, mmu_data(v, ACC_READ));
+	}
 	if (v->in_l2)
-		vmx_on_lmsw(v, (u16)value, !a.is_reg, v->ea);
+		vmx_on_lmsw(v, (u16)value, !a.is_reg, linear);
 	/* it can set PE, but not clear it */
 	control_set_cr0(v, (v->cr0 & ~(loaded & ~CR0_PE)) | (value & loaded));
 }

@@ -12,3 +12,5 @@ OBJS += l0/vmx/log.o
 GENERAL_OBJS += l0/vmx/ept01.o
 TESTS += test_vmx_insn
 TEST_OBJS_test_vmx_insn := l0/vmx/tests/test_vmx_insn.o l0/vmx/tests/lab.o
+TESTS += test_vmx_exits
+TEST_OBJS_test_vmx_exits := l0/vmx/tests/test_vmx_exits.o l0/vmx/tests/lab.o

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include "../../bt/bt.h"
 #include "../../devices/irqchip.h"
+#include "../../run/crash.h"
 
 #define OP_HLT 0xf4
 #define GATE 0x8e0000000000ull
@@ -100,14 +101,20 @@ static void registers(struct lab *l)
 static void *thread(void *arg)
 {
 	struct lab *l = arg;
+	int err;
 
+	err = crash_thread_begin(l->v);
 	for (;;) {
 		sem_wait(&l->begin);
 		if (l->over)
-			return NULL;
-		vcpu_loop(&l->thread);
+			break;
+		if (!err)
+			vcpu_loop(&l->thread);
 		sem_post(&l->end);
 	}
+	if (!err)
+		crash_thread_end();
+	return NULL;
 }
 
 void lab_init(struct lab *l, const char *spec)
@@ -119,7 +126,6 @@ void lab_init(struct lab *l, const char *spec)
 	memset(l, 0, sizeof(*l));
 	if (model_parse(&l->model, spec ? spec : "Skylake-Server,+vmx", error, sizeof(error)))
 		fail_msg("%s", error);
-	model_repeatable(&l->model);
 	m->name = "lab";
 	m->model = &l->model;
 	m->vcpu = l->vcpus;
@@ -180,6 +186,7 @@ static int go(struct lab *l, u64 end)
 	atomic_store(&l->machine.stop_claim, STOP_NONE);
 	v->activity = ACTIVITY_ACTIVE;
 	vcpu_update_mode(v);
+	crash_install(NULL); /* the host's exceptions are the guest's; cmocka takes them for each test anew */
 	sem_post(&l->begin);
 	sem_wait(&l->end);
 	if (atomic_load(&l->machine.stop) != STOP_HALTED_FOREVER)
