@@ -140,6 +140,8 @@ static void mutate_ept(void)
 		break;
 	case 3:
 		*entry = some_page(true) | below(4096);
+		if ((*entry & ((1ull << 46) - PAGE)) >= RAM_END && !brutal)
+			*entry &= ~4ull; /* running code there would be the end of the run */
 		break;
 	case 4:
 		*entry = (*entry & ~7ull) | below(8);

@@ -19,6 +19,28 @@
 #define CR4_LONG (CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_VMXE | CR4_OSXSAVE)
 #define TIMER 20000u
 
+static struct vmx_modes modes; /* of the group under way */
+
+static int at_once(struct vmx_modes m, const char *name, const struct CMUnitTest *tests, size_t n)
+{
+	modes = m;
+	return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+}
+
+int lab_group(const char *name, const struct CMUnitTest *tests, size_t n)
+{
+	static const struct vmx_modes MODES[] = {
+		{ VMCS_ACCESS_REWRITE, NESTED_MMU_MERGE },
+		{ VMCS_ACCESS_SHADOW, NESTED_MMU_WALK },
+		{ VMCS_ACCESS_TRAP, NESTED_MMU_MERGE },
+	};
+	int failed = 0;
+
+	for (unsigned int i = 0; i < sizeof(MODES) / sizeof(MODES[0]); i++)
+		failed += at_once(MODES[i], name, tests, n);
+	return failed;
+}
+
 static u64 insns_now(void *source)
 {
 	const struct vcpu *v = source;
@@ -143,7 +165,7 @@ void lab_init(struct lab *l, const char *spec)
 	l->v->apic = lapic_create(m, l->v);
 	assert_non_null(l->v->apic);
 	if (model_has(&l->model, FEATURE_VMX)) {
-		vmx_create(l->v, &(struct vmx_modes){ 0 });
+		vmx_create(l->v, &modes);
 		assert_non_null(l->v->vmx);
 	}
 	m->bt = bt_create(m, 1u << 20);
@@ -402,10 +424,12 @@ u32 lab_l2(struct lab *l, const void *code, size_t n)
 {
 	put_code(l, l->v12->guest_rip, code, n);
 	l->v12->launched = VMCS_CLEAR;
+	vmcs02_all_changed(&l->v->vmx->changes); /* tests write fields without VMWRITE */
 	return enter(l, LAB_RUN(l, 0x0f, 0x01, 0xc2));
 }
 
 u32 lab_resume(struct lab *l)
 {
+	vmcs02_all_changed(&l->v->vmx->changes);
 	return enter(l, LAB_RUN(l, 0x0f, 0x01, 0xc3));
 }

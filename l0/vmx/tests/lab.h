@@ -55,6 +55,11 @@ struct lab {
 	bool over;
 };
 
+/* A group of tests in every mode of --vmcs-access and in both of --mmu that offer EPT: the outcome is one. How many failed */
+#define LAB_GROUP(name, tests) lab_group(name, tests, sizeof(tests) / sizeof(tests[0]))
+struct CMUnitTest;
+int lab_group(const char *name, const struct CMUnitTest *tests, size_t n);
+
 /* spec: as -cpu; NULL: Skylake-Server,+vmx. L1 has not done VMXON. Fails the running test if that can't be had. */
 void lab_init(struct lab *l, const char *spec);
 void lab_destroy(struct lab *l);

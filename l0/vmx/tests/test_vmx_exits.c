@@ -660,5 +660,5 @@ int main(void)
 		T(privilege_comes_before_the_exit_but_not_for_cpuid),
 	};
 
-	return cmocka_run_group_tests_name("VM exits", tests, NULL, NULL);
+	return LAB_GROUP("VM exits", tests);
 }

@@ -465,5 +465,5 @@ int main(void)
 		T(success_and_failure_set_all_six_flags),
 	};
 
-	return cmocka_run_group_tests_name("VMX instructions", tests, NULL, NULL);
+	return LAB_GROUP("VMX instructions", tests);
 }
