@@ -57,7 +57,7 @@ void print_number(u64 value)
 	print(text);
 }
 
-bool brutal;
+bool brutal, tidy;
 static u64 seed;
 
 /* Marsaglia, "Xorshift RNGs" */
@@ -292,6 +292,7 @@ _Noreturn void guest_main(const char *line)
 		line++;
 	seed = number(&line);
 	brutal = seed % 4 == 0;
+	tidy = seed % 4 == 1;
 	seed = (seed + 1) * 0x9e3779b97f4a7c15ull;
 	if (*line == ',') {
 		line++;
@@ -325,6 +326,8 @@ _Noreturn void guest_main(const char *line)
 		if (chance(1, 4))
 			inject();
 		watchdog();
+		if (tidy)
+			invalidate();
 		result = enter_l2(!(chance(1, 32) ? !launched : launched));
 		mix(result);
 		if (result == OK) {

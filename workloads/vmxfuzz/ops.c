@@ -146,6 +146,14 @@ u32 enter_l2(bool launch)
 	return outcome(flags);
 }
 
+void invalidate(void)
+{
+	static const u64 descriptor[2];
+
+	invept(2, descriptor);
+	invvpid(2, descriptor);
+}
+
 /* Where an operand may be: memory, a device, where nothing is mapped, a non-canonical address, across two pages. */
 static void *some_operand(u64 a, u64 b)
 {

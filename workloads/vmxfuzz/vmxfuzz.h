@@ -67,7 +67,8 @@ static inline bool chance(u32 n, u32 of) /* n in `of` */
 {
 	return below(of) < n;
 }
-extern bool brutal; /* seeds divisible by 4: it may well destroy itself */
+/* By the seed's rest modulo 4. 0, brutal: it may well destroy itself; 1, tidy: it invalidates all translations before each entry */
+extern bool brutal, tidy;
 
 /* ops.c: VMX instructions. A result is OK, FAIL_INVALID, FAIL_VALID, or FAULTED + the exception's vector. */
 enum { OK, FAIL_INVALID, FAIL_VALID, FAULTED = 0x100 };
@@ -78,6 +79,7 @@ u32 vmwrite(u64 field, u64 value);
 u32 vmread(u64 field, u64 *value);
 u64 vmget(u64 field); /* 0 if it can't be read */
 u64 rdmsr(u32 msr, u64 otherwise); /* `otherwise`: it raised #GP */
+void invalidate(void); /* INVEPT and INVVPID, all contexts */
 /* Any VMX instruction with anything; may end without a current VMCS, or outside VMX operation. */
 void random_op(void);
 /* Into L2 and back: OK for an exit */

@@ -372,7 +372,8 @@ static void fill_guest(struct lab *l)
 	m->guest_##name##_limit = ~0u; \
 	m->guest_##name##_ar_bytes = 0xc093;
 	DATA(es)
-	DATA(ss) DATA(ds) DATA(fs) DATA(gs)
+	DATA(ss)
+	DATA(ds) DATA(fs) DATA(gs)
 #undef DATA
 		m->guest_cs_selector = LAB_CS;
 	m->guest_cs_limit = ~0u;
