@@ -330,9 +330,10 @@ bool event_deliver(struct vcpu *v)
 		vmx_on_exception(v);
 	if (e->vector == VEC_PF && !e->external && !e->software)
 		v->cr2 = e->address;
-	if (event_is_fault(v, e))
+	/* What a VM entry injects leaves RFLAGS.RF and the debug registers as L1 has set them. */
+	if (!e->injected && event_is_fault(v, e))
 		flags |= FLAG_RF;
-	if (e->vector == VEC_DB && !e->external && !e->software)
+	if (e->vector == VEC_DB && !e->external && !e->software && !e->injected)
 		enter_debug_handler(v, e);
 
 	if (!vcpu_protected(v))

@@ -93,7 +93,7 @@ static void inject(struct vcpu *v, const struct vmcs *m)
 		.len = (u8)m->vm_entry_instruction_len,
 		.address = v->cr2, /* KVM and others have put it there themselves */
 	};
-	if (type == INTR_NMI && has_virtual_nmis(m))
+	if (type == INTR_NMI)
 		v->nmi_blocked = true;
 	v->intr_shadow = 0;
 	v->activity = ACTIVITY_ACTIVE;

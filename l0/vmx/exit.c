@@ -191,6 +191,8 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 		v->in_l2 = false; /* the TSC in the store list is L1's */
 		if (c->vm_exit_msr_store_count && vmx_msr_store(v, c->vm_exit_msr_store_addr, c->vm_exit_msr_store_count))
 			abort_exit(v, 1);
+		if (has_virtual_nmis(c))
+			v->nmi_blocked = false; /* it was virtual; NMIs themselves aren't blocked in L2 */
 		if (basic == EXIT_REASON_EXCEPTION_NMI && (e->intr_info >> INTR_TYPE_SHIFT & 7) == INTR_NMI)
 			v->nmi_blocked = true;
 	} else {
