@@ -16,3 +16,5 @@ TESTS += test_vmx_exits
 TEST_OBJS_test_vmx_exits := l0/vmx/tests/test_vmx_exits.o l0/vmx/tests/lab.o
 TESTS += test_vmx_events
 TEST_OBJS_test_vmx_events := l0/vmx/tests/test_vmx_events.o l0/vmx/tests/lab.o
+TESTS += test_vmx_malformed
+TEST_OBJS_test_vmx_malformed := l0/vmx/tests/test_vmx_malformed.o l0/vmx/tests/lab.o
