@@ -353,7 +353,8 @@ void insn_invvpid(struct vcpu *v, union insn_args a)
 	at = segment_linear(v, a.seg, v->ea, 16, ACC_READ);
 	vpid = mmu_read(v, at, 8, mmu_data(v, ACC_READ));
 	linear = mmu_read(v, at + 8, 8, mmu_data(v, ACC_READ));
-	if (!invvpid_offered(&v->vmx->caps, type) || (vpid >> 16) || (type != 2 && !vpid) || (type == 0 && !mmu_canonical(v, linear))) {
+	if (!invvpid_offered(&v->vmx->caps, type) || (vpid >> 16) || (type != 2 && !vpid) ||
+	    (type == 0 && !mmu_canonical(v, linear))) {
 		vmx_fail(v, VMERR_BAD_INVEPT_INVVPID);
 		return;
 	}

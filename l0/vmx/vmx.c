@@ -177,12 +177,17 @@ void vmx_fail(struct vcpu *v, enum vm_insn_error error)
 		vmx_fail_valid(v, error);
 }
 
+#define MSR_LIST_MAX 512 /* as IA32_VMX_MISC says */
+
 /* SDM vol. 3, "Loading MSRs", "Saving MSRs": entries of 16 bytes: index, reserved, value */
 static bool msr_entry(struct vcpu *v, u64 list, u32 i, u32 *msr, u64 **value)
 {
 	u64 at = list + 16ull * i;
 	u8 *host;
 
+	/* "Miscellaneous Data" promises no more; beyond it a processor may do anything, and a list of 2^32 would take its time */
+	if (i >= MSR_LIST_MAX)
+		return false;
 	if (!memory_range_is_ram(&v->machine->memory, at, 16))
 		return false;
 	host = memory_host(&v->machine->memory, at);

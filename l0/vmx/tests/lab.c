@@ -373,7 +373,8 @@ static void fill_guest(struct lab *l)
 	m->guest_##name##_ar_bytes = 0xc093;
 	DATA(es)
 	DATA(ss)
-	DATA(ds) DATA(fs) DATA(gs)
+	DATA(ds)
+	DATA(fs) DATA(gs)
 #undef DATA
 		m->guest_cs_selector = LAB_CS;
 	m->guest_cs_limit = ~0u;

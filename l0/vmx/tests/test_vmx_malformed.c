@@ -15,6 +15,8 @@
 #define PAGE 4096ull
 #define WIDTH 46 /* of physical addresses, on a Skylake server */
 #define EPT_ALL 0x37ull
+#define LARGE 0x80ull
+#define AT 0x800000ull /* a page of 2 MiB, whose entry in EPT's directory is tried */
 #define VMCALL 0x0f, 0x01, 0xc1
 #define FAILED_ENTRY(reason) (EXIT_REASON_##reason | VM_EXIT_FAILED_ENTRY)
 
@@ -151,6 +153,19 @@ static void addresses_of_msr_lists_are_checked(void **state)
 	again();
 	assert_int_equal(LAB_L2(&l, VMCALL), FAILED_ENTRY(MSR_LOAD_FAIL));
 	assert_int_equal(l.v12->exit_qualification, 2);
+	/* one that is longer than it may be: the first that is too much fails */
+	for (unsigned int i = 0; i < 520; i++) {
+		lab_write(&l, AT + 16 * i, MSR_LSTAR);
+		lab_write(&l, AT + 16 * i + 8, 0);
+	}
+	l.v12->vm_entry_msr_load_addr = AT;
+	l.v12->vm_entry_msr_load_count = 512;
+	again();
+	assert_int_equal(LAB_L2(&l, VMCALL), EXIT_REASON_VMCALL);
+	l.v12->vm_entry_msr_load_count = 0xffffff;
+	again();
+	assert_int_equal(LAB_L2(&l, VMCALL), FAILED_ENTRY(MSR_LOAD_FAIL));
+	assert_int_equal(l.v12->exit_qualification, 513);
 	l.v12->vm_entry_msr_load_count = 0;
 	l.v12->vm_exit_msr_store_addr = LAB_NOWHERE;
 	l.v12->vm_exit_msr_store_count = 1;
@@ -323,9 +338,6 @@ static void an_ept_that_points_to_itself(void **state)
 	assert_int_equal(l.v12->guest_physical_address, LAB_L2_STACK - 8);
 	assert_int_equal(lab_read(&l, LAB_EPT + l.v->gpr[RBX]), 0);
 }
-
-#define LARGE 0x80ull
-#define AT 0x800000ull /* the page whose entry in the directory is tried */
 
 static void entries_of_ept_that_mean_something_else(void **state)
 {
