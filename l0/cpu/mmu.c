@@ -396,9 +396,12 @@ static u64 current_key(const struct vcpu *v)
 /* Bit 0: mode-based execute control, which changes what the tables mean */
 static u64 current_eptp(const struct vcpu *v)
 {
-	const struct vmcs *c = &v->vmx->v02;
+	const struct vmcs *c;
 
-	return vmx_uses_ept(v) ? (c->ept_pointer & ~4095ull) | has_mode_based_execute(c) : 0;
+	if (!vmx_uses_ept(v))
+		return 0;
+	c = &v->vmx->v02;
+	return (c->ept_pointer & ~4095ull) | has_mode_based_execute(c);
 }
 
 void mmu_switch(struct vcpu *v, bool flush)
