@@ -9,3 +9,5 @@ TEST_OBJS_test_rounds := l0/account/tests/test_rounds.o
 TESTS += test_trace
 TEST_OBJS_test_trace := l0/account/tests/test_trace.o
 TEST_SCRIPTS += l0/account/tests/trace.sh
+TESTS += test_rounds_load
+TEST_OBJS_test_rounds_load := l0/account/tests/test_rounds_load.o

@@ -70,7 +70,7 @@ enum trace_kind {
 
 struct trace_record {
 	u8 kind; /* enum trace_kind */
-	u8 level; /* who exited or was entered: 1 or 2 */
+	u8 level; /* who exited or was entered: 1; 2: whatever runs under L1, an L3 too */
 	u8 vcpu;
 	u8 flags;
 	u32 reason; /* basic exit reason; TRACE_ENTERED, TRACE_REFUSED: 0 */
