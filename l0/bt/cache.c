@@ -300,6 +300,21 @@ void cache_drop(struct bt *bt, struct bt_block *b)
 	bt->stats.invalidated++;
 }
 
+void cache_forget_single(struct bt *bt)
+{
+	struct bt_block *b;
+
+	if (!bt->block_count)
+		return;
+	b = &bt->blocks[bt->block_count - 1];
+	if (!b->single)
+		return;
+	cache_drop(bt, b);
+	bt->block_count--;
+	bt->map_count -= b->insns;
+	bt->used = b->code;
+}
+
 /* Whether [gpa, gpa + n), within one page, meets the bytes of b that lie in the page where it is linked as `which`. */
 static bool overlaps(const struct bt_block *b, int which, u64 gpa, u64 n)
 {

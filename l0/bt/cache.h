@@ -109,6 +109,8 @@ void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
 void cache_never_chain(struct bt *bt, u32 from_exit);
 void cache_drop(struct bt *bt, struct bt_block *b);
 void cache_flush(struct bt *bt);
+/* If the last block is one for a single instruction, its room is free again: it has run, and nobody leads to it. Not for who runs it. */
+void cache_forget_single(struct bt *bt);
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
 bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);

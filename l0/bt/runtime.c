@@ -322,7 +322,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 			vcpu_fpu_load(v);
 			return NULL;
 		}
-		v->budget += DESC_UNCOUNTED(desc); /* the block is left in its middle */
+		v->budget += DESC_UNCOUNTED(desc) - 1; /* the block is left in its middle, behind this instruction */
 	}
 	v->intr_shadow &= ~shadow; /* one that this instruction has cast stays */
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */

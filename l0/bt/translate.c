@@ -334,6 +334,8 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	u32 error;
 
 	start = now_ns();
+	if (single)
+		cache_forget_single(bt);
 	b = cache_new(bt);
 	if (!b || bt->size - bt->used < BLOCK_ROOM)
 		return NULL;
