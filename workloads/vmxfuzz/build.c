@@ -19,9 +19,9 @@
 
 #define PT_ALL 0xe7u /* present, writable, user, accessed, dirty, large */
 #define PT_TABLE 7u
-#define EPT_ALL 0x37u /* readable, writable, executable, write-back */
+#define EPT_ALL 0x437u /* readable, writable, executable for both modes, write-back */
 #define EPT_LARGE 0x80u
-#define EPT_TABLE 7u
+#define EPT_TABLE 0x407u
 
 /* selectors */
 enum {
@@ -246,7 +246,10 @@ static void write_controls(const struct controls *c)
 	vmwrite(VMCS_apic_access_addr, chance(1, 2) ? (u64)arena->apic_access : L2_MEMORY + 0x40000);
 	vmwrite(VMCS_posted_intr_desc_addr, (u64)arena->posted);
 	vmwrite(VMCS_posted_intr_nv, 0x30 + below(0x40));
-	vmwrite(VMCS_tpr_threshold, 0);
+	*(u32 *)(arena->virtual_apic + 0x80) = 0xf0; /* its TPR */
+	vmwrite(VMCS_tpr_threshold, chance(1, 2) ? 0 : below(16));
+	for (u32 i = 0; i < 4; i++)
+		vmwrite(VMCS_eoi_exit_bitmap0 + 2 * i, random64());
 	vmwrite(VMCS_ple_gap, 128);
 	vmwrite(VMCS_ple_window, below(4096));
 	vmwrite(VMCS_tsc_offset, random64());

@@ -97,9 +97,14 @@ static u8 *put(u8 *at, u64 value, u32 bytes)
 /* An address of L2's: its data, its tables, its code, what only EPT knows, or anything */
 static u32 some_address(void)
 {
-	switch (below(8)) {
+	static const u16 APIC[] = { 0x20,  0x30,  0x80,	 0xb0,	0xd0,  0xe0,  0xf0,
+				    0x100, 0x280, 0x300, 0x310, 0x320, 0x380, 0x3e0 };
+
+	switch (below(9)) {
 	case 0:
 		return below(0x20000);
+	case 8: /* one of these pages may be the APIC-access page */
+		return (chance(1, 2) ? 0x40000 : 0x7f9000) + APIC[below(sizeof(APIC) / sizeof(APIC[0]))];
 	case 1:
 		return 0x7f4000 + below(7) * 0x1000 + below(0x400);
 	case 2:
@@ -120,6 +125,17 @@ static u8 *put_memory(u8 *at, u32 reg, bool narrow)
 	at = put(at, (reg & 7) << 3 | 4, 1);
 	at = put(at, 0x25, 1); /* SIB: no base, no index */
 	return put(at, some_address(), 4);
+}
+
+/* MSRs that VMX has an opinion on: x2APIC's, those of the VMCS, of bitmaps' both halves and of neither */
+static u32 some_msr(void)
+{
+	static const u32 MSRS[] = { 0x802,	0x808,	    0x80b,	0x80d,	0x80f,	   0x830, 0x832, 0x838,
+				    0x83f,	0x10,	    0x1b,	0x3a,	0x3b,	   0x174, 0x176, 0x1a0,
+				    0x1d9,	0x277,	    0x2ff,	0x480,	0x491,	   0x6e0, 0xda0, 0xc0000080,
+				    0xc0000082, 0xc0000101, 0xc0000103, 0x2000, 0x40000000 };
+
+	return chance(1, 8) ? (u32)random64() & 0xc0001fff : MSRS[below(sizeof(MSRS) / sizeof(MSRS[0]))];
 }
 
 static u8 *put_insn(u8 *at, const struct insn *i, bool narrow)
@@ -148,6 +164,10 @@ static u8 *put_insn(u8 *at, const struct insn *i, bool narrow)
 	case IMM8:
 		return put(at, random64(), 1);
 	case IMM32:
+		if (i->opcode[0] == 0xb9 && chance(1, 2)) {
+			at = put(at, some_msr(), narrow ? 2 : 4);
+			return put(at, chance(1, 2) ? 0x320f : 0x300f, 2); /* RDMSR, WRMSR */
+		}
 		return put(at,
 			   chance(1, 2)	  ? some_address()
 			   : chance(1, 2) ? below(0x1000)

@@ -325,6 +325,8 @@ _Noreturn void guest_main(const char *line)
 			mutate_memory();
 		if (chance(1, 4))
 			inject();
+		if (chance(7, 8))
+			accept_interrupts(); /* otherwise the entry is seldom more than the exit for one */
 		watchdog();
 		if (tidy)
 			invalidate();
