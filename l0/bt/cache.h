@@ -21,7 +21,7 @@
 
 #define BLOCK_NONE UINT32_MAX
 #define BLOCK_MAX_INSNS 64
-#define HASH_BITS 16
+#define HASH_BITS 19
 
 struct bt_exit {
 	u32 patch; /* cache offset of the rel32 to aim at the target; 0: this exit can't be chained */
