@@ -28,10 +28,14 @@ median()
 	sed -n "s/^$2 //p" "$results/$1" | sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
 }
 
-# host_line RUNS: what the numbers are of
+# host_line RUNS: what the numbers are of; complains if there isn't a core to spare for what is measured
 host_line()
 {
+	local load
+
+	read -r _ load _ < /proc/loadavg
 	echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, Linux $(uname -r); medians of $1 runs"
+	[ "${load%.*}" -lt "$(nproc)" ] || echo "this machine has other work to do (load $load): these times are hardly worth anything" >&2
 }
 
 # table WIDTH: lines of words to columns, the first (where _ is a space) to the left, the others to the right
