@@ -140,7 +140,6 @@ static bool interrupts(struct vcpu *v, u32 events)
 		return true;
 	if (v->intr_wait && !v->in_l2 && !(events & EV_INTR) && (!(v->rflags & FLAG_IF) || v->intr_shadow))
 		return true;
-	vcpu_fpu_park(v);
 	vector = irqchip_pending(v);
 	v->intr_wait = vector >= 0;
 	if (v->in_l2 && vector >= 0 && vmx_on_interrupt(v)) {
