@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tlb.h"
 
+_Static_assert(sizeof(struct jc_used) % 8 == 0, "copied in eights");
+_Static_assert(JC_CLASSES * JC_ENTRIES <= UINT16_MAX + 1, "tlb_exec.slot is 16 bits wide");
+
 /* Inline: memset() of the C library may use vector registers, which hold the guest's state. */
 static void fill64(u64 *p, u64 value, size_t n)
 {
@@ -27,11 +30,26 @@ static void flush_view(struct tlb *t, enum tlb_view view)
 
 static void flush_jc(struct tlb *t, enum jc_class class)
 {
-	if (!t->jc_filled[class])
-		return;
-	fill64(t->jc[class].tag, TLB_INVALID, JC_ENTRIES);
-	t->jc[class].tag[0] = jc_invalid(0);
-	t->jc_filled[class] = false;
+	struct jc_used *u = &t->jc_used[class];
+	u64 *tag = t->jc[class].tag;
+	u32 i;
+
+	if (u->count > JC_USED) {
+		fill64(tag, TLB_INVALID, JC_ENTRIES);
+		tag[0] = jc_invalid(0);
+	} else {
+		for (i = 0; i < u->count; i++)
+			tag[u->slot[i]] = jc_invalid(u->slot[i]);
+	}
+	u->count = 0;
+}
+
+static void note_used(struct jc_used *u, unsigned int slot)
+{
+	if (u->count < JC_USED)
+		u->slot[u->count] = (u16)slot;
+	if (u->count <= JC_USED)
+		u->count++;
 }
 
 static void flush_code_pages(struct tlb *t)
@@ -89,7 +107,7 @@ void tlb_init(struct tlb *t)
 	for (i = 0; i < TLB_VIEWS; i++)
 		t->filled[i] = true;
 	for (i = 0; i < JC_CLASSES; i++)
-		t->jc_filled[i] = true;
+		t->jc_used[i].count = JC_USED + 1;
 	tlb_flush(t);
 }
 
@@ -292,9 +310,10 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	struct jump_cache *jc = &t->jc[class];
 	unsigned int i = jc_index(linear);
 
+	if (jc->tag[i] == jc_invalid(i))
+		note_used(&t->jc_used[class], i);
 	jc->tag[i] = -linear;
 	jc->target[i] = (u64)code;
-	t->jc_filled[class] = true;
 	note_exec(t, linear, class * JC_ENTRIES + i);
 	note_large(t, linear, shift);
 	if (class == JC_KERNEL64) {
@@ -316,15 +335,33 @@ void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page
 	note_large(t, linear, page->shift);
 }
 
+static void inherit_code(struct tlb *t, const struct tlb *from)
+{
+	const struct jc_used *u = &from->jc_used[JC_KERNEL64];
+	const struct jump_cache *old = &from->jc[JC_KERNEL64];
+	struct jump_cache *jc = &t->jc[JC_KERNEL64];
+	u32 i;
+
+	if (u->count > JC_USED) {
+		copy64(jc->tag, old->tag, sizeof(*jc) / 8);
+	} else {
+		for (i = 0; i < u->count; i++) {
+			jc->tag[u->slot[i]] = old->tag[u->slot[i]];
+			jc->target[u->slot[i]] = old->target[u->slot[i]];
+		}
+	}
+	copy64((u64 *)&t->jc_used[JC_KERNEL64], (const u64 *)u, sizeof(*u) / 8);
+}
+
 void tlb_inherit(struct tlb *t, const struct tlb *from)
 {
 	if (from->has_nonglobal_kernel)
 		return;
 	copy64(t->view[TLB_KERNEL].read, from->view[TLB_KERNEL].read, sizeof(struct tlb_arrays) / 8);
-	copy64(t->jc[JC_KERNEL64].tag, from->jc[JC_KERNEL64].tag, sizeof(struct jump_cache) / 8);
+	inherit_code(t, from);
 	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
-	t->filled[TLB_KERNEL] = t->jc_filled[JC_KERNEL64] = true;
+	t->filled[TLB_KERNEL] = true;
 }
 
 static void forbid_write(struct tlb_arrays *a, const u8 *host, unsigned int i)

@@ -47,7 +47,7 @@ struct tlb_arrays {
 };
 
 /* jump cache: linear address of code to its translation. Same trick: tag[i] = -linear. */
-#define JC_BITS 12
+#define JC_BITS 14
 #define JC_ENTRIES (1u << JC_BITS)
 
 enum jc_class { JC_USER64, JC_KERNEL64, JC_KERNEL_AC64, JC_OTHER, JC_CLASSES };
@@ -56,6 +56,8 @@ struct jump_cache {
 	u64 tag[JC_ENTRIES];
 	u64 target[JC_ENTRIES]; /* host address in the code cache */
 };
+
+#define JC_USED 2046 /* with its count a multiple of 8 bytes */
 
 #define CODE_PAGES 256
 
@@ -109,7 +111,12 @@ struct tlb {
 		bool user, global;
 	} code_page[CODE_PAGES];
 
-	bool filled[TLB_VIEWS], jc_filled[JC_CLASSES]; /* what flushing may leave out */
+	bool filled[TLB_VIEWS]; /* what flushing may leave out */
+	/* Entries of the jump caches that were written since they were empty: to empty them again, and to copy them */
+	struct jc_used {
+		u32 count; /* JC_USED + 1: more than there is room for */
+		u16 slot[JC_USED];
+	} jc_used[JC_CLASSES];
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
 	u64 key, eptp; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
