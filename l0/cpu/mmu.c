@@ -132,16 +132,12 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 	/* The kernel's own pages are the same while it reaches for the user's. */
 	if (view == TLB_KERNEL_AC && (v->mode & MODE_SMAP)) {
 		const struct tlb_arrays *k = &v->tlb->view[TLB_KERNEL];
-		struct tlb_arrays *a = &v->tlb->view[TLB_KERNEL_AC];
 		unsigned int i = tlb_index(linear);
 
 		if ((access & ACC_WRITE ? k->write[i] : k->read[i]) == -page_linear) {
-			a->read[i] = k->read[i];
-			a->write[i] = k->write[i];
-			a->addend[i] = k->addend[i];
-			v->tlb->filled[TLB_KERNEL_AC] = true;
+			tlb_share_kernel(v->tlb, page_linear);
 			*gpa = 0;
-			return (u8 *)(a->addend[i] + linear);
+			return (u8 *)(k->addend[i] + linear);
 		}
 	}
 	walk(v, linear, access, &page);

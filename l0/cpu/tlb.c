@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tlb.h"
 
-_Static_assert(sizeof(struct jc_used) % 8 == 0, "copied in eights");
-_Static_assert(JC_CLASSES * JC_ENTRIES <= UINT16_MAX + 1, "tlb_exec.slot is 16 bits wide");
+_Static_assert(sizeof(struct tlb_used) % 8 == 0, "copied in eights");
+_Static_assert(TLB_ENTRIES <= UINT16_MAX + 1, "tlb_used.slot is 16 bits wide");
+_Static_assert(JC_CLASSES *JC_ENTRIES <= UINT16_MAX + 1, "tlb_exec.slot is 16 bits wide");
 
 /* Inline: memset() of the C library may use vector registers, which hold the guest's state. */
 static void fill64(u64 *p, u64 value, size_t n)
@@ -15,26 +16,39 @@ static void copy64(u64 *to, const u64 *from, size_t n)
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
+static void note_used(struct tlb_used *u, unsigned int slot)
+{
+	if (u->count < USED_MAX)
+		u->slot[u->count] = (u16)slot;
+	if (u->count <= USED_MAX)
+		u->count++;
+}
+
 static void flush_view(struct tlb *t, enum tlb_view view)
 {
 	struct tlb_arrays *a = &t->view[view];
+	struct tlb_used *u = &t->view_used[view];
+	u32 i;
 
-	if (!t->filled[view])
-		return;
-	fill64(a->read, TLB_INVALID, TLB_ENTRIES);
-	fill64(a->write, TLB_INVALID, TLB_ENTRIES);
-	a->read[0] = a->write[0] = tlb_invalid(0);
-	a->read[TLB_ENTRIES - 1] = a->write[TLB_ENTRIES - 1] = tlb_invalid(TLB_ENTRIES - 1);
-	t->filled[view] = false;
+	if (u->count > USED_MAX) {
+		fill64(a->read, TLB_INVALID, TLB_ENTRIES);
+		fill64(a->write, TLB_INVALID, TLB_ENTRIES);
+		a->read[0] = a->write[0] = tlb_invalid(0);
+		a->read[TLB_ENTRIES - 1] = a->write[TLB_ENTRIES - 1] = tlb_invalid(TLB_ENTRIES - 1);
+	} else {
+		for (i = 0; i < u->count; i++)
+			a->read[u->slot[i]] = a->write[u->slot[i]] = tlb_invalid(u->slot[i]);
+	}
+	u->count = 0;
 }
 
 static void flush_jc(struct tlb *t, enum jc_class class)
 {
-	struct jc_used *u = &t->jc_used[class];
+	struct tlb_used *u = &t->jc_used[class];
 	u64 *tag = t->jc[class].tag;
 	u32 i;
 
-	if (u->count > JC_USED) {
+	if (u->count > USED_MAX) {
 		fill64(tag, TLB_INVALID, JC_ENTRIES);
 		tag[0] = jc_invalid(0);
 	} else {
@@ -42,14 +56,6 @@ static void flush_jc(struct tlb *t, enum jc_class class)
 			tag[u->slot[i]] = jc_invalid(u->slot[i]);
 	}
 	u->count = 0;
-}
-
-static void note_used(struct jc_used *u, unsigned int slot)
-{
-	if (u->count < JC_USED)
-		u->slot[u->count] = (u16)slot;
-	if (u->count <= JC_USED)
-		u->count++;
 }
 
 static void flush_code_pages(struct tlb *t)
@@ -82,14 +88,17 @@ void tlb_flush(struct tlb *t)
 {
 	int view;
 
+	stlb_flush(&t->second);
+	if (t->empty)
+		return;
 	for (view = 0; view < TLB_VIEWS; view++)
 		flush_view(t, view);
-	stlb_flush(&t->second);
 	tlb_flush_code(t);
 	forget_large(&t->held[0]);
 	forget_large(&t->held[1]);
 	t->has_nonglobal_kernel = false;
 	t->kernel_in_lower = false;
+	t->empty = true;
 }
 
 void tlb_init(struct tlb *t)
@@ -105,9 +114,10 @@ void tlb_init(struct tlb *t)
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;
 	for (i = 0; i < TLB_VIEWS; i++)
-		t->filled[i] = true;
+		t->view_used[i].count = USED_MAX + 1;
 	for (i = 0; i < JC_CLASSES; i++)
-		t->jc_used[i].count = JC_USED + 1;
+		t->jc_used[i].count = USED_MAX + 1;
+	t->empty = false;
 	tlb_flush(t);
 }
 
@@ -294,15 +304,30 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 	struct tlb_arrays *a = &t->view[view];
 	unsigned int i = tlb_index(page);
 
+	if (a->read[i] == tlb_invalid(i) && a->write[i] == tlb_invalid(i))
+		note_used(&t->view_used[view], i);
 	a->read[i] = rights & ACC_READ ? -page : tlb_invalid(i);
 	a->write[i] = rights & ACC_WRITE ? -page : tlb_invalid(i);
 	a->addend[i] = (u64)host - page;
-	t->filled[view] = true;
+	t->empty = false;
 	note_large(t, page, shift);
 	if (view == TLB_KERNEL) {
 		t->has_nonglobal_kernel |= !global;
 		t->kernel_in_lower |= !(page >> 63);
 	}
+}
+
+void tlb_share_kernel(struct tlb *t, u64 page)
+{
+	const struct tlb_arrays *k = &t->view[TLB_KERNEL];
+	struct tlb_arrays *a = &t->view[TLB_KERNEL_AC];
+	unsigned int i = tlb_index(page);
+
+	if (a->read[i] == tlb_invalid(i) && a->write[i] == tlb_invalid(i))
+		note_used(&t->view_used[TLB_KERNEL_AC], i);
+	a->read[i] = k->read[i];
+	a->write[i] = k->write[i];
+	a->addend[i] = k->addend[i];
 }
 
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global)
@@ -314,6 +339,7 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 		note_used(&t->jc_used[class], i);
 	jc->tag[i] = -linear;
 	jc->target[i] = (u64)code;
+	t->empty = false;
 	note_exec(t, linear, class * JC_ENTRIES + i);
 	note_large(t, linear, shift);
 	if (class == JC_KERNEL64) {
@@ -332,22 +358,44 @@ void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page
 {
 	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user,
 						    page->global };
+	t->empty = false;
 	note_large(t, linear, page->shift);
+}
+
+static void inherit_view(struct tlb *t, const struct tlb *from)
+{
+	const struct tlb_arrays *old = &from->view[TLB_KERNEL];
+	const struct tlb_used *u = &from->view_used[TLB_KERNEL];
+	struct tlb_arrays *a = &t->view[TLB_KERNEL];
+	u32 i, k;
+
+	if (u->count > USED_MAX) {
+		copy64(a->read, old->read, sizeof(*a) / 8);
+	} else {
+		for (k = 0; k < u->count; k++) {
+			i = u->slot[k];
+			a->read[i] = old->read[i];
+			a->write[i] = old->write[i];
+			a->addend[i] = old->addend[i];
+		}
+	}
+	copy64((u64 *)&t->view_used[TLB_KERNEL], (const u64 *)u, sizeof(*u) / 8);
 }
 
 static void inherit_code(struct tlb *t, const struct tlb *from)
 {
-	const struct jc_used *u = &from->jc_used[JC_KERNEL64];
 	const struct jump_cache *old = &from->jc[JC_KERNEL64];
+	const struct tlb_used *u = &from->jc_used[JC_KERNEL64];
 	struct jump_cache *jc = &t->jc[JC_KERNEL64];
-	u32 i;
+	u32 i, k;
 
-	if (u->count > JC_USED) {
+	if (u->count > USED_MAX) {
 		copy64(jc->tag, old->tag, sizeof(*jc) / 8);
 	} else {
-		for (i = 0; i < u->count; i++) {
-			jc->tag[u->slot[i]] = old->tag[u->slot[i]];
-			jc->target[u->slot[i]] = old->target[u->slot[i]];
+		for (k = 0; k < u->count; k++) {
+			i = u->slot[k];
+			jc->tag[i] = old->tag[i];
+			jc->target[i] = old->target[i];
 		}
 	}
 	copy64((u64 *)&t->jc_used[JC_KERNEL64], (const u64 *)u, sizeof(*u) / 8);
@@ -357,11 +405,11 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 {
 	if (from->has_nonglobal_kernel)
 		return;
-	copy64(t->view[TLB_KERNEL].read, from->view[TLB_KERNEL].read, sizeof(struct tlb_arrays) / 8);
+	inherit_view(t, from);
 	inherit_code(t, from);
 	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
-	t->filled[TLB_KERNEL] = true;
+	t->empty = false;
 }
 
 static void forbid_write(struct tlb_arrays *a, const u8 *host, unsigned int i)
@@ -384,6 +432,6 @@ void tlb_forbid_write(struct tlb *t, const u8 *host)
 	unsigned int view, i;
 
 	for (view = 0; view < TLB_VIEWS; view++)
-		for (i = 0; t->filled[view] && i < TLB_ENTRIES; i++)
+		for (i = 0; t->view_used[view].count && i < TLB_ENTRIES; i++)
 			forbid_write(&t->view[view], host, i);
 }

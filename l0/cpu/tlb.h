@@ -19,7 +19,7 @@
 #include "mmu.h"
 #include "stlb.h"
 
-#define TLB_BITS 11
+#define TLB_BITS 13
 #define TLB_ENTRIES (1u << TLB_BITS)
 /*
  * An entry that nothing hits. It is -Q of some page Q, and a guest may well try Q (non-canonical as it is): so Q must have
@@ -57,7 +57,12 @@ struct jump_cache {
 	u64 target[JC_ENTRIES]; /* host address in the code cache */
 };
 
-#define JC_USED 2046 /* with its count a multiple of 8 bytes */
+/* Entries of an array that were written since it was empty: to empty it again, and to copy it */
+#define USED_MAX 2046 /* with its count a multiple of 8 bytes */
+struct tlb_used {
+	u32 count; /* USED_MAX + 1: more than there is room for */
+	u16 slot[USED_MAX];
+};
 
 #define CODE_PAGES 256
 
@@ -111,12 +116,8 @@ struct tlb {
 		bool user, global;
 	} code_page[CODE_PAGES];
 
-	bool filled[TLB_VIEWS]; /* what flushing may leave out */
-	/* Entries of the jump caches that were written since they were empty: to empty them again, and to copy them */
-	struct jc_used {
-		u32 count; /* JC_USED + 1: more than there is room for */
-		u16 slot[JC_USED];
-	} jc_used[JC_CLASSES];
+	struct tlb_used view_used[TLB_VIEWS], jc_used[JC_CLASSES];
+	bool empty; /* nothing was entered since the context was emptied */
 	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
 	u64 key, eptp; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
@@ -139,6 +140,8 @@ void tlb_inherit(struct tlb *t, const struct tlb *from);
 /* Enter a page: host address of its first byte; rights as mmu_walk() gave them. */
 void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift,
 		bool global);
+/* What TLB_KERNEL holds of a page is TLB_KERNEL_AC's, too. */
+void tlb_share_kernel(struct tlb *t, u64 page);
 /* Enter a translation into the jump cache of `class`. */
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global);
 /* It reaches into the page at `second`, too. */

@@ -21,9 +21,9 @@
 /* per 4 KiB page of RAM: memory->flags[gpa >> 12] */
 #define PAGE_CODE BIT(0) /* holds translated code: writes must be noticed */
 
-/* Soft-TLB entries that may write a page directly: up to five indexes + 1, 12 bits each, the last one lowest */
-#define WRITE_INDEX_BITS 12
-#define WRITE_INDEX_FULL(w) ((w) >> (4 * WRITE_INDEX_BITS))
+/* Soft-TLB entries that may write a page directly: up to four indexes + 1, 14 bits each, the last one lowest */
+#define WRITE_INDEX_BITS 14
+#define WRITE_INDEX_FULL(w) ((w) >> (3 * WRITE_INDEX_BITS))
 #define WRITE_INDEX_MANY UINT64_MAX
 
 struct memory {
