@@ -88,11 +88,21 @@ static bool is_loop_at_end(const struct comparison *x)
 	return x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_LOOP && x->reference->out.rip + 2 == limit + 1;
 }
 
-static bool is_x87_store_at(const struct comparison *x)
+static bool is_x87_memory_at(const struct comparison *x)
 {
-	return x->item >= 0 && x->item < x->p->count &&
-	       (x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FSTP ||
-		x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_FBSTP);
+	if (x->item < 0 || x->item >= x->p->count)
+		return false;
+	switch (x->p->items[x->item].mnemonic) {
+	case ZYDIS_MNEMONIC_FSTP:
+	case ZYDIS_MNEMONIC_FBSTP:
+	case ZYDIS_MNEMONIC_FRSTOR:
+	case ZYDIS_MNEMONIC_FLDENV:
+	case ZYDIS_MNEMONIC_FNSAVE:
+	case ZYDIS_MNEMONIC_FNSTENV:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */
@@ -145,11 +155,11 @@ static const char *incomparable(const struct comparison *x)
 	/* whether bytes that are masked out count: SDM vol. 2, "MASKMOVDQU" */
 	if (is_masked_move(x) && is_limit_fault(s) && r->vector != s->vector)
 		return "limit and MASKMOV";
-	/* AMD looks at an 80-bit operand's page before it comes to the limit: SDM vol. 3, 3.1 "segmentation" comes first */
 	if (is_loop_at_end(x) && is_limit_fault(r))
 		return "LOOP at the end of CS";
-	if (is_x87_store_at(x) && r->vector == VEC_PF && is_limit_fault(s))
-		return "limit and page of an 80-bit operand";
+	/* AMD looks at the first page of a large x87 operand before it comes to the limit: SDM vol. 3, 3.1 has segmentation first */
+	if (is_x87_memory_at(x) && r->vector == VEC_PF && is_limit_fault(s))
+		return "limit and page of an x87 operand";
 	if (has_enter_on_16_bits(x))
 		return "EBP after ENTER";
 	/* FIP and the like are still in memory */
