@@ -6,7 +6,8 @@
  * cache and a minor fault each 64 records: no system call, no copy, no second thread on hosts where the vCPU has the only
  * core. The kernel has a record as soon as it is stored, so that killing turtles, or a crash of it, loses none: those are the
  * records that one wants to see. The file grows in big steps whose blocks are reserved, so that a full disk is an error of
- * one call and no SIGBUS later; the few pages behind the last record are cut off at the end.
+ * one call and no SIGBUS later; the few pages behind the last record are cut off at the end. Only somebody who shortens the file
+ * while it is written can still harm the run: a second run with the same FILE makes a new one.
  *
  * One writer, the vCPU's thread: no atomics. The mapping moves on with every step; one step stays mapped behind it.
  */

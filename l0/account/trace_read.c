@@ -37,6 +37,10 @@ static void names(struct trace_reader *r)
 	const char *key;
 
 	r->machine = name ? name : "?";
+	for (unsigned int i = 0; i < TRACE_REASONS; i++) {
+		snprintf(r->unnamed[i], sizeof(r->unnamed[i]), "reason %u", i);
+		r->reason_names[i] = r->unnamed[i];
+	}
 	json_object_foreach(reasons, key, value)
 	{
 		json_int_t number = json_integer_value(value);
@@ -203,13 +207,9 @@ size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool 
 
 const char *trace_reason(const struct trace_reader *r, u32 reason)
 {
-	static __thread char text[24];
 	u32 basic = reason & 0xffff;
 
-	if (basic < TRACE_REASONS && r->reason_names[basic])
-		return r->reason_names[basic];
-	snprintf(text, sizeof(text), "reason %" PRIu32, basic);
-	return text;
+	return basic < TRACE_REASONS ? r->reason_names[basic] : "?";
 }
 
 u64 trace_ns(const struct trace_reader *r, u64 ticks)
@@ -221,7 +221,7 @@ bool trace_filter_reason(const struct trace_reader *r, struct trace_filter *filt
 {
 	filter->by_reason = true;
 	for (unsigned int i = 0; i < TRACE_REASONS; i++)
-		if (r->reason_names[i] && strlen(r->reason_names[i]) == n && !memcmp(r->reason_names[i], name, n)) {
+		if (strlen(r->reason_names[i]) == n && !memcmp(r->reason_names[i], name, n)) {
 			filter->reasons[i / 64] |= BIT(i % 64);
 			return true;
 		}

@@ -18,7 +18,8 @@ struct trace_reader {
 	struct trace_header header;
 	json_t *text; /* the header's JSON object */
 	const char *machine; /* "?" if the header doesn't say */
-	const char *reason_names[TRACE_REASONS]; /* NULL: none */
+	const char *reason_names[TRACE_REASONS]; /* the file's own; "reason N" where it has none */
+	char unnamed[TRACE_REASONS][12];
 	u8 *raw; /* one record as the file has it */
 
 	u64 records; /* read so far, damaged ones included */
@@ -40,7 +41,7 @@ bool trace_read(struct trace_reader *r, struct trace_record *record);
  */
 size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool *bad);
 
-/* The name in the file's own table; "reason N" where it has none. Valid until the next call on this thread. */
+/* r->reason_names, for a record's reason */
 const char *trace_reason(const struct trace_reader *r, u32 reason);
 
 /* The file's name of a check of VM entry; NULL: it has none */
@@ -66,8 +67,8 @@ bool trace_filter_reason(const struct trace_reader *r, struct trace_filter *filt
 bool trace_filtered(const struct trace_reader *r, struct trace_filter *filter, const struct trace_record *record);
 
 /*
- * The rounds as the run itself counted them (of VMREAD and VMWRITE those that were exits, which all are with --vmcs-access trap), from records in turn. Returns false with one line in error[0..n-1] for what this
- * turtles has no name for.
+ * The rounds as the run itself counted them, from records in turn; of VMREAD and VMWRITE those that were exits, which all are with
+ * --vmcs-access trap. Returns false with one line in error[0..n-1] for what this turtles has no name for.
  */
 bool trace_count(const struct trace_reader *r, struct rounds *rounds, const struct trace_record *record, char *error,
 		 size_t n);
