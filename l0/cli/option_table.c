@@ -329,6 +329,13 @@ static int set_vmcs_access(struct option_parse *p, const struct option *o, const
 	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
 }
 
+static int set_vmcs_merge(struct option_parse *p, const struct option *o, const char *arg)
+{
+	static const char *const words[] = { VMCS_MERGES(WORD) };
+
+	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
+}
+
 static int set_mmu(struct option_parse *p, const struct option *o, const char *arg)
 {
 	static const char *const words[] = { NESTED_MMUS(WORD) };
@@ -556,6 +563,8 @@ const struct option OPTIONS[] = {
   "is --engine kvm" },
 { GROUP_RUN,     "vmcs-access",   NULL,            "WHICH",     set_vmcs_access, FIELD(vmx.access),   VMCS_ACCESSES(WORD_OF),
   "how L1's VMREAD and VMWRITE reach its VMCS." VMCS_ACCESSES(MODE_HELP) },
+{ GROUP_RUN,     "vmcs-merge",    NULL,            "WHICH",     set_vmcs_merge,  FIELD(vmx.merge),    VMCS_MERGES(WORD_OF),
+  "what a VM entry takes from L1's VMCS." VMCS_MERGES(MODE_HELP) },
 { GROUP_RUN,     "mmu",           NULL,            "WHICH",     set_mmu,         FIELD(vmx.mmu),      NESTED_MMUS(WORD_OF),
   "the way to L2's memory." NESTED_MMUS(MODE_HELP) },
 { GROUP_RUN,     "clock",         NULL,            "WHICH",     set_clock,       0,                   NULL,

@@ -57,7 +57,8 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 	if (!v->vmx)
 		return 1;
 	tables[1] = STAT_VALUES(ept_merge_stats_table, vmx_ept_stats(v->vmx));
-	return 2;
+	tables[2] = STAT_VALUES(vmcs_stats_table, &v->vmx->stats);
+	return 3;
 }
 
 const struct engine engine_bt = {

@@ -181,7 +181,10 @@ void vmx_enter(struct vcpu *v, bool launch)
 		vmx_fail_valid(v, launch ? VMERR_VMLAUNCH_NOT_CLEAR : VMERR_VMRESUME_NOT_LAUNCHED);
 		return;
 	}
-	vmcs_copy(c, x->v12, x->changes.groups);
+	if (x->modes.merge == VMCS_MERGE_FULL)
+		vmcs02_all_changed(&x->changes);
+	x->stats.entries++;
+	x->stats.fields_copied += vmcs_copy(c, x->v12, x->changes.groups);
 	check = vmx_check_entry(&(struct vmx_entry){ .v = c,
 						     .caps = &x->caps,
 						     .current_vmcs = x->current,

@@ -17,6 +17,11 @@
 	M(WALK,   "walk",   "no EPT02: every miss walks EPT12, and EPT01 for each of its tables") \
 	M(SHADOW, "shadow", "L1 is told that there is no EPT and shadows L2's page tables")
 
+/* --vmcs-merge: what an entry copies from vmcs12 and checks. The first is the default. */
+#define VMCS_MERGES(M) \
+	M(CHANGED, "changed", "the groups of fields that L1 has written since the last entry") \
+	M(FULL,    "full",    "every field, at every entry")
+
 /* clang-format on */
 
 enum vmcs_access {
@@ -31,10 +36,17 @@ enum nested_mmu {
 #undef M
 };
 
+enum vmcs_merge {
+#define M(name, word, text) VMCS_MERGE_##name,
+	VMCS_MERGES(M)
+#undef M
+};
+
 /* How a machine's L1 is served; plain data. */
 struct vmx_modes {
 	enum vmcs_access access;
 	enum nested_mmu mmu;
+	enum vmcs_merge merge;
 };
 
 #endif

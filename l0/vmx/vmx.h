@@ -19,6 +19,7 @@
 #include "apic.h"
 #include "exits.h"
 #include "modes.h"
+#include "stats.h"
 
 struct ept_stats;
 struct vmx_mmu;
@@ -38,6 +39,7 @@ struct vmx {
 	struct vmcs v02;
 	struct vmcs02_changes changes; /* groups in which vmcs12 has changed since the entry that v02 is of */
 	struct vmx_modes modes;
+	struct vmcs_stats stats;
 	u8 vmread_bitmap[VMCS_BITMAP_BYTES], vmwrite_bitmap[VMCS_BITMAP_BYTES]; /* --vmcs-access shadow */
 	struct timer timer; /* the VMX-preemption timer */
 	bool timer_expired;

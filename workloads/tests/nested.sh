@@ -99,7 +99,7 @@ ok $status "the table of the trace is the table of the stats"
 ok $? "instructions and exits are in one order"
 
 # To the guests all ways to a VMCS and to L2's memory are one: L2 boots and powers off, and not even the instruction counts differ.
-modes=(--vmcs-access\ {rewrite,shadow,trap} --mmu\ walk)
+modes=(--vmcs-access\ {rewrite,shadow,trap} --mmu\ walk\ --vmcs-merge\ full)
 for mode in "${modes[@]}"; do
 	files=()
 	[ "${mode##* }" = trap ] && files=(--stats "$folder/stats.trap" --trace "$folder/trace.trap")
