@@ -76,7 +76,7 @@ export BUILD GUEST CC SANITIZE
 
 # Without a network the guest's images are missing: what needs them then says SKIP.
 check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
-	-@$(MAKE) --no-print-directory guest
+	-@$(MAKE) --no-print-directory -k guest
 	@.ci/check.sh $(addprefix $(BUILD)/tests/,$(TESTS)) $(sort $(TEST_SCRIPTS))
 
 bench: $(BUILD)/turtles guest
