@@ -142,13 +142,21 @@ static void scas_step(struct string *s)
 	advance(s, RDI, 1);
 }
 
+/* For a VM exit, which comes before the checks of limit and alignment. */
+static u64 io_linear(const struct string *s, enum sreg seg, enum gpr offset)
+{
+	u64 base = s->flat64 && seg != FS && seg != GS ? 0 : s->v->seg[seg].base;
+	u64 linear = base + (s->v->gpr[offset] & s->mask);
+
+	return s->flat64 ? linear : (u32)linear;
+}
+
 static void ins_step(struct string *s)
 {
 	struct vcpu *v = s->v;
 	u64 linear;
 
 	io_check(v, v->gpr[RDX], s->size);
-	linear = dest_linear(s, ACC_WRITE);
 	vmx_before_io(v, (u16)v->gpr[RDX],
 		      &(struct vmx_io){ .size = (u8)s->size,
 					.in = true,
@@ -156,7 +164,8 @@ static void ins_step(struct string *s)
 					.rep = s->a.rep != 0,
 					.asize = s->a.asize,
 					.seg = ES,
-					.linear = linear });
+					.linear = io_linear(s, ES, RDI) });
+	linear = dest_linear(s, ACC_WRITE);
 	/* a fault must come before the device is read */
 	mmu_check(v, linear, s->size, mmu_data(v, ACC_WRITE));
 	mmu_write(v, linear, io_read(v, v->gpr[RDX], s->size), s->size, mmu_data(v, ACC_WRITE));
@@ -174,7 +183,7 @@ static void outs_step(struct string *s)
 					.rep = s->a.rep != 0,
 					.asize = s->a.asize,
 					.seg = s->a.seg,
-					.linear = v->in_l2 ? source_linear(s) : 0 });
+					.linear = io_linear(s, s->a.seg, RSI) });
 	io_write(v, v->gpr[RDX], s->size, source_read(s));
 	advance(s, RSI, 1);
 }

@@ -145,7 +145,7 @@ void vmx_count_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!v->trace)
 		return;
 	if (vectoring->valid)
-		w.data = vmx_event_word(vectoring) | (u64)vectoring->error << 32;
+		w.data = vmx_event_word(v, vectoring) | (u64)vectoring->error << 32;
 	switch (e->reason) {
 	case EXIT_REASON_EXCEPTION_NMI:
 	case EXIT_REASON_EXTERNAL_INTERRUPT:

@@ -88,7 +88,7 @@ static void save_info(const struct vcpu *v, struct vmcs *m, const struct vmx_exi
 	m->vmx_instruction_info = e->insn_info;
 	m->idt_vectoring_info_field = 0;
 	if (vectoring->valid && !(e->reason & VM_EXIT_FAILED_ENTRY)) {
-		m->idt_vectoring_info_field = vmx_event_word(vectoring);
+		m->idt_vectoring_info_field = vmx_event_word(v, vectoring);
 		m->idt_vectoring_error_code = vectoring->error;
 		if (vectoring->software || vectoring->icebp)
 			m->vm_exit_instruction_len = vectoring->len;

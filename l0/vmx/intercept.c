@@ -289,7 +289,7 @@ void vmx_on_exception(struct vcpu *v)
 		v->pending_db = 0; /* told in the qualification */
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
 					     .qualification = qualification,
-					     .intr_info = vmx_event_word(&e),
+					     .intr_info = vmx_event_word(v, &e),
 					     .intr_error = e.error,
 					     .insn_len = e.len });
 }

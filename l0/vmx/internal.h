@@ -96,6 +96,6 @@ void vmx_count_access(struct vcpu *v, bool write, const struct vmcs_field *f, u6
 void vmx_trace_field(struct vcpu *v, u64 encoding);
 
 /* One event's VM-entry or exit word from and to a struct event. */
-u32 vmx_event_word(const struct event *e);
+u32 vmx_event_word(const struct vcpu *v, const struct event *e);
 
 #endif

@@ -24,3 +24,5 @@ TESTS += test_vmx_apic
 TEST_OBJS_test_vmx_apic := l0/vmx/tests/test_vmx_apic.o l0/vmx/tests/apic_lab.o l0/vmx/tests/lab.o
 TESTS += test_vmx_activity
 TEST_OBJS_test_vmx_activity := l0/vmx/tests/test_vmx_activity.o l0/vmx/tests/apic_lab.o l0/vmx/tests/lab.o
+TESTS += test_vmx_guests
+TEST_OBJS_test_vmx_guests := l0/vmx/tests/test_vmx_guests.o l0/vmx/tests/lab.o

@@ -223,9 +223,10 @@ unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count)
 	return 0;
 }
 
-u32 vmx_event_word(const struct event *e)
+u32 vmx_event_word(const struct vcpu *v, const struct event *e)
 {
 	enum intr_type type = INTR_HARDWARE;
+	bool error = e->has_error && vcpu_protected(v); /* in real mode no exception brings a code */
 
 	if (e->external)
 		type = e->vector == VEC_NMI ? INTR_NMI : INTR_EXTERNAL;
@@ -233,5 +234,5 @@ u32 vmx_event_word(const struct event *e)
 		type = INTR_PRIVILEGED_SOFTWARE;
 	else if (e->software)
 		type = e->vector == VEC_BP || e->vector == VEC_OF ? INTR_SOFTWARE_EXCEPTION : INTR_SOFTWARE;
-	return (u32)(INTR_VALID | e->vector | type << INTR_TYPE_SHIFT | (e->has_error ? INTR_ERROR : 0));
+	return (u32)(INTR_VALID | e->vector | type << INTR_TYPE_SHIFT | (error ? INTR_ERROR : 0));
 }

@@ -374,7 +374,8 @@ static void fill_guest(struct lab *l)
 	DATA(es)
 	DATA(ss)
 	DATA(ds)
-	DATA(fs) DATA(gs)
+	DATA(fs)
+	DATA(gs)
 #undef DATA
 		m->guest_cs_selector = LAB_CS;
 	m->guest_cs_limit = ~0u;
@@ -424,7 +425,8 @@ static u32 enter(struct lab *l, int end)
 
 u32 lab_l2(struct lab *l, const void *code, size_t n)
 {
-	put_code(l, l->v12->guest_rip, code, n);
+	if (n)
+		put_code(l, l->v12->guest_rip, code, n);
 	l->v12->launched = VMCS_CLEAR;
 	vmcs02_all_changed(&l->v->vmx->changes); /* tests write fields without VMWRITE */
 	return enter(l, LAB_RUN(l, 0x0f, 0x01, 0xc2));

@@ -90,7 +90,7 @@ int lab_invept(struct lab *l, u64 type, u64 eptp);
 int lab_invvpid(struct lab *l, u64 type, u64 vpid, u64 linear);
 
 /*
- * VMLAUNCH of LAB_VMCS, whatever its launch state, with these bytes as L2's code at guest RIP: the exit reason with bit 31, or
+ * VMLAUNCH of LAB_VMCS, whatever its launch state, with these bytes (n may be 0) as the code at guest RIP: the exit reason with bit 31, or
  * LAB_FAILED + the outcome of VMLAUNCH. L2's general registers, but RSP, are those in *v.
  */
 #define LAB_FAILED 0x1000
