@@ -30,9 +30,9 @@ static int at_once(struct vmx_modes m, const char *name, const struct CMUnitTest
 int lab_group(const char *name, const struct CMUnitTest *tests, size_t n)
 {
 	static const struct vmx_modes MODES[] = {
-		{ VMCS_ACCESS_REWRITE, NESTED_MMU_MERGE },
-		{ VMCS_ACCESS_SHADOW, NESTED_MMU_WALK },
-		{ VMCS_ACCESS_TRAP, NESTED_MMU_MERGE },
+		{ .access = VMCS_ACCESS_REWRITE, .mmu = NESTED_MMU_MERGE },
+		{ .access = VMCS_ACCESS_SHADOW, .mmu = NESTED_MMU_WALK },
+		{ .access = VMCS_ACCESS_TRAP, .mmu = NESTED_MMU_MERGE, .merge = VMCS_MERGE_ALL },
 	};
 	int failed = 0;
 
