@@ -32,7 +32,7 @@ int lab_group(const char *name, const struct CMUnitTest *tests, size_t n)
 	static const struct vmx_modes MODES[] = {
 		{ .access = VMCS_ACCESS_REWRITE, .mmu = NESTED_MMU_MERGE },
 		{ .access = VMCS_ACCESS_SHADOW, .mmu = NESTED_MMU_WALK },
-		{ .access = VMCS_ACCESS_TRAP, .mmu = NESTED_MMU_MERGE, .merge = VMCS_MERGE_ALL },
+		{ .access = VMCS_ACCESS_TRAP, .mmu = NESTED_MMU_MERGE, .merge = VMCS_MERGE_FULL },
 	};
 	int failed = 0;
 
