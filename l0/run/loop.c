@@ -122,7 +122,8 @@ static bool interrupts(struct vcpu *v, u32 events)
 	if (v->nmi_wait && v->in_l2)
 		vmx_on_nmi(v);
 	if (v->nmi_wait && !v->nmi_blocked && !v->intr_shadow) {
-		look_again(v, events);
+		/* shutdown has held interrupts off */
+		look_again(v, v->activity == ACTIVITY_SHUTDOWN ? EV_INTR : events);
 		v->nmi_wait = false;
 		v->interrupts++;
 		return event_nmi(v);

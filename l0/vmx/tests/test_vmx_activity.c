@@ -90,6 +90,12 @@ static void an_nmi_exits_from_shutdown_or_ends_it(void **state)
 	apic_message_in(&l, 1000, MESSAGE_NMI, 0);
 	assert_interrupted(&l, enter_in(ACTIVITY_SHUTDOWN, true), VEC_NMI);
 	assert_int_equal(l.v12->guest_activity_state, ACTIVITY_ACTIVE);
+	/* an interrupt that has waited since comes next */
+	l.v12->guest_interruptibility_info = 0;
+	apic_message(&l, MESSAGE_FIXED, 0x99);
+	apic_message_in(&l, 100000, MESSAGE_NMI, 0);
+	assert_int_equal(enter_in(ACTIVITY_SHUTDOWN, true), EXIT_REASON_EXTERNAL_INTERRUPT);
+	assert_int_equal(l.v12->guest_rip, LAB_L2_HANDLERS + 16 * VEC_NMI);
 }
 
 static void an_injected_nmi_ends_shutdown_and_nothing_else_may_be_injected(void **state)
