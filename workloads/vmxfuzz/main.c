@@ -223,7 +223,7 @@ static bool have_vmcs(u32 failures, enum l2_mode *mode)
 	static bool launched;
 	u64 region;
 
-	if (!failures && current && chance(5, 6) && vmptrld(current) == OK)
+	if (!failures && current && chance(5, 6) && (is_current(current) || vmptrld(current) == OK))
 		return launched = true;
 	launched = false;
 	current = region = (u64)arena->vmcs[below(VMCS_COUNT)];

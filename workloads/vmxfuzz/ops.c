@@ -118,6 +118,13 @@ u32 vmptrld(u64 address)
 	return vmptrld_at(&address);
 }
 
+bool is_current(u64 address)
+{
+	u64 current = 0;
+
+	return vmptrst_at(&current) == OK && current == address;
+}
+
 u64 rdmsr(u32 msr, u64 otherwise)
 {
 	u32 low, high;

@@ -75,6 +75,7 @@ enum { OK, FAIL_INVALID, FAIL_VALID, FAULTED = 0x100 };
 u32 vmxon(const void *operand);
 u32 vmclear(u64 address);
 u32 vmptrld(u64 address);
+bool is_current(u64 address);
 u32 vmwrite(u64 field, u64 value);
 u32 vmread(u64 field, u64 *value);
 u64 vmget(u64 field); /* 0 if it can't be read */
