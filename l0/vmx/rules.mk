@@ -26,3 +26,5 @@ TESTS += test_vmx_activity
 TEST_OBJS_test_vmx_activity := l0/vmx/tests/test_vmx_activity.o l0/vmx/tests/apic_lab.o l0/vmx/tests/lab.o
 TESTS += test_vmx_guests
 TEST_OBJS_test_vmx_guests := l0/vmx/tests/test_vmx_guests.o l0/vmx/tests/lab.o
+TESTS += test_vmx_apic_model
+TEST_OBJS_test_vmx_apic_model := l0/vmx/tests/test_vmx_apic_model.o l0/vmx/tests/apic_lab.o l0/vmx/tests/lab.o

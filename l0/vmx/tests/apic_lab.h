@@ -45,6 +45,9 @@ void apic_status(struct lab *l, u8 rvi, u8 svi);
 u32 apic_load(struct lab *l, u64 at, unsigned int size);
 u32 apic_store(struct lab *l, u64 at, unsigned int size);
 
+/* A second reading of the manual's lists: with a TPR shadow, does an access to the APIC-access page go to the virtual-APIC page? */
+bool apic_goes_to_page(unsigned int offset, unsigned int size, bool write, bool delivery, bool registers);
+
 /* The exit was an APIC access of this type there, by an instruction of n bytes at L2's first. */
 void assert_apic_access(struct lab *l, u32 reason, unsigned int type, unsigned int offset, unsigned int n);
 /* L2 was interrupted: it is in the handler of the vector. */

@@ -177,54 +177,9 @@ static void through_ept_the_page_is_found_by_where_it_is_in_l1(void **state)
 	lab_write(&l, LAB_EPT + 0x2000 + 8, 0x200000 | 0xb7);
 }
 
-/*
- * The registers of the manual's lists, written down a second time: which accesses go to the virtual-APIC page. Rows are offsets, columns
- * what it takes: 0 nothing beside the TPR shadow, 1 virtual-interrupt delivery or APIC-register virtualization, 2 the latter, 3 none.
- */
-static unsigned int need(unsigned int offset, bool write)
-{
-	switch (offset & ~15u) {
-	case 0x80:
-		return 0;
-	case 0xb0:
-	case 0x300:
-		return 1;
-	case 0x20:
-	case 0xd0:
-	case 0xe0:
-	case 0xf0:
-	case 0x280:
-	case 0x310:
-	case 0x320:
-	case 0x330:
-	case 0x340:
-	case 0x350:
-	case 0x360:
-	case 0x370:
-	case 0x380:
-	case 0x3e0:
-		return 2;
-	case 0x30:
-		return write ? 3 : 2;
-	default:
-		return !write && offset >= 0x100 && offset < 0x280 ? 2 : 3;
-	}
-}
-
-static bool goes_to_the_page(unsigned int offset, unsigned int size, bool write, bool delivery, bool registers)
-{
-	unsigned int n = need(offset, write);
-
-	if (size > 4 || (offset & 12) || ((offset + size - 1) & 12))
-		return false;
-	if (registers)
-		return n <= 2;
-	return !(offset & 3) && (n == 0 || (n == 1 && delivery));
-}
-
 static void check_one(unsigned int offset, unsigned int size, bool delivery, bool registers)
 {
-	bool reads = goes_to_the_page(offset, size, false, delivery, registers);
+	bool reads = apic_goes_to_page(offset, size, false, delivery, registers);
 	u64 mask = size == 8 ? ~0ull : BIT(8 * size) - 1, seen;
 	unsigned int n = size == 2 || size == 8 ? 3 : 2;
 	u32 reason;
@@ -241,7 +196,7 @@ static void check_one(unsigned int offset, unsigned int size, bool delivery, boo
 		assert_int_equal(l.v->gpr[RAX] & mask, seen & mask);
 	}
 	/* what becomes of a write that is virtualized is another test's */
-	if (goes_to_the_page(offset, size, true, delivery, registers))
+	if (apic_goes_to_page(offset, size, true, delivery, registers))
 		return;
 	assert_apic_access(&l, apic_store(&l, APIC_PAGE + offset, size), WRITE, offset, n);
 	if ((offset & ~7u) != PPR) /* that VM entry writes */
