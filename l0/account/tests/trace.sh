@@ -145,14 +145,14 @@ fi
 
 # until it has recorded something: then it is killed
 "$turtles" run --cpu Skylake-Server,+vmx --kernel "$GUEST/bin/l1shim" --append 'payload=cpuid rounds=100000000' --timeout 100 \
-	--trace trace < /dev/null > console 2>&1 &
-for _ in {1..100}; do
+	--trace killed < /dev/null > console 2>&1 &
+for _ in {1..300}; do
 	sleep 0.1
-	[ "$(timeout 10 "$turtles" trace trace --level 2 2> errors | head -n 100 | wc -l)" = 100 ] && break
+	[ "$(timeout 10 "$turtles" trace killed --level 2 2> errors | head -n 100 | wc -l)" = 100 ] && break
 done
 kill -KILL $!
 wait 2> /dev/null
-"$turtles" trace trace --summary > a 2> errors
+"$turtles" trace killed --summary > a 2> errors
 status=$?
 [ $status = 0 ] && grep -q 'killed or still goes on' errors && grep -q '^CPUID  *[1-9]' a
 ok $? "the trace of a run that is killed is there up to that moment"
