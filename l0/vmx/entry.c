@@ -168,6 +168,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 	struct vmcs *c = &x->v02;
 	enum vmx_check check;
 	unsigned int bad;
+	bool nmi_blocked;
 
 	if (!x->v12 || (x->v12->revision & VMCS_SHADOW_BIT)) {
 		vmx_fail_invalid(v);
@@ -210,9 +211,12 @@ void vmx_enter(struct vcpu *v, bool launch)
 		failed(v, EXIT_REASON_INVALID_STATE, vmx_check_qualification(check));
 	}
 	v->in_l2 = true;
+	nmi_blocked = v->nmi_blocked;
 	load_guest(v, c);
-	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte))
+	if (!has_ept(c) && paging_mode(v) == PAGING_PAE && !paging_read_pdptes(v, v->cr3, v->pdpte)) {
+		v->nmi_blocked = nmi_blocked;
 		failed(v, EXIT_REASON_INVALID_STATE, 2);
+	}
 	vcpu_update_mode(v);
 	vmx_mmu_select(v);
 	mmu_switch(v, false);
@@ -222,6 +226,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 		bad = vmx_msr_load(v, c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count);
 		if (bad) {
 			vmx_log_msr(v, bad);
+			v->nmi_blocked = nmi_blocked; /* L1's: a failed entry is no NMI's end, nor its beginning */
 			failed(v, EXIT_REASON_MSR_LOAD_FAIL, bad);
 		}
 	}

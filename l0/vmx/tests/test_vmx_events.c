@@ -428,11 +428,14 @@ static void an_entry_that_can_not_be_loaded_fails_the_entry(void **state)
 		lab_write(&l, LAB_LISTS + 0x2000 + 16, BAD[i].msr | (u64)BAD[i].reserved << 32);
 		l.v12->vm_entry_msr_load_count = 2;
 		again();
+		l.v12->guest_interruptibility_info = i % 2 ? BLOCKING_BY_NMI : 0;
+		l.v->nmi_blocked = i % 4 > 1;
 		assert_int_equal(LAB_L2(&l, 0x0f, 0x01, 0xc1), EXIT_REASON_MSR_LOAD_FAIL | VM_EXIT_FAILED_ENTRY);
 		assert_int_equal(l.v12->exit_qualification, 2);
 		assert_int_equal(l.v12->launched, VMCS_CLEAR);
 		assert_int_equal(l.v->lstar, 0x2222); /* what came before it stays */
 		/* the processor is L1's again */
+		assert_int_equal(l.v->nmi_blocked, i % 4 > 1);
 		assert_int_equal(l.v->cr3, LAB_TABLES);
 		assert_int_equal(l.v->gpr[RSP], LAB_STACK);
 	}
