@@ -7,19 +7,24 @@
 	.text
 	.globl l2_run
 l2_run:
+	.cfi_startproc
 	push %rbx
 	push %rbp
 	push %r12
 	push %r13
 	push %r14
 	push %r15
+	.cfi_adjust_cfa_offset 6 * 8
 	mov %rsp, l1_rsp
 	vmlaunch
 	jmp failed
+	.cfi_endproc
 
 	.balign 16
 	.globl l2_exit
 l2_exit:
+	.cfi_startproc
+	.cfi_undefined rip		/* nobody calls this */
 	push %rax
 	push %rcx
 	push %rdx
@@ -29,6 +34,7 @@ l2_exit:
 	push %r9
 	push %r10
 	push %r11
+	.cfi_adjust_cfa_offset 9 * 8
 	mov %rsp, %rdi			/* struct l2_registers */
 	call on_exit
 	test %al, %al
@@ -56,6 +62,7 @@ failed:	and $-16, %rsp
 	pop %rbp
 	pop %rbx
 	ret
+	.cfi_endproc
 
 	.bss
 	.balign 16

@@ -1,8 +1,8 @@
 # Our own L1, and what it runs as L2: 64-bit code without any library, so that any x86 compiler does.
 GUEST_CC ?= gcc
 L1SHIM_CFLAGS := -m64 -march=x86-64 -std=gnu11 -O2 $(WARN) -I. -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
-	-fno-asynchronous-unwind-tables -fno-strict-aliasing -mno-red-zone -mgeneral-regs-only -nostdlib -static \
-	-Wl,--build-id=none -Wl,--no-warn-rwx-segments
+	-fasynchronous-unwind-tables -fno-strict-aliasing -mno-red-zone -mgeneral-regs-only -nostdlib -static \
+	-Wl,--build-id=none -Wl,--eh-frame-hdr -Wl,--no-warn-rwx-segments
 L1SHIM_SOURCES := $(addprefix l1shim/,start.S enter.S main.c console.c cpu.c caps.c memory.c vmcs.c exits.c experiment.c) workloads/payload/payload.c
 
 $(GUEST)/bin/l1shim: $(L1SHIM_SOURCES) $(wildcard l1shim/*.[h] l1shim/l1shim.ld workloads/payload/*.h vmcs-shadow/*.h) l0/vmx/exits.h

@@ -59,6 +59,8 @@ _start:
 	ljmp $0x08, $1f
 
 	.code64
+	.cfi_startproc
+	.cfi_undefined rip
 1:	mov $0x10, %eax
 	mov %eax, %ds
 	mov %eax, %es
@@ -68,6 +70,7 @@ _start:
 	mov $stack_end, %esp
 	call shim_main
 	hlt
+	.cfi_endproc
 
 	/* Exceptions end the run: vector, what the CPU pushed */
 	.balign 16

@@ -1,6 +1,7 @@
 OBJS += l0/account/stats.o l0/account/tables.o l0/account/rounds_report.o
 OBJS += l0/account/host.o l0/account/output.o l0/account/rounds_load.o
 OBJS += l0/account/trace_create.o l0/account/trace_read.o l0/account/trace_print.o l0/account/trace_export.o l0/account/trace_chrome.o
+OBJS += l0/account/stacks.o l0/account/stack_reader.o l0/account/stack_dwarf.o l0/account/stack_orc.o l0/account/elf_view.o l0/account/symbols.o l0/account/trace_stack.o l0/account/trace_collapsed.o
 GENERAL_OBJS += l0/account/rounds.o
 TESTS += test_stats
 TEST_OBJS_test_stats := l0/account/tests/test_stats.o
@@ -11,3 +12,6 @@ TEST_OBJS_test_trace := l0/account/tests/test_trace.o
 TEST_SCRIPTS += l0/account/tests/trace.sh
 TESTS += test_rounds_load
 TEST_OBJS_test_rounds_load := l0/account/tests/test_rounds_load.o
+TESTS += test_stacks
+TEST_OBJS_test_stacks := l0/account/tests/test_stacks.o
+TEST_SCRIPTS += l0/account/tests/stacks.sh

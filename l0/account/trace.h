@@ -18,11 +18,14 @@
 
 #include "trace_file.h"
 
-/* --trace FILE[,reasons=R:R...][,limit=SIZE] */
+struct stacks;
+
+/* --trace FILE[,reasons=R:R...][,limit=SIZE][,stacks=all|N] */
 struct trace_options {
 	char path[PATH_MAX]; /* "": no trace */
 	u64 reasons[TRACE_REASONS / 64]; /* see trace_wants(); all zero: every record */
 	u64 limit; /* bytes of the file; 0: none */
+	u64 stacks; /* every so manieth exit of L1 has its stack; 0: none has */
 };
 
 struct trace {
@@ -32,6 +35,8 @@ struct trace {
 	bool counted; /* --clock insns: time is instructions */
 	bool filtered;
 	u64 reasons[TRACE_REASONS / 64];
+	struct stacks *stacks; /* stacks.h; NULL: none are wanted */
+	u64 every, wait; /* with stacks: the next one is that of the exit after this many */
 
 	/* trace_create.c's */
 	struct trace_header *header;
@@ -50,6 +55,7 @@ struct trace_run {
 	const char *name; /* of the machine */
 	bool counted; /* --clock insns */
 	u64 start_tsc, tsc_hz; /* the host's TSC at the machine's start, and how fast it is */
+	const char *kernel; /* the guest's, a file */
 	int argc;
 	char **argv;
 };

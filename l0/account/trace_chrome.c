@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "trace_print.h"
+#include "trace_stack.h"
 
 enum { PROCESS = 1, L1_TRACK = 1, L2_TRACK = 2 };
 
@@ -66,7 +67,8 @@ static void name(struct trace_export *e, const char *text, const char *category)
 
 static void args(struct trace_export *e, const struct trace_record *record)
 {
-	char text[TRACE_TEXT];
+	unsigned int frames = trace_frames(e->r, record);
+	char text[TRACE_TEXT], function[TRACE_FUNCTION];
 
 	trace_describe(e->r, record, text);
 	fprintf(e->to, ",\"args\":{\"rip\":\"%#" PRIx64 "\",\"insns\":%" PRIu64 ",\"round\":%" PRIu64, record->rip,
@@ -75,7 +77,12 @@ static void args(struct trace_export *e, const struct trace_record *record)
 		fputs(",\"what\":", e->to);
 		string(e->to, text);
 	}
-	fputs("}}", e->to);
+	for (unsigned int i = 0; i < frames; i++) {
+		trace_function(e->r, record, i, function);
+		fputs(i ? "," : ",\"stack\":[", e->to);
+		string(e->to, function);
+	}
+	fputs(frames ? "]}}" : "}}", e->to);
 }
 
 static void begin_slice(struct trace_export *e, int track, const char *text, const char *category,

@@ -16,6 +16,7 @@
 #include "../../vmcs-shadow/entry_checks.h"
 #include "../vmx/exits.h"
 #include "host.h"
+#include "stacks.h"
 
 #define STEP (8ull << 20) /* bytes: a tenth of a second of the busiest guest */
 #define PAGE 4096ull
@@ -44,9 +45,12 @@ static struct trace_header *header(const struct trace *t, const struct trace_run
 {
 	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", run->name, "reasons", reasons(), "checks",
 				 checks(), "host", host_json(), "command", command_json(run->argc, run->argv));
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	struct trace_header *h = NULL;
+	char *text;
 
+	if (t->every)
+		json_object_set_new(root, "stacks", json_integer((json_int_t)t->every));
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (text) {
 		*size = (sizeof(*h) + strlen(text) + PAGE - 1) & ~(PAGE - 1);
 		h = calloc(1, *size);
@@ -122,6 +126,7 @@ static void release(struct trace *t)
 		munmap(t->header, PAGE);
 	if (t->fd >= 0)
 		close(t->fd);
+	stacks_destroy(t->stacks);
 	free(t->path);
 	free(t);
 }
@@ -142,6 +147,12 @@ struct trace *trace_create(const struct trace_options *o, const struct trace_run
 	for (unsigned int i = 0; i < TRACE_REASONS / 64; i++) {
 		t->reasons[i] = o->reasons[i];
 		t->filtered |= o->reasons[i] != 0;
+	}
+	if (o->stacks) {
+		t->every = o->stacks;
+		t->stacks = stacks_create(run->kernel);
+		if (!t->stacks)
+			goto fail;
 	}
 	h = header(t, run, &t->size);
 	if (!h)

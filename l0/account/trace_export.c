@@ -8,12 +8,13 @@
 #include "../vmx/vmx.h"
 #include "rounds_report.h"
 #include "trace_chrome.h"
+#include "trace_collapsed.h"
 #include "trace_print.h"
 
 struct trace_export {
 	FILE *to;
 	const struct trace_reader *r;
-	struct rounds rounds; /* collapsed, stats */
+	struct rounds rounds; /* stats */
 	u64 open; /* csv: reason of the round under way, plus 1 */
 };
 
@@ -82,28 +83,6 @@ static void csv_end(struct trace_export *e)
 	free(e);
 }
 
-/* What belongs to no round, and what does: no exit is in two lines. */
-static void collapsed_end(struct trace_export *e)
-{
-	const struct rounds *r = &e->rounds;
-
-	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
-		const struct round_row *row = &r->row[i];
-		u64 outside = r->l1[i];
-
-		for (unsigned int j = 0; j < VM_EXIT_REASONS; j++) {
-			outside -= r->row[j].l1[i];
-			if (row->l1[j])
-				fprintf(e->to, "L2;%s;%s %" PRIu64 "\n", vmx_exit_name(i), vmx_exit_name(j), row->l1[j]);
-		}
-		if (row->count + r->l2_own[i])
-			fprintf(e->to, "L2;%s %" PRIu64 "\n", vmx_exit_name(i), row->count + r->l2_own[i]);
-		if (outside)
-			fprintf(e->to, "L1;%s %" PRIu64 "\n", vmx_exit_name(i), outside);
-	}
-	free(e);
-}
-
 static void stats_end(struct trace_export *e)
 {
 	const struct trace_header *h = &e->r->header;
@@ -124,7 +103,6 @@ static void stats_end(struct trace_export *e)
 }
 
 static const struct trace_exporter CSV = { "csv", csv_begin, csv_record, csv_end };
-static const struct trace_exporter COLLAPSED = { "collapsed", begin, count, collapsed_end };
 static const struct trace_exporter STATS = { "stats", begin, count, stats_end };
 
-const struct trace_exporter *const TRACE_EXPORTERS[] = { &trace_chrome, &CSV, &COLLAPSED, &STATS, NULL };
+const struct trace_exporter *const TRACE_EXPORTERS[] = { &trace_chrome, &CSV, &trace_collapsed, &STATS, NULL };

@@ -6,7 +6,8 @@
  *	           and on them what ran: L2 between an entry and an exit; on L1's track a slice for each round, in it a slice from each
  *	           exit of L1 to the next. A flow leads from L2's exit through the round to L2 again.
  *	csv        one row a record, its numbers in columns
- *	collapsed  stacks and how often: "L2;CPUID;VMREAD 70", as flame graph tools want them
+ *	collapsed  stacks and how often, as flame graph tools want them: "L2;CPUID;VMREAD 70", with L1's functions between the
+ *	           round's reason and the exit's where the trace has them; or how long: r->weight
  *	stats      what --stats would say of the rounds
  */
 #ifndef L0_ACCOUNT_TRACE_EXPORT_H

@@ -7,7 +7,10 @@
  * Numbers are little-endian, as on the hosts there are. The JSON text names what the records only number, so that a turtles that
  * knows other exit reasons or checks can read the file, and says what ran where:
  *
- *	{ "name": machine, "reasons": { "CPUID": 10, ... }, "checks": { name: number, ... }, "host": { ... }, "command": [ ... ] }
+ *	{ "name": machine, "reasons": { "CPUID": 10, ... }, "checks": { name: number, ... }, "stacks": N, "host": { ... },
+ *	  "command": [ ... ] }
+ *
+ * "stacks" is there if every Nth exit of L1 has its stack: records of kind TRACE_STACK behind its own. Without it there are none.
  *
  * With --clock insns two runs with the same input differ in "host" and "command" at most.
  *
@@ -92,7 +95,22 @@ struct trace_record {
 	u64 data;
 };
 
-_Static_assert(sizeof(struct trace_header) == 72 && sizeof(struct trace_record) == 64,
+/*
+ * The calls in L1 that led to the exit in the record before, in one of these or several; one with count 0 has none: nobody called,
+ * or there is no way to find out.
+ */
+#define TRACE_STACK 0x80 /* kind */
+#define TRACE_STACK_ADDRESSES 7
+
+struct trace_stack {
+	u8 kind; /* TRACE_STACK */
+	u8 count; /* of pc[] that are used */
+	u8 unused[6];
+	u64 pc[TRACE_STACK_ADDRESSES]; /* return addresses, innermost first */
+};
+
+_Static_assert(sizeof(struct trace_header) == 72 && sizeof(struct trace_record) == 64 &&
+		       sizeof(struct trace_stack) == sizeof(struct trace_record),
 	       "the file's layout has no holes");
 
 /* Is a reason in a filter's bits? Wanted are records of such reasons, and those in a round that such a reason has opened. */

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "trace_stack.h"
+
 /* A text that grows in place and is cut where its room ends. */
 struct text {
 	char *at;
@@ -280,4 +282,5 @@ void trace_print(FILE *to, const struct trace_reader *r, const struct trace_reco
 	if (*text)
 		fprintf(to, " | %s", text);
 	fputc('\n', to);
+	trace_print_stack(to, r, record);
 }

@@ -41,6 +41,9 @@ static void names(struct trace_reader *r)
 		snprintf(r->unnamed[i], sizeof(r->unnamed[i]), "reason %u", i);
 		r->reason_names[i] = r->unnamed[i];
 	}
+	r->every = json_integer_value(json_object_get(r->text, "stacks")) > 0
+			   ? (u64)json_integer_value(json_object_get(r->text, "stacks"))
+			   : 0;
 	json_object_foreach(reasons, key, value)
 	{
 		json_int_t number = json_integer_value(value);
@@ -134,14 +137,16 @@ static bool all_zero(const u8 *p, size_t n)
 	return !n;
 }
 
-static bool makes_sense(const struct trace_record *record)
+static bool makes_sense(const struct trace_reader *r, const struct trace_record *record)
 {
+	if (record->kind == TRACE_STACK)
+		return r->every && ((const struct trace_stack *)record)->count <= TRACE_STACK_ADDRESSES;
 	if (record->kind >= TRACE_KIND_COUNT || record->level < 1 || record->level > 2)
 		return false;
 	return (record->reason & 0x7fffffff) < TRACE_REASONS;
 }
 
-bool trace_read(struct trace_reader *r, struct trace_record *record)
+static bool read_any(struct trace_reader *r, struct trace_record *record)
 {
 	const struct trace_header *h = &r->header;
 
@@ -159,13 +164,47 @@ bool trace_read(struct trace_reader *r, struct trace_record *record)
 		if (record->kind == TRACE_END && h->state == TRACE_OPEN && all_zero(r->raw, h->record_size))
 			break;
 		r->records++;
-		if (record->kind != TRACE_END && makes_sense(record))
+		if (record->kind != TRACE_END && makes_sense(r, record))
 			return true;
 		if (!r->damaged++)
 			r->first_damaged = r->records;
 	}
 	r->at_end = true;
 	return false;
+}
+
+static void add_stack(struct trace_reader *r, const struct trace_record *record)
+{
+	struct trace_stack part;
+
+	memcpy(&part, record, sizeof(part));
+	r->has_stack = true;
+	for (unsigned int i = 0; i < part.count && r->stack_count < STACK_DEPTH; i++)
+		r->stack[r->stack_count++] = part.pc[i];
+}
+
+bool trace_read(struct trace_reader *r, struct trace_record *record)
+{
+	r->has_stack = false;
+	r->stack_count = 0;
+	/* a stack without its record, which is damaged, is nobody's */
+	while (!r->has_ahead && read_any(r, &r->ahead))
+		r->has_ahead = r->ahead.kind != TRACE_STACK;
+	if (!r->has_ahead)
+		return false;
+	*record = r->ahead;
+	r->has_ahead = false;
+	while (!r->has_ahead && read_any(r, &r->ahead)) {
+		r->has_ahead = r->ahead.kind != TRACE_STACK;
+		if (!r->has_ahead)
+			add_stack(r, &r->ahead);
+	}
+	if (r->entered)
+		r->open_reason = 0;
+	r->entered = record->kind == TRACE_ENTERED;
+	if (record->kind == TRACE_REFLECTED)
+		r->open_reason = (record->reason & 0xffff) + 1;
+	return true;
 }
 
 size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool *bad)

@@ -10,7 +10,12 @@
 #include <stdio.h>
 
 #include "rounds.h"
+#include "stack_reader.h"
 #include "trace_file.h"
+
+struct symbols;
+
+enum trace_weight { TRACE_WEIGHT_COUNT, TRACE_WEIGHT_NS, TRACE_WEIGHT_INSNS };
 
 struct trace_reader {
 	const char *path; /* as given; "-": standard input */
@@ -26,6 +31,19 @@ struct trace_reader {
 	u64 damaged, first_damaged; /* how many, and the number of the first, from 1 */
 	bool cut; /* the file ends within a record, or before the one that the header says is the last */
 	bool at_end;
+
+	/* What trace_read() knows besides of the record that it read last */
+	u64 every; /* of so many exits of L1 one has its stack; 0: none has */
+	bool has_stack; /* it is one of them */
+	unsigned int stack_count;
+	u64 stack[STACK_DEPTH]; /* return addresses, innermost first */
+	unsigned int open_reason; /* of the round that is open, the record's own included, plus 1; 0: none, or unknown */
+	bool has_ahead, entered;
+	struct trace_record ahead; /* the record after it */
+
+	/* The caller's, for those who print */
+	const struct symbols *symbols; /* NULL: addresses stay numbers */
+	enum trace_weight weight; /* of --export collapsed */
 };
 
 /* Returns 0, or a negative errno (-EINVAL: not a trace, or none that this turtles can read) and one line in error[0..n-1]. */

@@ -9,6 +9,7 @@
 
 #include "../account/output.h"
 #include "../account/rounds_report.h"
+#include "../account/symbols.h"
 #include "../account/trace_export.h"
 #include "../account/trace_print.h"
 #include "../machine/machine.h"
@@ -19,6 +20,8 @@ struct config {
 	const char *reasons; /* "CPUID:HLT"; NULL: all */
 	const char *output; /* NULL: standard output */
 	const struct trace_exporter *exporter; /* NULL: lines */
+	struct symbols *symbols; /* NULL: none are loaded */
+	enum trace_weight weight;
 	bool summary, help;
 };
 
@@ -99,6 +102,34 @@ static int set_export(void *config, const char *arg, char *error, size_t n)
 	return -EINVAL;
 }
 
+static int set_weight(void *config, const char *arg, char *error, size_t n)
+{
+	static const char *const NAMES[] = {
+		[TRACE_WEIGHT_COUNT] = "count", [TRACE_WEIGHT_NS] = "ns", [TRACE_WEIGHT_INSNS] = "insns"
+	};
+
+	for (unsigned int i = 0; i < sizeof(NAMES) / sizeof(*NAMES); i++)
+		if (!strcmp(arg, NAMES[i])) {
+			((struct config *)config)->weight = (enum trace_weight)i;
+			return 0;
+		}
+	snprintf(error, n, "'%s' is no weight: count, ns or insns", arg);
+	return -EINVAL;
+}
+
+static int set_symbols(void *config, const char *arg, char *error, size_t n)
+{
+	struct config *c = config;
+
+	if (!c->symbols)
+		c->symbols = symbols_create();
+	if (!c->symbols) {
+		snprintf(error, n, "not enough memory");
+		return -EINVAL;
+	}
+	return symbols_add(c->symbols, arg, error, n) ? -EINVAL : 0;
+}
+
 static int set_output(void *config, const char *arg, char *error, size_t n)
 {
 	if (!*arg) {
@@ -126,6 +157,10 @@ static const struct command_option OPTIONS_OF_TRACE[] = {
 	{ "summary", 0,   NULL,      "instead of lines the table that turtles run --summary ends with, of the chosen records", set_summary },
 	{ "export",  0,   "FORMAT",  "chrome: JSON for Perfetto and chrome://tracing; csv: a row each; collapsed: stacks for flame graphs; "
 	                             "stats: JSON as of --stats", set_export },
+	{ "weight",  0,   "WHAT",    "of --export collapsed: count: exits, if not given; ns or insns: what passed until the round's next exit "
+	                             "or its end", set_weight },
+	{ "symbols", 0,   "FILE",    "names for L1's functions, also several times: /proc/kallsyms of L1, System.map, or FILE[@ADDRESS]: an ELF "
+	                             "file, and where its code was", set_symbols },
 	{ "output",  'o', "FILE",    "write there, not to standard output", set_output },
 	{ "help",    'h', NULL,      "print this", set_help },
 	/* clang-format on */
@@ -244,7 +279,12 @@ int command_trace(int argc, char **argv)
 		fprintf(stderr, "turtles: %s\n", error);
 		return err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
 	}
+	if (c.symbols)
+		symbols_sort(c.symbols);
+	r.symbols = c.symbols;
+	r.weight = c.weight;
 	code = choose_reasons(&r, &c) ? print(&r, &c) : EXIT_USAGE;
 	trace_read_close(&r);
+	symbols_destroy(c.symbols);
 	return code;
 }

@@ -243,9 +243,14 @@ static int set_trace(struct option_parse *p, const struct option *o, const char 
 			if (!value_size(pair.value, &t->limit) || !t->limit)
 				return option_error(p, "limit: '%s' is no size: MiB, or with a suffix K, M, G",
 						    pair.value);
+		} else if (!strcmp(pair.key, "stacks")) {
+			t->stacks = 1;
+			if (strcmp(pair.value, "all") && (!value_number(pair.value, UINT64_MAX, &t->stacks) || !t->stacks))
+				return option_error(p, "stacks: '%s' is neither all nor a number: every Nth", pair.value);
 		} else {
-			return option_error(p, "'%s' is not available, only: reasons=REASON:REASON..., limit=SIZE",
-					    pair.key);
+			return option_error(
+				p, "'%s' is not available, only: reasons=REASON:REASON..., limit=SIZE, stacks=all|N",
+				pair.key);
 		}
 	}
 	return 0;
@@ -583,8 +588,8 @@ const struct option OPTIONS[] = {
 { GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
   "print the vCPU's registers on stderr at the end, and a hypervisor's current VMCS" },
 { GROUP_RESULT,  "trace",         NULL,            "FILE",      set_trace,       0,                   NULL,
-  "FILE[,reasons=REASON:REASON...][,limit=SIZE]: record every exit and entry in FILE, or those with such reasons and the rounds that"
-  " they open, until it has the size; turtles trace FILE reads it" },
+  "FILE[,reasons=REASON:REASON...][,limit=SIZE][,stacks=all|N]: record every exit and entry in FILE, or those with such reasons and the"
+  " rounds that they open, until it has the size, with the call stack of every or every Nth exit of L1; turtles trace FILE reads it" },
 { GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace_log,   0,                   NULL,
   "AREA,AREA,...: log events on stderr; turtles help trace lists the areas" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,

@@ -383,6 +383,7 @@ static int start(struct run *r, char *error, size_t n)
 			.counted = c->clock == CLOCK_INSNS,
 			.start_tsc = r->machine.clock.start_tsc,
 			.tsc_hz = r->machine.clock.tsc_hz,
+			.kernel = c->kernel,
 			.argc = c->argc,
 			.argv = c->argv,
 		};

@@ -4,6 +4,7 @@
 
 #include <x86intrin.h>
 
+#include "../account/stacks.h"
 #include "../account/trace.h"
 #include "../run/loop.h"
 
@@ -95,6 +96,8 @@ void vmx_trace_served(struct vcpu *v, unsigned int reason, u64 qualification, u6
 	r = record(v, v->trace->counted ? 0 : __rdtsc(), vcpu_insns(v), &w);
 	if (reason == EXIT_REASON_VMREAD || reason == EXIT_REASON_VMWRITE)
 		v->trace->access = r;
+	if (__builtin_expect(v->trace->stacks && r && w.level == 1, 0))
+		trace_stack(v);
 }
 
 /* The record of the VMREAD or VMWRITE under way; NULL: that is no exit, or not recorded. */
