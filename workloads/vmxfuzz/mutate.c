@@ -210,8 +210,6 @@ void inject(void)
 
 void watchdog(void)
 {
-	if (brutal && chance(1, 256))
-		return;
 	vmwrite(VMCS_pin_based_vm_exec_control, vmget(VMCS_pin_based_vm_exec_control) | CTL_preemption_timer |
 							CTL_external_interrupt_exiting | CTL_nmi_exiting);
 	vmwrite(VMCS_vmx_preemption_timer_value, chance(1, 32) ? 0 : 1 + below(chance(1, 4) ? 1000 : 60));
