@@ -215,9 +215,9 @@ void watchdog(void)
 	vmwrite(VMCS_vmx_preemption_timer_value, chance(1, 32) ? 0 : 1 + below(chance(1, 4) ? 1000 : 60));
 	if (vmget(VMCS_guest_activity_state) == 3)
 		vmwrite(VMCS_guest_activity_state, 0); /* no timer ends that */
-	if (!chance(1, brutal ? 16 : 4000))
+	if (!chance(1, brutal ? 300 : 4000))
 		write_host();
-	if (!chance(1, brutal ? 8 : 4000)) { /* a list that is wrong is the end of L1 */
+	if (!chance(1, brutal ? 300 : 4000)) { /* a list that is wrong is the end of L1 */
 		vmwrite(VMCS_vm_exit_msr_store_addr, (u64)arena->msr_list[0]);
 		vmwrite(VMCS_vm_exit_msr_load_addr, (u64)arena->msr_list[1]);
 		vmwrite(VMCS_vm_exit_msr_store_count, 0);
