@@ -14,7 +14,11 @@ static void *table_alloc(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* a hint: lookups are all over it, and the host's TLB is small */
+	(void)madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
 }
 
 static void table_free(void *p, size_t bytes)
