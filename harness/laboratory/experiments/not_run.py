@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Registered, and not run: with the reason, and without a number."""
+from ..section import Experiment
+
+_LIST = (
+    ("E4", "Programs nested: kernbench and SPECjbb", "Turtles, table 2",
+     "the guests have no compile job and no Java yet; E12 runs small programs of our own instead"),
+    ("E5", "Cycles by owner in such programs", "Turtles, figure 5", "needs E4's programs"),
+    ("E7", "Network throughput nested", "Turtles, figures 7 and 8", "turtles' machine has no network device, and there is no second machine"),
+    ("E9", "Nanobenchmarks of a translator", "Adams and Agesen, figure 4",
+     "there is no bare guest that makes single privileged operations yet; E12 has system calls and page faults of programs"),
+    ("E10", "rdtsc by trap, callout and in translated code", "Adams and Agesen, section 3.3", "turtles has one way of doing RDTSC, not three"),
+    ("E13", "Which engine runs what", "Bugnion et al. 2012",
+     "turtles runs a guest with one engine from begin to end: there is no decision to be swept"),
+    ("E14", "A port write that reaches user space, send combining", "Sugerman et al. 2001", "turtles' machine has no network device"),
+    ("E15", "Clusters of exits", "Agesen et al. 2012", "turtles doesn't translate an inner monitor's clusters of exits as one"),
+    ("E19", "VPID, clean fields, bitmap caches as switches", "messages of Linux kernel commits",
+     "turtles offers no enlightened VMCS; what VPID costs is a run of l1shim with vpid=0"),
+    ("E20", "Dirty tracking: write protection against a log", "Janus, OSDI 2026", "there is no migration and no dirty tracking in turtles"),
+    ("E21", "k L1s with m L2s each: fairness, reuse, no leak", "ours", "turtles runs one L1 in a process yet"),
+)
+
+EXPERIMENTS = [Experiment(id=id_, title=title, question="", method="", reproduces=source, not_run=reason)
+               for id_, title, source, reason in _LIST]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""E3: what each reason costs, and how many exits it becomes."""
+from ..figures import bars
+from ..papers import FIGURE_6, PIO_EXITS, PIO_EXITS_DRW
+from ..results import Sample
+from ..section import Experiment, Figure, Section, Table
+
+LEAST = 20  # rounds: fewer say nothing about a reason
+
+
+def amplification(row):
+    return 1 + sum(row["l1_exits"].values()) / row["rounds"]
+
+
+def _round_us(results, variant, reason):
+    def value(result):
+        row = result.rounds().get(reason)
+        return row["ns"] / row["rounds"] / 1000 if row and row["rounds"] >= LEAST else None
+    return results.sample(f"kvm-rows-time-{variant}", value)
+
+
+def analyse(results):
+    section, rows = Section(), []
+    counted = {v: results.one(f"kvm-rows-{v}") for v in ("trap", "rewrite")}
+    if not all(counted.values()):
+        return section
+    trap, rewrite = (counted[v].rounds() for v in ("trap", "rewrite"))
+    reasons = [r for r in sorted(trap, key=lambda r: -trap[r]["count"]) if trap[r]["rounds"] >= LEAST and r in rewrite]
+    for reason in reasons:
+        row, less = trap[reason], rewrite[reason]
+        accesses = sum(row["l1_exits"].get(k, 0) for k in ("VMREAD", "VMWRITE")) / row["rounds"]
+        published = FIGURE_6.get(reason, ("–",) * 3)
+        rows.append([reason, row["count"], f"{accesses:.2f}", f"{amplification(row):.2f}", f"{amplification(less):.2f}",
+                     f"{row['insns'] / row['rounds']:,.0f}", _round_us(results, "trap", reason).text(),
+                     _round_us(results, "rewrite", reason).text(),
+                     *(f"{p:,}" if isinstance(p, int) else "–" for p in published[1:])])
+        section.check(f"{reason}: rewrite has fewer exits than trap", amplification(less) < amplification(row))
+    section.tables.append(Table("Exits of L2 under Debian's KVM: L2 boots Linux and runs the programs of workloads/rows.c", [
+        ("exit of L2", ""), ("count", "counted"), ("VMCS accesses", "counted"), ("exits in all, trap", "counted"), ("exits in all, rewrite", "counted"),
+        ("instructions of L1", "counted"), ("L1's round, trap/us", "timed"), ("L1's round, rewrite/us", "timed"),
+        ("Turtles nested/cycles", "published"), ("Turtles 3.5.2/cycles", "published")], rows))
+    section.figures.append(Figure("Exits that one exit of L2 becomes", bars(
+        "e3", reasons, [("trap", "counted", [amplification(trap[r]) for r in reasons]),
+                        ("rewrite", "counted", [amplification(rewrite[r]) for r in reasons])], "exits")))
+    _shim(section, results)
+    _against_turtles(section, results, trap, rewrite)
+    return section
+
+
+def _shim(section, results):
+    lines = []
+    times = {v: results.finished(f"shim-all-time-{v}") for v in ("trap", "rewrite")}
+    if not all(times.values()):
+        return
+    names = [n for n in times["trap"][0].shim_rows() if n not in ("loop", "memory", "loop.l1", "memory.l1")]
+    values = {v: [Sample([r.shim_rows()[n] for r in times[v] if n in r.shim_rows()]) for n in names] for v in times}
+    for i, name in enumerate(names):
+        lines.append([name, values["trap"][i].text(), values["rewrite"][i].text()])
+    section.tables.append(Table("The smallest L1 (l1shim): a round by the exit that it is about", [
+        ("payload", ""), ("trap/TSC cycles", "timed"), ("rewrite/TSC cycles", "timed")], lines))
+    section.figures.append(Figure("A round under l1shim", bars(
+        "e3-shim", names, [("trap", "timed", values["trap"]), ("rewrite", "timed", values["rewrite"])], "TSC cycles", log=True)))
+
+
+def _against_turtles(section, results, trap, rewrite):
+    if "IO_INSTRUCTION" in trap:
+        more, less = (amplification(r["IO_INSTRUCTION"]) - 1 for r in (trap, rewrite))
+        section.differs.append(
+            f"A port access makes {more:.1f} exits of L1, {less:.1f} without VMCS accesses; Turtles had {PIO_EXITS.text()} and {PIO_EXITS_DRW.text()}. "
+            f"L1's VMM goes to its user space for it in both; ours is a small program, and Linux 6.1 saves less by WRMSR on that way than 2009's.")
+    order = [r for r in ("EXTERNAL_INTERRUPT", "IO_INSTRUCTION", "MSR_READ", "CPUID") if r in trap]
+    times = [_round_us(results, "trap", r) for r in order]
+    if len(order) > 2 and all(times):
+        ours = [t.median for t in times]
+        text = ", ".join(f"{r} {t:.3g}" for r, t in zip(order, ours))
+        holds = ours[0] == max(ours) and ours[order.index("CPUID")] == min(ours) if "CPUID" in order else False
+        (section.agrees if holds else section.differs).append(
+            f"The order of Turtles' figure 6, external interrupt before port access before MSR before cpuid: us here {text}.")
+    if "EPT_VIOLATION" in trap and "CPUID" in trap:
+        section.agrees.append("An EPT violation is among the reasons that gain least from VMCS accesses that don't exit, as in figure 6: "
+                              f"{1 - amplification(rewrite['EPT_VIOLATION']) / amplification(trap['EPT_VIOLATION']):.0%} of its exits go, "
+                              f"{1 - amplification(rewrite['CPUID']) / amplification(trap['CPUID']):.0%} of a cpuid's."
+                              if amplification(rewrite["EPT_VIOLATION"]) / amplification(trap["EPT_VIOLATION"]) >=
+                              amplification(rewrite["CPUID"]) / amplification(trap["CPUID"]) else
+                              "As in figure 6, an EPT violation has fewer VMCS accesses than most.")
+    section.differs.append("Figure 6 has cycles from L2's exit to its next entry on a machine of 2010; L1's round here is microseconds of a translator. "
+                           "The columns stand beside each other for their order, not their size.")
+
+
+EXPERIMENTS = [Experiment(
+    "E3", "Every exit reason: amplification and cost",
+    "Which exits of L2 are dear, how many exits does each become, and what do VMCS accesses that don't exit save?",
+    "Debian's KVM boots Linux as L2, which runs small programs; counted with the instruction clock, timed with the host's. A reason with fewer than "
+    f"{LEAST} rounds is left out. Besides, each payload of l1shim by itself.",
+    "Turtles, figure 6",
+    tuple(f"{l1}-{v}" for l1 in ("kvm-rows", "kvm-rows-time", "shim-all-time") for v in ("trap", "rewrite")), analyse)]

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""E11: the translator."""
+from ..figures import bars
+from ..papers import TRANSLATE_CYCLES, TRANSLATE_UNITS
+from ..section import Experiment, Figure, Section, Table
+
+WORK = (("Linux boots and powers off", "linux-off"), ("Linux runs programs", "linux-rows"),
+        ("KVM runs Linux, which runs programs", "kvm-rows-time-rewrite"))
+
+
+def analyse(results):
+    section, rows, shares, names = Section(), [], [], []
+    for name, run in WORK:
+        first = results.one(run)
+        if first is None:
+            continue
+        bt = first.l1["bt"]
+        per = results.sample(run, lambda r: r.l1["bt"]["translate_ns"] / r.l1["bt"]["insns"])
+        unit = results.sample(run, lambda r: r.l1["bt"]["translate_ns"] / r.l1["bt"]["blocks"] / 1000)
+        share = results.sample(run, lambda r: 100 * r.l1["bt"]["translate_ns"] / r.stats["run"]["wall_ns"])
+        reuse = results.sample(run, lambda r: r.stats["run"]["insns"] / r.l1["bt"]["insns"])
+        rows.append([name, f"{bt['blocks']:,}", f"{bt['insns'] / bt['blocks']:.2f}", f"{bt['host_bytes'] / bt['guest_bytes']:.1f}", per.text(), unit.text(),
+                     share.text(), reuse.text()])
+        shares.append(share)
+        names.append(name)
+        section.check(f"{name}: an instruction that was translated runs more than once", reuse.median > 1)
+    section.tables.append(Table("Translation. The number of blocks varies a little with the host's clock", [
+        ("work", ""), ("blocks", "counted"), ("instructions a block", "counted"), ("host bytes a guest byte", "counted"), ("an instruction/ns", "timed"),
+        ("a block/us", "timed"), ("share of the run/%", "timed"), ("times that an instruction ran", "timed")], rows))
+    section.tables.append(Table("Published", [("", ""), ("", "published"), ("source", "")], [
+        ["translating an instruction", f"{TRANSLATE_CYCLES.text()} cycles (0.6 us at 3.8 GHz)", TRANSLATE_CYCLES.cite()],
+        ["units, boot and halt of Windows XP", TRANSLATE_UNITS.text(), TRANSLATE_UNITS.cite()],
+        ["units, boot of Windows", "950,000 of 3 us each, 5 % of the boot", "a textbook"]]))
+    if shares:
+        section.figures.append(Figure("Share of a run that is translation", bars("e11", names, [("turtles", "timed", shares)], "% of wall time")))
+        section.agrees.append("Orders of magnitude are as published: microseconds a unit, hundreds of nanoseconds an instruction, and translation isn't what a boot mostly does.")
+    section.differs.append("Linux isn't Windows: there is less code to boot. A busy host makes nanoseconds longer, while the share stays about what it is.")
+    return section
+
+
+EXPERIMENTS = [Experiment(
+    "E11", "Translation: units, time, share", "What does translating cost, and how much of a boot is it?",
+    "The translator's counters in the stats of three runs with the host's clock: a boot alone, programs, and a hypervisor with its guest.",
+    "Adams and Agesen, section 6; a textbook's figure for a Windows boot",
+    tuple(run for _, run in WORK), analyse)]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A result set is a folder: runs/NAME.N is one finished run (run.json, stats.json, console.txt, errors.txt, perhaps trace).
+NAME.N.part is one under way, or what a crash left: it is never read. NAME.N.failed is one that went wrong.
+"""
+import json
+import re
+import statistics
+from collections import Counter
+from pathlib import Path
+
+from . import LabError
+
+SCHEMA = 1
+
+
+def read_json(path):
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}") from error
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LabError(f"{path}: not JSON, or cut off: {error}") from error
+
+
+def read_stats(path):
+    stats = read_json(path)
+    if not isinstance(stats, dict) or stats.get("schema") != SCHEMA:
+        found = stats.get("schema") if isinstance(stats, dict) else None
+        raise LabError(f"{path}: stats of schema {found}; this laboratory reads schema {SCHEMA}")
+    if not stats.get("l1"):
+        raise LabError(f"{path}: no L1 in these stats")
+    return stats
+
+
+class Result:
+    """One finished run"""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.about = read_json(folder / "run.json")
+        self.stats = None if self.about.get("native") else read_stats(folder / "stats.json")
+        self.console = (folder / "console.txt").read_text(errors="replace").replace("\r", "")
+
+    @property
+    def l1(self):
+        return self.stats["l1"][0]
+
+    @property
+    def vmx(self):
+        vmx = self.l1.get("vmx")
+        if vmx is None:
+            raise LabError(f"{self.folder}/stats.json: no VMX in these stats")
+        return vmx
+
+    def rounds(self):
+        """What L2's exits cost, by reason"""
+        return {row["reason"]: row for row in self.vmx["rounds"]}
+
+    def row(self, name):
+        """`row NAME NS` of workloads/rows.c; None if it isn't there"""
+        found = re.search(rf"(?m)^row {re.escape(name)} (\d+)$", self.console)
+        return int(found.group(1)) if found else None
+
+    def shim_rows(self):
+        """`row NAME ROUNDS CYCLES min CYCLES` of l1shim: the median cycles by name"""
+        return {name: int(cycles) for name, cycles in
+                re.findall(r"(?m)^row (\S+) \d+ (\d+) min \d+$", self.console)}
+
+    def exits(self):
+        """All exits, of L1 and of L2, by reason"""
+        total = Counter(self.vmx["l1_exits"])
+        total.update({row["reason"]: row["count"] for row in self.vmx["rounds"]})
+        return total
+
+
+class ResultSet:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.runs = self.folder / "runs"
+
+    def finished(self, name):
+        """The results of a run in the order of their numbers"""
+        folders = [folder for folder in self.runs.glob(f"{name}.*") if re.fullmatch(r"\d+", folder.name[len(name) + 1:])]
+        return [Result(folder) for folder in sorted(folders, key=lambda f: int(f.suffix[1:]))]
+
+    def has(self, name, number):
+        return (self.runs / f"{name}.{number}" / "run.json").exists()
+
+    def one(self, name):
+        """The first result of a run; None if there is none"""
+        results = self.finished(name)
+        return results[0] if results else None
+
+    def sample(self, name, value):
+        """The values of a run's repeats; value(result) may be None"""
+        values = (value(result) for result in self.finished(name))
+        return Sample([v for v in values if v is not None])
+
+
+class Sample:
+    """Repeated measurements: the median, and the smallest and largest for the error bar"""
+
+    def __init__(self, values):
+        self.values = sorted(values)
+
+    def __bool__(self):
+        return bool(self.values)
+
+    @property
+    def median(self):
+        return statistics.median(self.values)
+
+    def scaled(self, factor):
+        return Sample([value * factor for value in self.values])
+
+    def errors(self):
+        return self.median - self.values[0], self.values[-1] - self.median
+
+    def text(self, digits=3):
+        if not self.values:
+            return "–"
+        number = f"{self.median:.{digits}g}" if abs(self.median) < 1000 else f"{self.median:,.0f}"
+        if len(self.values) == 1:
+            return number
+        low, high = (f"{v:.{digits}g}" if abs(v) < 1000 else f"{v:,.0f}" for v in (self.values[0], self.values[-1]))
+        return f"{number} ({low}…{high})"
+
+
+def difference(with_work, without):
+    """Counters: what the work added; what it took away by chance is left out"""
+    total = Counter(with_work)
+    total.subtract(without)
+    return total

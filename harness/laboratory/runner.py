@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Makes runs. A run writes into NAME.N.part, which is renamed when all is there: whatever ends the laboratory, a folder without
+a suffix is a finished run, and the same command goes on with the others.
+"""
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from . import ROOT, LabError, host
+from .results import ResultSet, read_stats
+
+LIMIT = 900  # seconds after which a run is given up
+
+
+class Progress:
+    """Runs done, and the time left by what they were expected to take and what they took"""
+
+    def __init__(self, tasks, jobs, out=sys.stderr):
+        self.out, self.jobs = out, jobs
+        self.total = sum(run.seconds for run, _ in tasks)
+        self.count, self.done, self.expected, self.took = len(tasks), 0, 0.0, 0.0
+
+    def left(self):
+        pace = self.took / self.expected if self.expected else 1.0
+        return (self.total - self.expected) * pace / self.jobs
+
+    def show(self, name):
+        part = self.expected / self.total if self.total else 1.0
+        left = self.left()
+        line = (f"[{'#' * int(part * 24):24}] {self.done}/{self.count}, "
+                f"{int(left // 60)}:{int(left % 60):02} left: {name}")
+        if self.out.isatty():
+            self.out.write(f"\r{line[:110]}\x1b[K")
+        else:
+            self.out.write(line + "\n")
+        self.out.flush()
+
+    def finish(self, run, seconds):
+        self.done += 1
+        self.expected += run.seconds
+        self.took += seconds
+
+    def end(self):
+        if self.out.isatty():
+            self.out.write("\r\x1b[K")
+            self.out.flush()
+
+
+class Runner:
+    def __init__(self, folder, turtles="build/turtles", guest="build/guest", jobs=1, trace=False, out=sys.stderr):
+        self.set = ResultSet(folder)
+        self.turtles, self.guest, self.jobs, self.trace, self.out = turtles, guest, jobs, trace, out
+        self.children, self.lock, self.stopping = set(), threading.Lock(), False
+        self.versions = None
+
+    def run(self, runs, repeat=3, again=False):
+        """Makes what isn't there. Returns the lines that say what went wrong."""
+        self._prepare(runs)
+        with self._locked():
+            self._clean(runs, again)
+            tasks = [(run, n) for run in runs for n in range(1, run.times(repeat) + 1) if not self.set.has(run.name, n)]
+            kept = sum(run.times(repeat) for run in runs) - len(tasks)
+            if kept:
+                print(f"{kept} runs were there already", file=self.out)
+            self._warn_of_others(runs)
+            return self._all(tasks)
+
+    def _prepare(self, runs):
+        if not (ROOT / self.turtles).exists() and not all(run.native for run in runs):
+            raise LabError(f"{self.turtles}: no such program; make builds it")
+        for run in runs:
+            for word in run.arguments:
+                path = Path(word.replace("{guest}", self.guest))
+                if "{guest}" in word and not (ROOT / path).exists():
+                    raise LabError(f"{path}: no such file, which run {run.name} needs; make guest makes it")
+        self.set.runs.mkdir(parents=True, exist_ok=True)
+        self.versions = host.versions(self.turtles, self.guest)
+
+    def _locked(self):
+        file = open(self.set.folder / ".lock", "w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise LabError(f"{self.set.folder}: another laboratory is at work there") from error
+        return file
+
+    def _clean(self, runs, again):
+        for folder in [*self.set.runs.glob("*.part"), *self.set.runs.glob("*.failed")]:
+            shutil.rmtree(folder)
+        for run in runs if again else ():
+            for result in self.set.finished(run.name):
+                shutil.rmtree(result.folder)
+
+    def _warn_of_others(self, runs):
+        mine = self.versions["turtles_sha256"]
+        others = [result.folder.name for run in runs for result in self.set.finished(run.name)
+                  if not run.native and result.about["versions"]["turtles_sha256"] != mine]
+        if others:
+            print(f"{len(others)} of these are of another turtles ({others[0]}, ...); --again makes them again", file=self.out)
+
+    def _all(self, tasks):
+        progress, problems = Progress(tasks, self.jobs, self.out), []
+        pool = ThreadPoolExecutor(self.jobs)
+        waiting, left = {}, list(tasks)
+        try:
+            while left or waiting:
+                while left and len(waiting) < self.jobs:
+                    task = left.pop(0)
+                    progress.show(f"{task[0].name}.{task[1]}")
+                    waiting[pool.submit(self._one, *task)] = task
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    run, _ = waiting.pop(future)
+                    seconds, problem = future.result()
+                    progress.finish(run, seconds)
+                    if problem:
+                        problems.append(problem)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            pool.shutdown(wait=True)
+            progress.end()
+        return problems
+
+    def stop(self):
+        """Ends what is under way; its folders stay as .part and are made again the next time."""
+        with self.lock:
+            self.stopping = True
+            for child in self.children:
+                try:
+                    os.killpg(child.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def _one(self, run, number):
+        """Returns (seconds, None or what went wrong)."""
+        name = f"{run.name}.{number}"
+        part, final = self.set.runs / f"{name}.part", self.set.runs / name
+        started = time.monotonic()
+        try:
+            part.mkdir()
+            about = self._execute(run, part)
+            problem = self._judge(run, part, about)
+            (part / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+            if not self.stopping:
+                part.rename(part.with_suffix(".failed") if problem else final)
+            if problem:
+                problem = f"{name}: {problem}; see {part.with_suffix('.failed')}"
+        except OSError as error:
+            problem = f"{name}: {error.filename or part}: {error.strerror}"
+        return time.monotonic() - started, problem
+
+    def _execute(self, run, part):
+        def short(path):
+            return os.path.relpath(path.resolve(), ROOT)
+
+        words = run.words(self.turtles, self.guest, short(part / "stats.json"))
+        if self.trace and not run.native:
+            words[2:2] = ["--trace", short(part / "trace")]
+        before, started = host.describe(), time.time()
+        with open(part / "console.txt", "wb") as console, open(part / "errors.txt", "wb") as errors:
+            with self.lock:
+                if self.stopping:
+                    raise OSError(0, "stopped")
+                child = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=console, stderr=errors,
+                                         start_new_session=True)
+                self.children.add(child)
+            try:
+                code = child.wait(timeout=LIMIT)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                code = "timeout"
+            finally:
+                with self.lock:
+                    self.children.discard(child)
+        return {
+            "name": run.name, "kind": run.kind, "native": run.native,
+            # as it is said again elsewhere: the files of this folder have their final names
+            "command": shlex.join(words).replace(short(part), short(part.with_suffix(""))),
+            "arguments": list(run.arguments), "exit_code": code, "started": int(started),
+            "seconds": round(time.time() - started, 2), "jobs": self.jobs,
+            "host": {**before, "load_after": host.describe()["load"]}, "versions": self.versions,
+        }
+
+    @staticmethod
+    def _judge(run, part, about):
+        if about["exit_code"] == "timeout":
+            return f"given up after {LIMIT} s"
+        if about["exit_code"] != run.exit_code:
+            errors = (part / "errors.txt").read_text(errors="replace").strip().splitlines()
+            return f"exit code {about['exit_code']} instead of {run.exit_code}" + (f": {errors[-1]}" if errors else "")
+        if run.expects and not re.search(run.expects, (part / "console.txt").read_text(errors="replace")):
+            return f"its console has no line with {run.expects}"
+        if not run.native:
+            try:
+                read_stats(part / "stats.json")
+            except LabError as error:
+                return str(error)
+        return None

@@ -1,0 +1,31 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A turtles that runs nothing: it writes stats, notes that it was called, and does what --append tells it."""
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+arguments = sys.argv[1:]
+if arguments == ["--version"]:
+    print("turtles fake")
+    sys.exit(0)
+option = {name: arguments[arguments.index(name) + 1] for name in ("--stats", "--append") if name in arguments}
+behaviour = option.get("--append", "")
+with open(os.environ["FAKE_LOG"], "a") as log:
+    log.write(f"{behaviour}\n")
+print("row cpuid 1000 155 min 150")
+time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
+broken_once = Path(os.environ["FAKE_LOG"] + ".broken")
+if "fails-once" in behaviour and not broken_once.exists():
+    broken_once.touch()
+    print("turtles: the guest died", file=sys.stderr)
+    sys.exit(4)
+stats = {"schema": 2 if "schema" in behaviour else 1, "host": {}, "run": {"insns": 1000},
+         "l1": [{"name": "a", "bt": {"callouts": 1, "tlb_misses": 2},
+                 "vmx": {"rounds": [{"reason": "CPUID", "count": 10, "rounds": 9, "insns": 90, "l1_exits": {"VMREAD": 63, "VMRESUME": 9}}],
+                         "l1_exits": {"VMREAD": 70, "VMRESUME": 9}}}]}
+text = json.dumps(stats)
+Path(option["--stats"]).write_text(text[:40] if "truncated" in behaviour else text)
+sys.exit(33)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is read from results, and the page that is made of them."""
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from laboratory import LabError, model
+from laboratory.cli import main
+from laboratory.commands import COUNTED, RUNS
+from laboratory.compare import compare
+from laboratory.experiments import EXPERIMENTS
+from laboratory.papers import FIGURE_10
+from laboratory.report import render
+from laboratory.results import ResultSet, Sample, read_stats
+
+ABOUT = {"kind": "counted", "native": False, "command": "turtles run", "seconds": 1, "exit_code": 33, "started": 0,
+         "host": {"cpu": "a CPU", "cores": 2, "kernel": "6.1", "kvm": "none", "load": 0.5, "busy": False},
+         "versions": {"turtles_sha256": "0", "commit": "abc"}}
+
+
+def write(folder, name, number=1, rounds=None, console="", about=None, insns=100):
+    to = folder / "runs" / f"{name}.{number}"
+    to.mkdir(parents=True)
+    (to / "run.json").write_text(json.dumps({**ABOUT, "name": name, **(about or {})}))
+    vmx = {"rounds": rounds or [], "l1_exits": {}}
+    (to / "stats.json").write_text(json.dumps(
+        {"schema": 1, "run": {"insns": insns},
+         "l1": [{"name": "a", "vmx": vmx, "bt": {"callouts": 1, "tlb_misses": 1}, "vmcs": {"entries": 10, "fields_copied": 20}}]}))
+    (to / "console.txt").write_text(console)
+
+
+def cpuid(reads, writes, count=1000):
+    exits = {"VMREAD": reads * count, "VMWRITE": writes * count, "VMRESUME": count}
+    return [{"reason": "CPUID", "count": count, "rounds": count, "insns": 50 * count,
+             "l1_exits": {k: v for k, v in exits.items() if v}}]
+
+
+@pytest.fixture
+def fixture(tmp_path):
+    write(tmp_path, "shim-cpuid-trap", rounds=cpuid(7, 4))
+    write(tmp_path, "shim-cpuid-shadow", rounds=cpuid(0, 1))
+    write(tmp_path, "shim-cpuid-rewrite", rounds=cpuid(0, 0))
+    return tmp_path
+
+
+class Page(HTMLParser):
+    """Complains about what a browser would repair or fetch."""
+    EMPTY = {"meta", "br", "link", "img", "input", "hr"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.faults = [], []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        if tag in ("script", "link", "img", "iframe", "object", "embed"):
+            self.faults.append(f"<{tag}>")
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "data") and not (value or "").startswith("#"):
+                self.faults.append(f"{name}={value}")
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> closes nothing")
+
+
+def test_every_experiment_names_runs_that_exist_or_a_reason():
+    for e in EXPERIMENTS:
+        assert bool(e.runs) != bool(e.not_run), e.id
+        assert set(e.runs) <= set(RUNS), e.id
+        assert not e.not_run or e.analyse is None
+
+
+def test_the_experiments_are_e1_to_e21():
+    assert [e.id for e in EXPERIMENTS] == [f"E{n}" for n in range(1, 22)]
+
+
+def test_each_run_is_of_an_experiment():
+    assert set(RUNS) == {name for e in EXPERIMENTS for name in e.runs}
+
+
+def test_a_counted_run_has_the_instruction_clock_and_a_timed_one_has_not():
+    for run in RUNS.values():
+        assert run.native or ("insns" in run.words("turtles", "guest", "stats")) == (run.kind == COUNTED)
+
+
+def test_the_page_needs_nothing_but_itself(fixture):
+    page, failed = render(fixture, EXPERIMENTS)
+    parser = Page()
+    parser.feed(page)
+    assert parser.faults == [] and parser.open == []
+    assert "url(http" not in page and "@import" not in page
+    assert page.count("<svg") >= 1
+    assert failed == []
+
+
+def test_thirteen_exits_are_found_in_stats(fixture):
+    page, _ = render(fixture, [e for e in EXPERIMENTS if e.id == "E2"])
+    assert "l1shim, trap: 13 exits" in page and "13.00" in page
+
+
+def test_a_wrong_count_fails_a_check(tmp_path):
+    write(tmp_path, "shim-cpuid-trap", rounds=cpuid(6, 4))
+    write(tmp_path, "shim-cpuid-shadow", rounds=cpuid(6, 4))
+    _, failed = render(tmp_path, [e for e in EXPERIMENTS if e.id == "E2"])
+    assert any("13 exits" in line for line in failed) and any("shadow" in line for line in failed)
+
+
+def test_an_experiment_that_did_not_run_shows_its_reason_and_no_table():
+    for e in EXPERIMENTS:
+        if e.not_run:
+            page, _ = render("nowhere", [e])
+            body = page[page.index(f'id="{e.id}"'):page.index("<h2>Sources")]
+            assert e.not_run in body.replace("&#39;", "'") and "<table" not in body
+
+
+def test_an_experiment_without_results_shows_no_numbers(tmp_path):
+    page, _ = render(tmp_path, [EXPERIMENTS[0]])
+    assert "No results yet" in page and "<svg" not in page
+
+
+def test_text_of_consoles_and_commands_is_escaped(fixture, tmp_path):
+    about = {"command": "turtles <script>alert(1)</script>"}
+    write(fixture, "kvm-off-trap", rounds=cpuid(7, 1), about=about)
+    page, _ = render(fixture, EXPERIMENTS)
+    assert "<script>" not in page
+
+
+def test_truncated_stats_are_one_line(fixture):
+    path = fixture / "runs" / "shim-cpuid-trap.1" / "stats.json"
+    path.write_text(path.read_text()[:30])
+    with pytest.raises(LabError, match="cut off"):
+        read_stats(path)
+
+
+def test_the_command_line_says_what_is_unknown(fixture, capsys):
+    assert main(["run", "--only", "E99"]) == 1
+    assert "E99: no such experiment" in capsys.readouterr().err
+
+
+def test_the_report_is_written_for_a_half_filled_set(fixture, capsys):
+    assert main(["report", "--results", str(fixture)]) == 0
+    assert (fixture / "report.html").stat().st_size > 1000
+
+
+def test_figures_are_written_as_svg(fixture, capsys):
+    assert main(["plot", "--results", str(fixture), "--only", "E2"]) == 0
+    assert (fixture / "figures" / "E2-1.svg").read_text().startswith("<svg")
+
+
+def test_the_same_results_make_the_same_page(fixture):
+    assert render(fixture, EXPERIMENTS) == render(fixture, EXPERIMENTS)
+
+
+def test_compare_shows_what_differs_alone(fixture, tmp_path):
+    other = tmp_path / "other"
+    write(other, "shim-cpuid-trap", rounds=cpuid(7, 4), insns=50)
+    table = compare(fixture, other)
+    assert list(table["number"]) == ["guest instructions"] and table["B/A"][0] == "0.500"
+    assert compare(fixture, fixture).empty
+
+
+def test_compare_of_nothing_is_one_line(tmp_path, capsys):
+    assert main(["compare", str(tmp_path), str(tmp_path)]) == 1
+    assert "no results there" in capsys.readouterr().err
+
+
+def test_what_is_kept_names_no_file_of_the_machine(fixture, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    assert main(["keep", "--results", str(fixture), str(kept)]) == 0
+    assert not any(str(tmp_path) in file.read_text() for file in kept.rglob("*.*") if file.is_file())
+    assert len(ResultSet(kept).finished("shim-cpuid-trap")) == 1
+
+
+def test_rows_of_both_kinds_are_read_from_a_console(tmp_path):
+    write(tmp_path, "x", console="junk\r\nrow cpuid 123\r\nrow cpuid.l1 100 55 min 50\r\n")
+    result = ResultSet(tmp_path).one("x")
+    assert result.row("cpuid") == 123 and result.row("port") is None
+    assert result.shim_rows() == {"cpuid.l1": 55}
+
+
+def test_a_sample_has_its_median_and_its_range():
+    sample = Sample([3, 1, 2])
+    assert sample.median == 2 and sample.errors() == (1, 1) and "1…3" in sample.text()
+    assert not Sample([]) and Sample([]).text() == "–"
+
+
+def test_the_model_meets_the_column_that_it_is_fitted_on_and_is_near_the_unseen_one():
+    fitted = model.fit()
+    assert abs(model.error(fitted, FIGURE_10["nested"])) < 0.01
+    assert abs(model.error(fitted, FIGURE_10["nested, 3.5.2"])) < 0.25
+
+
+def test_no_line_of_the_laboratory_names_a_machine():
+    for path in Path(__file__).resolve().parents[1].rglob("*.py"):
+        assert not re.search(r"/(home|root|tmp)/", path.read_text()) or path == Path(__file__).resolve()
