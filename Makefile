@@ -112,6 +112,7 @@ help:
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
 #: make bench-nested    the tables of nested guests alone; BOCHS=PROGRAM for a column of Bochs
+#: make experiments     the papers' experiments, and a report of them; ONLY=E1,E3 JOBS=n REPEAT=n; Ctrl-C and again: it goes on
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
 #: make format          clang-format over every file
 #: make man             build/turtles.1, the man page

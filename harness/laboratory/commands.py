@@ -84,7 +84,6 @@ def all_runs():
     runs.append(linux("linux-cpuid", TIMED, "rows:cpuid,port", expects=r"(?m)^row cpuid "))
 
     for name in ("trap", "rewrite"):
-        runs.append(shim(f"shim-all-{name}", COUNTED, "rounds=1000 steps=100 counts=1", *VARIANTS[name]))
         runs.append(shim(f"shim-all-time-{name}", TIMED, "rounds=20000 steps=100", *VARIANTS[name], seconds=3))
         runs.append(kvm(f"kvm-rows-{name}", COUNTED, "rows", *VARIANTS[name], seconds=9))
         runs.append(kvm(f"kvm-rows-time-{name}", TIMED, "rows", *VARIANTS[name], seconds=9))
@@ -100,7 +99,7 @@ def all_runs():
     runs.append(Run("native-rows", TIMED, 2, ("{guest}/bin/rows", "syscall", "fork", "fault", "chase", "int", "sort"),
                     expects=r"(?m)^row fault ", native=True))
 
-    deeper = " turtles.l2=l1shim turtles.cpu=Skylake-Server,+vmx turtles.options=-append,"
+    deeper = " turtles.l2=l1shim turtles.cpu=Skylake-Server,+vmx turtles.append="
     ended = "its guest ended with exit code 33"
     runs.append(kvm("kvm-shim-time", TIMED, "none", append=f"{deeper}rounds=1000,steps=100", seconds=8, expects=ended))
     for rounds in (1000, 2000):

@@ -194,10 +194,16 @@ def test_a_sample_has_its_median_and_its_range():
     assert not Sample([]) and Sample([]).text() == "–"
 
 
-def test_the_model_meets_the_column_that_it_is_fitted_on_and_is_near_the_unseen_one():
+def test_the_model_meets_the_columns_that_it_is_fitted_on():
+    for name in model.SEEN:
+        assert abs(model.error(model.fit(), name)) < 0.001
+
+
+def test_the_model_is_near_the_unseen_columns_and_in_their_order():
     fitted = model.fit()
-    assert abs(model.error(fitted, FIGURE_10["nested"])) < 0.01
-    assert abs(model.error(fitted, FIGURE_10["nested, 3.5.2"])) < 0.25
+    assert abs(model.error(fitted, "nested, 3.5.2")) < 0.15 and abs(model.error(fitted, "nested, both")) < 0.5
+    ours = [fitted.cycles(column.accesses, name in model.ALL_FIELDS) for name, column in FIGURE_10.items()]
+    assert ours == sorted(ours, reverse=True)
 
 
 def test_no_line_of_the_laboratory_names_a_machine():

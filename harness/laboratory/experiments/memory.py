@@ -13,9 +13,10 @@ def analyse_e6(results):
     for mmu in MMUS:
         samples = [results.sample(f"kvm-memory-time-{mmu}", lambda r, name=name: r.row(name) and r.row(name) / 1e6) for name in ROWS]
         counted = results.one(f"kvm-memory-{mmu}")
-        if not all(samples) or counted is None:
+        if counted is None:
             continue
-        times[mmu] = samples
+        if all(samples):
+            times[mmu] = samples
         exits = sum(r["count"] for r in counted.rounds().values())
         rows.append([mmu, *(s.text() for s in samples), f"{exits:,}", f"{counted.rounds().get('EXCEPTION_NMI', {'count': 0})['count']:,}",
                      f"{sum(counted.exits().values()):,}"])
