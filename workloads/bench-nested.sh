@@ -144,7 +144,7 @@ host_line "$runs"
 [[ " ${columns[*]} " != *" qemu-tcg "* ]] || qemu-system-x86_64 --version | head -n 1
 [[ " ${columns[*]} " != *" bochs "* ]] || echo "Bochs: $bochs, 1 run"
 {
-	echo "exits_of_L2 ${columns[*]} $(printf '/%s ' "${columns[@]:1}")"
+	echo "exits_of_L2 ${columns[*]} $([ ${#columns[@]} = 1 ] || printf '/%s ' "${columns[@]:1}")"
 	row cpuid/us 10000e3 L2.cpuid
 	row port_write_to_the_VMM/us 1000e3 L2.port
 	row EPT_violation/us 1000e3 L2.fresh
