@@ -89,7 +89,8 @@ static void a_seed_is_the_same_run_every_time(void **state)
 /* Seeds that invalidate before each entry, as a hypervisor has to that has edited its tables. */
 static void guests_can_not_tell_the_modes_of_vmx_apart(void **state)
 {
-	static const char *const MODES[] = { "--vmcs-access trap", "--vmcs-access shadow", "--mmu walk", "--vmcs-merge full" };
+	static const char *const MODES[] = { "--vmcs-access trap", "--vmcs-access shadow", "--mmu walk",
+					     "--vmcs-merge full" };
 	static char first[PROGRAM_TEXT];
 
 	(void)state;

@@ -377,7 +377,7 @@ static void fill_guest(struct lab *l)
 	DATA(fs)
 	DATA(gs)
 #undef DATA
-		m->guest_cs_selector = LAB_CS;
+	m->guest_cs_selector = LAB_CS;
 	m->guest_cs_limit = ~0u;
 	m->guest_cs_ar_bytes = 0xa09b;
 	m->guest_tr_selector = LAB_TR;
