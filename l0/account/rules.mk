@@ -1,7 +1,7 @@
 OBJS += l0/account/stats.o l0/account/tables.o l0/account/rounds_report.o
 OBJS += l0/account/host.o l0/account/output.o l0/account/rounds_load.o
 OBJS += l0/account/trace_create.o l0/account/trace_read.o l0/account/trace_print.o l0/account/trace_export.o l0/account/trace_chrome.o
-OBJS += l0/account/stacks.o l0/account/stack_reader.o l0/account/stack_dwarf.o l0/account/stack_orc.o l0/account/elf_view.o l0/account/symbols.o l0/account/trace_stack.o l0/account/trace_collapsed.o
+OBJS += l0/account/stacks.o l0/account/stack_reader.o l0/account/stack_dwarf.o l0/account/stack_orc.o l0/account/stack_kallsyms.o l0/account/stack_linux.o l0/account/elf_view.o l0/account/symbols.o l0/account/trace_stack.o l0/account/trace_collapsed.o
 GENERAL_OBJS += l0/account/rounds.o
 TESTS += test_stats
 TEST_OBJS_test_stats := l0/account/tests/test_stats.o

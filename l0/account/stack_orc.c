@@ -45,34 +45,38 @@ bool orc_open(struct stack_reader *r, u64 ip, u64 entries, u32 count, u64 max, s
 	if (count < 2 || ip % 4 || entries % 2 || !code_of(r, ip, 0, &t->first) || !code_of(r, ip, count - 1, &t->end) ||
 	    !stack_read(r, entries + (u64)(count - 1) * sizeof(last_entry), &last_entry, sizeof(last_entry)))
 		return false;
-	if (t->end <= t->first || t->end - t->first > max || (t->first < ip + 4ull * count && t->end > ip))
+	if (t->end <= t->first || t->end - t->first > max)
 		return false;
 	for (u32 i = 0; i < count; i += step) {
 		u64 pc;
 
-		if (!code_of(r, ip, i, &pc) || pc < last || pc > t->end)
+		if (!code_of(r, ip, i, &pc) || pc < last || pc > t->end ||
+		    pc - ip < 4ull * count)
 			return false;
 		last = pc;
 	}
 	return true;
 }
 
-bool orc_find(struct stack_reader *r, const struct orc_table *t, u64 pc, struct orc_entry *e)
+bool orc_find(struct stack_reader *r, const struct orc_table *t, u64 pc, struct orc_entry *e, u64 *code)
 {
 	u32 low = 0, high = t->count; /* code of low <= pc, code of high > pc */
 
 	if (pc < t->first || pc >= t->end)
 		return false;
+	*code = t->first;
 	while (high - low > 1) {
 		u32 middle = low + (high - low) / 2;
-		u64 code;
+		u64 at;
 
-		if (!code_of(r, t->ip, middle, &code))
+		if (!code_of(r, t->ip, middle, &at))
 			return false;
-		if (code <= pc)
+		if (at <= pc) {
 			low = middle;
-		else
+			*code = at;
+		} else {
 			high = middle;
+		}
 	}
 	return stack_read(r, t->entries + (u64)low * sizeof(*e), e, sizeof(*e));
 }

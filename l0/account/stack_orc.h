@@ -35,13 +35,19 @@ struct orc_table {
 };
 
 /*
- * Is there a table with these addresses? Then *t is complete: it is sorted (every 64th is looked at, and all of a short one),
- * all its code is outside of it, and at most max bytes long.
+ * Is there a table with these addresses? Then *t is complete: it is sorted, its code is outside of it and at most max bytes long.
+ * Of a long one every 64th entry is looked at.
  */
 bool orc_open(struct stack_reader *r, u64 ip, u64 entries, u32 count, u64 max, struct orc_table *t);
 
-/* What is said of the instruction at pc. False: nothing. */
-bool orc_find(struct stack_reader *r, const struct orc_table *t, u64 pc, struct orc_entry *e);
+/* The last entry whose code isn't behind pc, and where that code begins. False: none. */
+bool orc_find(struct stack_reader *r, const struct orc_table *t, u64 pc, struct orc_entry *e, u64 *code);
+
+/* Is it about code? Where there is none, tables have entries without a stack pointer. */
+static inline bool orc_says(const struct orc_entry *e)
+{
+	return e->bits & 15;
+}
 
 /*
  * From a frame to its caller's: *regs are changed. False: there is none, or it isn't to be found. *exact: regs->rip isn't a

@@ -7,12 +7,15 @@
 #include "../cpu/mmu.h"
 #include "../machine/machine.h"
 #include "elf_view.h"
+#include "output.h"
 #include "stack_dwarf.h"
+#include "stack_linux.h"
 #include "trace.h"
 
 struct stacks {
 	struct stack_reader reader; /* ctx: the vCPU */
 	struct stack_dwarf *dwarf;
+	struct stack_linux *kernel;
 };
 
 static const u8 *guest_page(void *ctx, u64 linear)
@@ -59,8 +62,9 @@ struct stacks *stacks_create(const char *kernel)
 		return NULL;
 	s->reader.page = guest_page;
 	s->dwarf = stack_dwarf_create(&s->reader);
-	if (!s->dwarf) {
-		free(s);
+	s->kernel = stack_linux_create(&s->reader);
+	if (!s->dwarf || !s->kernel) {
+		stacks_destroy(s);
 		return NULL;
 	}
 	if (kernel)
@@ -72,6 +76,7 @@ void stacks_destroy(struct stacks *s)
 {
 	if (!s)
 		return;
+	stack_linux_destroy(s->kernel);
 	stack_dwarf_destroy(s->dwarf);
 	free(s);
 }
@@ -79,13 +84,29 @@ void stacks_destroy(struct stacks *s)
 unsigned int stacks_take(struct stacks *s, struct vcpu *v, u64 pc[STACK_DEPTH])
 {
 	struct stack_regs regs = { .rip = v->rip };
+	unsigned int n;
 
 	if (!vcpu_64bit(v) || v->cpl == 3)
 		return 0;
 	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
 	s->reader.ctx = v;
 	stack_reader_reset(&s->reader);
+	if (stack_linux_unwind(s->kernel, &regs, pc, STACK_DEPTH, &n))
+		return n;
 	return stack_dwarf_unwind(s->dwarf, &regs, pc, STACK_DEPTH);
+}
+
+int stacks_save_symbols(struct stacks *s, const char *path)
+{
+	struct output o;
+	int err = output_open(&o, path);
+
+	if (err)
+		return err;
+	if (stack_linux_symbols(s->kernel, o.f))
+		return output_commit(&o);
+	output_drop(&o);
+	return 0;
 }
 
 void trace_stack(struct vcpu *v)

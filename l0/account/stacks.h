@@ -3,6 +3,7 @@
  * Which calls in L1 have led to an exit: its return addresses, unwound when it exits, from registers and memory as they are then.
  * The guest doesn't notice: memory is only read, by walks that set no accessed bit.
  *
+ *	Linux with ORC tables     by these, in the guest's memory, modules included (stack_linux.h)
  *	an ELF file as --kernel   by its .eh_frame, else by frame pointers (stack_dwarf.h)
  *	other 64-bit code         by frame pointers
  *	user mode, 16, 32 bits    not at all: the exiting instruction alone
@@ -22,6 +23,12 @@ void stacks_destroy(struct stacks *s);
 
 /* Those of the frame in which v is, innermost first; returns how many. Plain C: vector state has to be parked. */
 unsigned int stacks_take(struct stacks *s, struct vcpu *v, u64 pc[STACK_DEPTH]);
+
+/*
+ * The names of a Linux guest's functions into a file at path, as /proc/kallsyms says them; none if the guest is another. Returns 0
+ * or -errno.
+ */
+int stacks_save_symbols(struct stacks *s, const char *path);
 
 /*
  * An exit of L1 is in v->trace, which has stacks: write its own behind it, if it is the nth. Plain C as above, but that it parks

@@ -2,7 +2,7 @@
 #include "symbols.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +79,16 @@ void symbols_sort(struct symbols *s)
 {
 	if (s->count)
 		qsort(s->entry, s->count, sizeof(*s->entry), compare);
+}
+
+void symbols_print(const struct symbols *s, FILE *to)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct entry *e = &s->entry[i];
+
+		fprintf(to, "%016" PRIx64 " %c %s%s%s%s\n", e->address, e->global ? 'T' : 't', e->name,
+			e->module ? "\t[" : "", e->module ? e->module : "", e->module ? "]" : "");
+	}
 }
 
 bool symbols_find(const struct symbols *s, u64 address, struct symbol *found)

@@ -3,7 +3,7 @@
 #ifndef L0_ACCOUNT_SYMBOLS_H
 #define L0_ACCOUNT_SYMBOLS_H
 
-#include <stddef.h>
+#include <stdio.h>
 
 #include "../cpu/types.h"
 
@@ -30,6 +30,9 @@ bool symbols_add_one(struct symbols *s, u64 address, char type, const char *name
 
 /* After the last one was added, and before symbols_find(). */
 void symbols_sort(struct symbols *s);
+
+/* All of them as lines of /proc/kallsyms, in the order of their addresses once they are sorted. */
+void symbols_print(const struct symbols *s, FILE *to);
 
 /* The function at an address; false: it is in none. s may be NULL. */
 bool symbols_find(const struct symbols *s, u64 address, struct symbol *found);

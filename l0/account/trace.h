@@ -73,7 +73,7 @@ struct trace *trace_create(const struct trace_options *o, const struct trace_run
 bool trace_extend(struct trace *t);
 
 /*
- * Complete the header, cut the file to its records, unmap and free. The vCPU's thread is done. ticks, ns: the exact pair for
+ * Complete the header, cut the file to its records, unmap and free. With stacks of a Linux guest its symbols are left in FILE.kallsyms. The vCPU's thread is done. ticks, ns: the exact pair for
  * the header, not used with --clock insns. Returns 0, or the errno that ended the trace early (a limit is none).
  */
 int trace_close(struct trace *t, u64 ticks, u64 ns);

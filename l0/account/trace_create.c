@@ -244,6 +244,7 @@ bool trace_extend(struct trace *t)
 int trace_close(struct trace *t, u64 ticks, u64 ns)
 {
 	u64 records = count(t), size = t->header->header_size + records * sizeof(struct trace_record);
+	char *symbols;
 	int err = t->error;
 
 	if (!t->counted && ticks) {
@@ -256,6 +257,15 @@ int trace_close(struct trace *t, u64 ticks, u64 ns)
 	/* what is cut off is zeros; if it stays, readers see the end all the same */
 	if (ftruncate(t->fd, (off_t)size) && !err)
 		err = errno;
+	if (t->stacks && asprintf(&symbols, "%s.kallsyms", t->path) > 0) {
+		int failed = stacks_save_symbols(t->stacks, symbols);
+
+		if (failed) {
+			fprintf(stderr, "turtles: trace: %s: %s\n", symbols, strerror(-failed));
+			err = err ? err : -failed;
+		}
+		free(symbols);
+	}
 	release(t);
 	return err;
 }

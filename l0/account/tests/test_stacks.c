@@ -80,6 +80,7 @@ static void orc_finds_what_is_said_of_an_instruction(void **state)
 {
 	struct orc_table t;
 	struct orc_entry e;
+	u64 code;
 
 	(void)state;
 	rows = 0;
@@ -88,11 +89,12 @@ static void orc_finds_what_is_said_of_an_instruction(void **state)
 	assert_true(orc_open(&reader, TABLE, ENTRIES, rows, BIT(20), &t));
 	assert_true(t.first == TEXT && t.end == TEXT + 16 * 99);
 	for (u64 pc = t.first; pc < t.end; pc++) {
-		assert_true(orc_find(&reader, &t, pc, &e));
+		assert_true(orc_find(&reader, &t, pc, &e, &code));
+		assert_true(code == (pc & ~15ull));
 		assert_int_equal(e.sp_offset, (pc - TEXT) / 16);
 	}
-	assert_false(orc_find(&reader, &t, t.first - 1, &e));
-	assert_false(orc_find(&reader, &t, t.end, &e));
+	assert_false(orc_find(&reader, &t, t.first - 1, &e, &code));
+	assert_false(orc_find(&reader, &t, t.end, &e, &code));
 }
 
 static void what_is_no_orc_table_isnt_taken_for_one(void **state)
@@ -233,8 +235,9 @@ static void garbage_ends_every_unwinding(void **state)
 		static const u8 HEADER[4] = { 1, 0x1b, 3, 0x3b };
 		struct stack_regs regs = { .rip = TEXT + (u64)rand() % 0x2000 };
 		struct orc_entry e;
-		bool exact;
 		unsigned int steps = 0;
+		bool exact;
+		u64 code;
 
 		for (size_t j = 0; j < sizeof(memory); j += 8)
 			put64(BASE + j, rand() % 3 ? STACK + (u64)(rand() % 0x6000) : (u64)rand() << 33 ^ (u64)rand());
@@ -243,7 +246,7 @@ static void garbage_ends_every_unwinding(void **state)
 		for (int j = 0; j < 16; j++)
 			regs.gpr[j] = STACK + (u64)(rand() % 0x800) * 8;
 		assert_true(stack_dwarf_unwind(d, &regs, pc, STACK_DEPTH) <= STACK_DEPTH);
-		while (steps++ < STACK_DEPTH && orc_find(&reader, &t, regs.rip, &e) &&
+		while (steps++ < STACK_DEPTH && orc_find(&reader, &t, regs.rip, &e, &code) &&
 		       orc_step(&reader, &e, &regs, &exact))
 			;
 		orc_open(&reader, TABLE + 4ull * (u64)(rand() % 100), ENTRIES, (u32)rand() % 100, BIT(30), &t);
