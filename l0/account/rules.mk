@@ -15,3 +15,5 @@ TEST_OBJS_test_rounds_load := l0/account/tests/test_rounds_load.o
 TESTS += test_stacks
 TEST_OBJS_test_stacks := l0/account/tests/test_stacks.o
 TEST_SCRIPTS += l0/account/tests/stacks.sh
+TESTS += test_stack_linux
+TEST_OBJS_test_stack_linux := l0/account/tests/test_stack_linux.o

@@ -108,7 +108,8 @@ static bool names_at(struct stack_reader *r, u64 at, const struct kallsyms *k)
 	u64 offset = 0;
 
 	if (!stack_read(r, at - 8, count, sizeof(count)) || count[1] || count[0] > SYMBOLS_MAX ||
-	    (count[0] + MARKER - 1) / MARKER != k->marker_count || !stack_read(r, k->markers + 4, &second, sizeof(second)))
+	    (count[0] + MARKER - 1) / MARKER != k->marker_count ||
+	    !stack_read(r, k->markers + 4, &second, sizeof(second)))
 		return false;
 	for (unsigned int i = 0; i < MARKER && offset < second; i++) {
 		if (!name_length(r, at + offset, &length, &header) || !length)
@@ -210,8 +211,9 @@ bool kallsyms_read(struct stack_reader *r, u64 from, u64 to, kallsyms_symbol *fn
 		for (u64 i = 0; host && !done && i < STACK_PAGE; i += 8) {
 			u64 table;
 
-			done = like_index(host + i) && read_index(r, page + i, k) && read_tokens(r, page + i, k, &table) &&
-			       find_markers(r, table, k) && find_names(r, k) && read_symbols(r, k, fn, ctx);
+			done = like_index(host + i) && read_index(r, page + i, k) &&
+			       read_tokens(r, page + i, k, &table) && find_markers(r, table, k) && find_names(r, k) &&
+			       read_symbols(r, k, fn, ctx);
 		}
 	}
 	free(k);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cpu/vcpu.h"
 #include "stack_kallsyms.h"
 #include "stack_orc.h"
 #include "symbols.h"
@@ -21,6 +22,10 @@ enum { MODULE_LIVE, MODULE_COMING }; /* states in which its tables are right */
 #define MODULES_MAX 1024 /* a list that is longer has no end */
 #define MODULE_RANGE (2ull << 30) /* bytes that lie between a module's parts at most */
 
+#define FRAME_MAX 1024 /* bytes of a frame in which the guest's RBP is in use at most */
+#define CALL 0xe8 /* opcode, and where to, in four bytes */
+
+#define SYMBOLS_MAX (1u << 20) /* of kernel and modules; a real one has a tenth of that */
 #define REMEMBERED 4096 /* entries: a power of two */
 
 struct linux_module {
@@ -38,6 +43,7 @@ struct stack_linux {
 	struct linux_module *module;
 	u32 module_count;
 	struct symbols *symbols;
+	u32 symbol_count;
 	struct {
 		u64 pc; /* 0: none */
 		struct orc_entry entry;
@@ -73,6 +79,11 @@ static bool is_function(char type)
 	return strchr("tTwW", type) && type;
 }
 
+static bool add_symbol(struct stack_linux *l, u64 address, char type, const char *name, const char *module)
+{
+	return l->symbol_count++ < SYMBOLS_MAX && symbols_add_one(l->symbols, address, type, name, module);
+}
+
 /* What is to be known of the kernel's symbols */
 struct known {
 	struct stack_linux *l;
@@ -98,7 +109,7 @@ static bool kernel_symbol(void *ctx, u64 address, char type, const char *name)
 		k->entries = address;
 	else if (!strcmp(name, "modules") && is_list(k->l->reader, address))
 		k->l->modules = address;
-	return !is_function(type) || symbols_add_one(k->l->symbols, address, type, name, NULL);
+	return !is_function(type) || add_symbol(k->l, address, type, name, NULL);
 }
 
 static bool find_kernel(struct stack_linux *l, u64 rip)
@@ -110,6 +121,7 @@ static bool find_kernel(struct stack_linux *l, u64 rip)
 		start -= STACK_PAGE;
 	symbols_destroy(l->symbols);
 	l->symbols = symbols_create();
+	l->symbol_count = 0;
 	return l->symbols && kallsyms_read(l->reader, start, start + IMAGE_MAX, kernel_symbol, &k) && k.ip_end > k.ip &&
 	       orc_open(l->reader, k.ip, k.entries, (u32)((k.ip_end - k.ip) / 4), TEXT_MAX * 2, &l->orc);
 }
@@ -125,13 +137,15 @@ static bool module_symbols(struct stack_linux *l, const struct linux_module *m, 
 	if (words[0] < IMAGE_START || words[2] < IMAGE_START || words[3] < IMAGE_START || !count || count > 1u << 20 ||
 	    !stack_read(r, words[0], &s, sizeof(s)) || s.st_name || s.st_info || s.st_value ||
 	    !stack_read(r, words[2], &c, 1) || c ||
-	    !stack_read(r, words[0] + (u64)(count - 1) * sizeof(s), &s, sizeof(s)) || !stack_read(r, words[3] + count - 1, &c, 1))
+	    !stack_read(r, words[0] + (u64)(count - 1) * sizeof(s), &s, sizeof(s)) ||
+	    !stack_read(r, words[3] + count - 1, &c, 1))
 		return false;
 	for (u32 i = 1; i < count; i++) {
 		char name[KALLSYMS_NAME], type;
 		u64 at;
 
-		if (!stack_read(r, words[0] + (u64)i * sizeof(s), &s, sizeof(s)) || !stack_read(r, words[3] + i, &type, 1))
+		if (!stack_read(r, words[0] + (u64)i * sizeof(s), &s, sizeof(s)) ||
+		    !stack_read(r, words[3] + i, &type, 1))
 			break;
 		if (!is_function(type) || s.st_value < IMAGE_START)
 			continue;
@@ -143,8 +157,8 @@ static bool module_symbols(struct stack_linux *l, const struct linux_module *m, 
 				break;
 		}
 		name[sizeof(name) - 1] = '\0';
-		if (name[0])
-			symbols_add_one(l->symbols, s.st_value, type, name, m->name);
+		if (name[0] && !add_symbol(l, s.st_value, type, name, m->name))
+			break;
 	}
 	return true;
 }
@@ -153,7 +167,7 @@ static void add_module(struct stack_linux *l, u64 at)
 {
 	struct linux_module *m = &l->module[l->module_count];
 	bool has_orc = false, has_symbols = false;
-	u64 words[4];
+	u64 words[4], there[4];
 
 	*m = (struct linux_module){ .at = at };
 	if (!stack_read(l->reader, at + MODULE_NAME, m->name, MODULE_NAME_SIZE))
@@ -163,7 +177,11 @@ static void add_module(struct stack_linux *l, u64 at)
 			break;
 		if (!has_orc && words[1] >= IMAGE_START && words[2] >= IMAGE_START)
 			has_orc = orc_open(l->reader, words[1], words[2], (u32)words[0], MODULE_RANGE, &m->orc);
-		has_symbols = has_symbols || module_symbols(l, m, words);
+		/* a pointer to the table in use, which has more names while the module starts; then the one to stay, in place */
+		has_symbols = has_symbols ||
+			      (words[0] >= IMAGE_START && stack_read(l->reader, words[0], there, sizeof(there)) &&
+			       module_symbols(l, m, there)) ||
+			      module_symbols(l, m, words);
 	}
 	l->module_count += has_orc;
 }
@@ -200,6 +218,7 @@ static void read_modules(struct stack_linux *l)
 			break;
 	}
 	free(old);
+	symbols_sort(l->symbols);
 	memset(l->remembered, 0, sizeof(l->remembered));
 }
 
@@ -250,6 +269,35 @@ static bool entry_of(struct stack_linux *l, u64 pc, struct orc_entry *e)
 	return found;
 }
 
+/*
+ * Where the table says that RBP leads to the caller, but RBP is the guest's: that is so in the function that enters it. The call to this
+ * very function, and therefore its frame, is on the stack not far away.
+ */
+static void find_frame(struct stack_linux *l, const struct orc_entry *e, struct stack_regs *regs)
+{
+	struct symbol function;
+	u64 word;
+
+	if (!orc_by_rbp(e) || regs->gpr[RBP] - regs->gpr[RSP] < FRAME_MAX ||
+	    !symbols_find(l->symbols, regs->rip, &function))
+		return;
+	for (u64 at = regs->gpr[RSP]; at < regs->gpr[RSP] + FRAME_MAX; at += 8) {
+		u8 call[5];
+		s32 to;
+
+		if (!stack_read64(l->reader, at, &word))
+			return;
+		if (word < IMAGE_START || !stack_read(l->reader, word - sizeof(call), call, sizeof(call)) ||
+		    call[0] != CALL)
+			continue;
+		memcpy(&to, call + 1, sizeof(to));
+		if (word + (u64)(s64)to != regs->rip - function.offset)
+			continue;
+		regs->gpr[RBP] = at + 8 - (u64)(s64)e->sp_offset;
+		return;
+	}
+}
+
 bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u64 *pc, unsigned int n, unsigned int *found)
 {
 	struct stack_regs frame = *regs;
@@ -264,10 +312,13 @@ bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u6
 			return false;
 		l->found = true;
 		l->misses = 0;
+		symbols_sort(l->symbols);
 	}
 	/* a return address may be that of the next function, if the call never returns: what counts is the call */
-	while (*found < n && entry_of(l, frame.rip - !exact, &e) && orc_step(l->reader, &e, &frame, &exact)) {
-		if (frame.rip < IMAGE_START)
+	while (*found < n && entry_of(l, frame.rip - !exact, &e)) {
+		if (!*found)
+			find_frame(l, &e, &frame);
+		if (!orc_step(l->reader, &e, &frame, &exact) || frame.rip < IMAGE_START)
 			break;
 		pc[(*found)++] = frame.rip;
 	}
@@ -278,7 +329,6 @@ bool stack_linux_symbols(struct stack_linux *l, FILE *to)
 {
 	if (!l->found)
 		return false;
-	symbols_sort(l->symbols);
 	symbols_print(l->symbols, to);
 	return true;
 }

@@ -23,7 +23,8 @@ void stack_linux_destroy(struct stack_linux *l);
  * As stack_dwarf_unwind(); false: there is no such kernel around regs->rip, or it isn't found yet, for then it is looked for, but
  * not each time.
  */
-bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u64 *pc, unsigned int n, unsigned int *found);
+bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u64 *pc, unsigned int n,
+			unsigned int *found);
 
 /* The functions' names as /proc/kallsyms has them; false: there was no kernel. */
 bool stack_linux_symbols(struct stack_linux *l, FILE *to);

@@ -50,8 +50,7 @@ bool orc_open(struct stack_reader *r, u64 ip, u64 entries, u32 count, u64 max, s
 	for (u32 i = 0; i < count; i += step) {
 		u64 pc;
 
-		if (!code_of(r, ip, i, &pc) || pc < last || pc > t->end ||
-		    pc - ip < 4ull * count)
+		if (!code_of(r, ip, i, &pc) || pc < last || pc > t->end || pc - ip < 4ull * count)
 			return false;
 		last = pc;
 	}
@@ -79,6 +78,11 @@ bool orc_find(struct stack_reader *r, const struct orc_table *t, u64 pc, struct 
 		}
 	}
 	return stack_read(r, t->entries + (u64)low * sizeof(*e), e, sizeof(*e));
+}
+
+bool orc_by_rbp(const struct orc_entry *e)
+{
+	return (e->bits & 15) == ORC_BP;
 }
 
 static bool previous_sp(struct stack_reader *r, const struct orc_entry *e, const struct stack_regs *regs, u64 *sp)

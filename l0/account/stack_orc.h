@@ -49,6 +49,9 @@ static inline bool orc_says(const struct orc_entry *e)
 	return e->bits & 15;
 }
 
+/* Is the caller's stack pointer sp_offset above RBP? */
+bool orc_by_rbp(const struct orc_entry *e);
+
 /*
  * From a frame to its caller's: *regs are changed. False: there is none, or it isn't to be found. *exact: regs->rip isn't a
  * return address, but where an interrupt came: orc_find() wants it as it is, and a return address minus 1.

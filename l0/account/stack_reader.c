@@ -6,6 +6,7 @@
 void stack_reader_reset(struct stack_reader *r)
 {
 	memset(r->pages, 0, sizeof(r->pages));
+	r->left = STACK_READS;
 }
 
 const u8 *stack_page(struct stack_reader *r, u64 linear)
@@ -22,6 +23,9 @@ const u8 *stack_page(struct stack_reader *r, u64 linear)
 
 bool stack_read(struct stack_reader *r, u64 linear, void *to, size_t n)
 {
+	if (!r->left)
+		return false;
+	r->left--;
 	while (n) {
 		const u8 *host = stack_page(r, linear);
 		size_t offset = linear & (STACK_PAGE - 1), part = STACK_PAGE - offset;

@@ -40,8 +40,11 @@ static u64 weight(const struct trace_reader *r, const struct trace_record *recor
 
 	if (r->weight == TRACE_WEIGHT_COUNT)
 		return 1;
-	/* what L1 does outside of rounds is none of an exit's; the numbers of a damaged file may be any */
-	if (!record->round || !next || next->round != record->round || next->time < record->time ||
+	/*
+	 * What L1 does outside of rounds is none of an exit's, and of other rounds than those that were to be recorded not all is known.
+	 * The numbers of a damaged file may be any.
+	 */
+	if (!record->round || !r->open_reason || !next || next->round != record->round || next->time < record->time ||
 	    next->insns < record->insns)
 		return 0;
 	return r->weight == TRACE_WEIGHT_INSNS ? next->insns - record->insns
@@ -69,9 +72,12 @@ static bool record_line(struct trace_export *e, const struct trace_record *recor
 	if (r->every > 1 && record->level == 1 && !r->has_stack)
 		return true;
 	e->line[0] = '\0';
-	add(e, record->level > 1 || record->round ? "L2" : "L1");
-	if (record->level == 1 && record->round && r->open_reason)
+	if (record->level == 1 && record->round && r->open_reason) {
+		add(e, "L2");
 		add(e, trace_reason(r, r->open_reason - 1));
+	} else {
+		add(e, record->level > 1 ? "L2" : "L1");
+	}
 	while (frames) {
 		trace_function(r, record, --frames, function);
 		add(e, function);

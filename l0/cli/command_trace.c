@@ -159,8 +159,8 @@ static const struct command_option OPTIONS_OF_TRACE[] = {
 	                             "stats: JSON as of --stats", set_export },
 	{ "weight",  0,   "WHAT",    "of --export collapsed: count: exits, if not given; ns or insns: what passed until the round's next exit "
 	                             "or its end", set_weight },
-	{ "symbols", 0,   "FILE",    "names for L1's functions, also several times: /proc/kallsyms of L1, System.map, or FILE[@ADDRESS]: an ELF "
-	                             "file, and where its code was", set_symbols },
+	{ "symbols", 0,   "FILE",    "names for L1's functions, also several times: TRACE.kallsyms, which a run with stacks of a Linux guest leaves at its end, "
+	                             "/proc/kallsyms of L1, System.map, or FILE[@ADDRESS]: an ELF file, and where its code was", set_symbols },
 	{ "output",  'o', "FILE",    "write there, not to standard output", set_output },
 	{ "help",    'h', NULL,      "print this", set_help },
 	/* clang-format on */

@@ -102,7 +102,7 @@ ok $? "instructions and exits are in one order"
 modes=(--vmcs-access\ {rewrite,shadow,trap} --mmu\ walk\ --vmcs-merge\ full)
 for mode in "${modes[@]}"; do
 	files=()
-	[ "${mode##* }" = trap ] && files=(--stats "$folder/stats.trap" --trace "$folder/trace.trap")
+	[ "${mode##* }" = trap ] && files=(--stats "$folder/stats.trap" --trace "$folder/trace.trap,stacks=all")
 	# shellcheck disable=SC2086
 	nested off --clock insns $mode "${files[@]}" > "$folder/${mode##* }" 2> "$folder/errors.${mode##* }" &
 	[ "$mode" = "${modes[1]}" ] && wait
@@ -122,6 +122,20 @@ done
 status=$?
 head -n 10 "$folder/diff" | sed 's/^/# /'
 ok $status "every number of the trace is that of the stats"
+# and with the names that were found in L1's memory, which functions of KVM they came from
+"$turtles" trace "$folder/trace.trap" --symbols "$folder/trace.trap.kallsyms" --reason CPUID --export collapsed > "$folder/stacks"
+cpuids=$("$turtles" trace "$folder/trace.trap" --reason CPUID --level 2 | grep -c kvm_nested_vmexit)
+calls='L2;CPUID;entry_SYSCALL_64_after_hwframe;do_syscall_64;__x64_sys_ioctl;kvm_vcpu_ioctl;kvm_arch_vcpu_ioctl_run'
+for line in "$calls;vmx_handle_exit;VMREAD" "$calls;vmx_vcpu_run;vmx_vcpu_enter_exit;__vmx_vcpu_run;VMRESUME"; do
+	grep -q "^$line [1-9]" "$folder/stacks"
+	ok $? "stacks of L2's CPUID: ${line##*ioctl_run;}"
+done
+awk -v calls="$calls;" -v cpuids="$cpuids" '
+	/^L2;CPUID;/ { all += $NF }
+	index($0, calls) == 1 { known += $NF }
+	END { print "# " known " of " all " exits of L1 in rounds of " cpuids " CPUIDs came from there"; exit known < all * 0.99 || all < 5 * cpuids }' \
+	"$folder/stacks"
+ok $? "nearly all of L1's exits come from there"
 # L1 without EPT is another L1 and has another console.
 nested off --clock insns --mmu shadow > "$folder/shadow" 2> "$folder/errors"
 grep -q 'nested: its guest ended with exit code 0' "$folder/shadow"
