@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Unwinding by libunwind over a guest's memory: by .eh_frame where the guest's ELF file has it loaded together with
- * .eh_frame_hdr (ld --eh-frame-hdr; program header PT_GNU_EH_FRAME), by frame pointers where it doesn't say anything of the code.
+ * .eh_frame_hdr (ld --eh-frame-hdr; program header PT_GNU_EH_FRAME), by frame pointers where it doesn't say anything of the code: then
+ * the caller of a function that has set up no frame is left out.
  */
 #ifndef L0_ACCOUNT_STACK_DWARF_H
 #define L0_ACCOUNT_STACK_DWARF_H

@@ -98,7 +98,9 @@ static void end(struct trace_export *e)
 	json_t *sum;
 
 	json_object_foreach(e->weights, line, sum)
+	{
 		fprintf(e->to, "%s %" JSON_INTEGER_FORMAT "\n", line, json_integer_value(sum));
+	}
 	json_decref(e->weights);
 	free(e);
 }

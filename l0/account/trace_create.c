@@ -131,6 +131,14 @@ static void release(struct trace *t)
 	free(t);
 }
 
+/* Of a Linux guest's symbols; NULL: no memory */
+static char *symbols_path(const struct trace *t)
+{
+	char *path;
+
+	return asprintf(&path, "%s.kallsyms", t->path) < 0 ? NULL : path;
+}
+
 struct trace *trace_create(const struct trace_options *o, const struct trace_run *run, char *error, size_t n)
 {
 	struct trace *t = calloc(1, sizeof(*t));
@@ -163,6 +171,14 @@ struct trace *trace_create(const struct trace_options *o, const struct trace_run
 	if (t->fd < 0) {
 		err = -t->fd;
 		goto fail;
+	}
+	/* those of an earlier run would be wrong: a kernel is never twice at one place */
+	if (t->stacks) {
+		char *symbols = symbols_path(t);
+
+		if (symbols)
+			unlink(symbols);
+		free(symbols);
 	}
 	err = write_all(t->fd, h, t->size);
 	if (err)
@@ -244,7 +260,7 @@ bool trace_extend(struct trace *t)
 int trace_close(struct trace *t, u64 ticks, u64 ns)
 {
 	u64 records = count(t), size = t->header->header_size + records * sizeof(struct trace_record);
-	char *symbols;
+	char *symbols = t->stacks ? symbols_path(t) : NULL;
 	int err = t->error;
 
 	if (!t->counted && ticks) {
@@ -257,7 +273,7 @@ int trace_close(struct trace *t, u64 ticks, u64 ns)
 	/* what is cut off is zeros; if it stays, readers see the end all the same */
 	if (ftruncate(t->fd, (off_t)size) && !err)
 		err = errno;
-	if (t->stacks && asprintf(&symbols, "%s.kallsyms", t->path) > 0) {
+	if (symbols) {
 		int failed = stacks_save_symbols(t->stacks, symbols);
 
 		if (failed) {

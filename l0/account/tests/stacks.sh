@@ -84,6 +84,10 @@ ok $? "and no others are among the collapsed stacks"
 "$turtles" run --kernel "$shim" --trace t,stacks=0 2> errors < /dev/null
 [ $? = 2 ] && grep -q "stacks: '0' is neither all nor a number" errors
 ok $? "every 0th is refused"
+"$turtles" trace with --symbols "$shim@100000" --export collapsed | cmp -s - stacks
+ok $? "the address where a program was may be given"
+"$turtles" trace with --symbols "$shim@7700000" --export collapsed | grep -q '^L2;CPUID;0x[0-9a-f]*;0x[0-9a-f]*;VMREAD 200$'
+ok $? "and moves its functions"
 echo nonsense > symbols
 "$turtles" trace with --symbols symbols 2> errors
 [ $? = 2 ] && grep -q 'symbols: neither an ELF file nor lines of ADDRESS TYPE NAME' errors && [ "$(wc -l < errors)" = 1 ]
@@ -97,4 +101,8 @@ if [ -s symbols ]; then
 	"$turtles" trace with --symbols symbols --export collapsed | cmp -s - stacks
 	ok $? "a text of symbols says what the ELF file does"
 fi
+echo old > with.kallsyms
+run with,stacks=all > console.with
+[ $? = 33 ] && [ -z "$(find . -name '*.kallsyms')" ]
+ok $? "no symbols are left of a guest that isn't Linux, nor those of an earlier run"
 echo "1..$n"
