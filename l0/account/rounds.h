@@ -50,6 +50,9 @@ void rounds_init(struct rounds *r);
 /* The run is over: from now on a tick is what it was up to now, whenever the rounds are reported. */
 void rounds_end(struct rounds *r);
 
+/* Another vCPU's to these; they have begun and ended together. */
+void rounds_add(struct rounds *to, const struct rounds *from);
+
 /* L2 has exited to L1. tsc: the host's; insns: guest instructions retired so far. */
 void rounds_reflect_at(struct rounds *r, unsigned int reason, u64 tsc, u64 insns);
 /* L1 has entered L2. */

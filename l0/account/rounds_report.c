@@ -248,3 +248,28 @@ void rounds_print(FILE *to, const struct rounds *r)
 		fprintf(to, "entries that failed: %" PRIu64 ", the first by %s: %s\n", sum_of(r->failed, VMX_CHECK_COUNT),
 			vmx_check_name(r->first_failed), vmx_check_text(r->first_failed));
 }
+
+static void add(u64 *to, const u64 *from, unsigned int n)
+{
+	while (n--)
+		to[n] += from[n];
+}
+
+void rounds_add(struct rounds *to, const struct rounds *from)
+{
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
+		to->row[i].count += from->row[i].count;
+		to->row[i].ended += from->row[i].ended;
+		to->row[i].tsc += from->row[i].tsc;
+		to->row[i].insns += from->row[i].insns;
+		add(to->row[i].l1, from->row[i].l1, VM_EXIT_REASONS);
+	}
+	add(to->l1, from->l1, VM_EXIT_REASONS);
+	add(to->l2_own, from->l2_own, VM_EXIT_REASONS);
+	add(to->vmread, from->vmread, VMCS_FIELD_COUNT);
+	add(to->vmwrite, from->vmwrite, VMCS_FIELD_COUNT);
+	add(to->failed, from->failed, VMX_CHECK_COUNT);
+	to->vmcs_callouts += from->vmcs_callouts;
+	if (to->first_failed == VMX_CHECK_OK)
+		to->first_failed = from->first_failed;
+}

@@ -31,6 +31,9 @@ const char *bt_host_missing(void);
  */
 void bt_run(struct vcpu *v);
 
+/* The thread has run another vCPU meanwhile: what is kept in the host's registers between two runs is gone. */
+void bt_resumed(struct vcpu *v);
+
 /* After an unwind: take back what the interrupted block had counted and did not run. */
 void bt_unwound(struct vcpu *v);
 

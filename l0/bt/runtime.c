@@ -35,6 +35,11 @@ static void select_tlb(struct vcpu *v)
 		syscall(SYS_arch_prctl, ARCH_SET_GS, v->tlb);
 }
 
+void bt_resumed(struct vcpu *v)
+{
+	v->bt->gs = NULL;
+}
+
 enum jc_class jc_class_of(u32 mode)
 {
 	if ((mode & MODE_CS_MASK) != MODE_CS64 || (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN | MODE_MTF)))

@@ -77,6 +77,6 @@ struct run_config {
 #define MEMORY_MIN (1ull << 20)
 #define MEMORY_MAX (1ull << 38)
 #define MEMORY_DEFAULT (512ull << 20)
-#define VCPUS_MAX 1
+#define VCPUS_MAX 16
 
 #endif

@@ -546,7 +546,7 @@ const struct option OPTIONS[] = {
 { GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_huge_pages,  FIELD(huge_pages),   "on off",
   "off: the host backs guest memory with 4 KiB pages only, which makes more EPT violations where KVM runs the guest" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
-  "number of vCPUs; only 1 so far" },
+  "number of vCPUs, up to 16; they take turns on one thread of the host" },
 { GROUP_MACHINE, "cpu",           "cpu",           "MODEL",     set_cpu,         FIELD(cpu),          NULL,
   "NAME[,+feature][,-feature]...: the CPU that the guest sees; --cpu help lists them" },
 { GROUP_MACHINE, "machine",       "machine M",     "NAME",      set_machine,     0,                   NULL,

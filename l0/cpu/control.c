@@ -12,6 +12,7 @@
 #include "fpu.h"
 #include "insn.h"
 #include "mmu.h"
+#include "../machine/machine.h"
 #include "model.h"
 #include "paging.h"
 
@@ -412,5 +413,8 @@ void insn_pause(struct vcpu *v, union insn_args a)
 	(void)a;
 	if (v->in_l2)
 		vmx_on_insn(v, VMX_INSN_PAUSE);
+	/* It waits for another vCPU, which may need this one's host thread for what is waited for. */
+	if (v->machine->vcpu_count > 1)
+		vcpu_leave_soon(v);
 	__builtin_ia32_pause();
 }

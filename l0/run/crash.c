@@ -147,6 +147,11 @@ int crash_thread_begin(struct vcpu *v)
 	return 0;
 }
 
+void crash_thread_vcpu(struct vcpu *v)
+{
+	crash_vcpu = v;
+}
+
 void crash_thread_end(void)
 {
 	stack_t s = { .ss_flags = SS_DISABLE };

@@ -13,6 +13,8 @@ struct console;
 void crash_install(struct console *console);
 /* The calling thread runs v: alternate signal stack, and whom a fault belongs to. */
 int crash_thread_begin(struct vcpu *v);
+/* The thread goes on with another vCPU. */
+void crash_thread_vcpu(struct vcpu *v);
 void crash_thread_end(void);
 
 #endif

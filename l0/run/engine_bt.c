@@ -23,7 +23,8 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 {
 	struct machine *m = t->v->machine;
 
-	m->bt = bt_create(m, 0);
+	if (!m->bt)
+		m->bt = bt_create(m, 0); /* with the first vCPU */
 	if (m->bt)
 		bt_trace(m->bt, c->trace >> TRACE_BIT_translate & 1);
 	if (!m->bt || bt_vcpu_create(m->bt, t->v)) {
@@ -39,25 +40,46 @@ static void destroy(struct vcpu_thread *t)
 
 	if (t->v->bt)
 		bt_vcpu_destroy(t->v);
-	bt_destroy(m->bt);
+	if (t->v->index)
+		return;
+	bt_destroy(m->bt); /* with the last one */
 	m->bt = NULL;
 }
 
+static void add(u64 *to, const void *from, size_t bytes)
+{
+	const u64 *f = from;
+
+	for (size_t i = 0; i < bytes / sizeof(u64); i++)
+		to[i] += f[i];
+}
+
+/* of all vCPUs */
 static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
-	const struct vcpu *v = t->v;
+	const struct machine *m = t->v->machine;
 	struct bt_stats *s = &t->bt_stats;
 
-	*s = *bt_stats(v->machine->bt);
-	s->stlb_hits = v->stlb_hits;
-	s->tlb_flushes = v->tlb_flushes;
-	s->exceptions = v->exceptions;
-	s->interrupts = v->interrupts;
+	*s = *bt_stats(m->bt);
+	t->ept_stats = (struct ept_stats){ 0 };
+	t->vmcs_stats = (struct vmcs_stats){ 0 };
+	for (unsigned int i = 0; i < m->vcpu_count; i++) {
+		const struct vcpu *v = m->vcpu[i];
+
+		s->stlb_hits += v->stlb_hits;
+		s->tlb_flushes += v->tlb_flushes;
+		s->exceptions += v->exceptions;
+		s->interrupts += v->interrupts;
+		if (!v->vmx)
+			continue;
+		add((u64 *)&t->ept_stats, vmx_ept_stats(v->vmx), sizeof(t->ept_stats));
+		add((u64 *)&t->vmcs_stats, &v->vmx->stats, sizeof(t->vmcs_stats));
+	}
 	tables[0] = STAT_VALUES(bt_stats_table, s);
-	if (!v->vmx)
+	if (!t->v->vmx)
 		return 1;
-	tables[1] = STAT_VALUES(ept_merge_stats_table, vmx_ept_stats(v->vmx));
-	tables[2] = STAT_VALUES(vmcs_stats_table, &v->vmx->stats);
+	tables[1] = STAT_VALUES(ept_merge_stats_table, &t->ept_stats);
+	tables[2] = STAT_VALUES(vmcs_stats_table, &t->vmcs_stats);
 	return 3;
 }
 

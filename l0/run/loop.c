@@ -16,6 +16,7 @@
 #include "../vmx/vmx.h"
 #include "sleep.h"
 #include "trace.h"
+#include "turns.h"
 
 /*
  * Guest instructions between two looks at the clock and at events from other threads: a few microseconds, so that an
@@ -51,8 +52,7 @@ static void run_timers(struct vcpu *v)
 {
 	struct clock *c = &v->machine->clock;
 
-	/* Timers belong to the machine and fire on its first vCPU. */
-	if (v->index || timer_next(c) == TIMER_OFF)
+	if (timer_next(c) == TIMER_OFF)
 		return;
 	if (timer_next(c) <= clock_ns(c)) {
 		vcpu_fpu_park(v);
@@ -65,7 +65,7 @@ static s64 slice(struct vcpu *v)
 	struct clock *c = &v->machine->clock;
 	u64 next = timer_next(c), now, n = SLICE_MAX;
 
-	if (next == TIMER_OFF || v->index)
+	if (next == TIMER_OFF)
 		return n;
 	now = clock_ns(c);
 	if (next <= now)
@@ -162,6 +162,14 @@ static void halted(struct vcpu_thread *t)
 	struct clock *c = &v->machine->clock;
 	u64 next = timer_next(c), now;
 
+	if (t->turns) {
+		t->idle = true;
+		if (turn_take(t)) {
+			t->idle = false;
+			return;
+		}
+		t->idle = false;
+	}
 	vcpu_fpu_park(v);
 	if (!(v->rflags & FLAG_IF) && v->activity == ACTIVITY_HLT && !sleep_can_wake(v)) {
 		machine_stop(v->machine, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
@@ -244,6 +252,10 @@ void vcpu_loop(struct vcpu_thread *t)
 		}
 		v->slice = v->budget = slice(v);
 		bt_run(v);
+		if (t->turns) {
+			end_slice(v);
+			turn_take(t);
+		}
 	}
 	end_slice(v);
 	vcpu_fpu_park(v);

@@ -4,10 +4,13 @@
 #define L0_RUN_LOOP_H
 
 #include <pthread.h>
+#include "../../ept-merge/ept_stats.h"
 #include "../bt/stats.h"
 #include "../cpu/vcpu.h"
+#include "../vmx/stats.h"
 
 struct direct;
+struct turns;
 
 struct vcpu_thread {
 	struct vcpu *v;
@@ -20,8 +23,16 @@ struct vcpu_thread {
 	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
 	/* Another thread has posted something: get the vCPU out of the guest. NULL: it looks often enough by itself. */
 	void (*kick)(struct vcpu_thread *t);
+	/* With others on one host thread: turns.h. NULL: alone */
+	struct turns *turns;
+	void *resume; /* the end of the stack while another one has its turn */
+	void *fake_stack; /* AddressSanitizer's */
+	bool idle; /* halted as of its last turn */
 	struct direct *direct; /* the engine for /dev/kvm: direct/kvm.h */
-	struct bt_stats bt_stats; /* a copy, completed: engine_bt.c */
+	/* copies, completed: engine_bt.c */
+	struct bt_stats bt_stats;
+	struct ept_stats ept_stats;
+	struct vmcs_stats vmcs_stats;
 };
 
 /* Memory for a vCPU inside the stack of its future thread; reset to power-on by the caller. 0 or -errno. */

@@ -1,6 +1,7 @@
 GENERAL_OBJS += l0/run/clock.o
 GENERAL_OBJS += l0/run/loop.o
 OBJS += l0/run/thread.o
+GENERAL_OBJS += l0/run/turns.o
 OBJS += l0/run/trace.o
 OBJS += l0/run/crash.o
 OBJS += l0/run/run.o

@@ -24,6 +24,7 @@
 #include "loop.h"
 #include "trace.h"
 #include "sleep.h"
+#include "turns.h"
 
 /* A guest that only triple-faults would be reset for ever. */
 #define TRIPLE_FAULTS_MAX 3
@@ -42,7 +43,9 @@ struct run {
 	struct cpu_model model;
 	struct machine machine;
 	struct vcpu *vcpu[VCPUS_MAX];
-	struct vcpu_thread thread;
+	struct vcpu_thread thread[VCPUS_MAX];
+	struct turns turns;
+	struct rounds rounds; /* of all vCPUs, when there are several */
 	struct console *console;
 	struct port port[SERIAL_PORTS];
 	pthread_t main;
@@ -85,11 +88,15 @@ static void console_quit(void *arg, int exit_code, const char *why)
 	machine_stop(&r->machine, STOP_QUIT, exit_code, "%s", why ? why : "");
 }
 
+/* only bt counts: finish() of cli/options.c */
 static u64 insns_now(void *source)
 {
-	const struct vcpu *v = source;
+	const struct machine *m = source;
+	u64 now = 0;
 
-	return vcpu_insns(v) + v->skipped_ns; /* only bt counts: finish() of cli/options.c */
+	for (unsigned int i = 0; i < m->vcpu_count; i++)
+		now += vcpu_insns(m->vcpu[i]) + m->vcpu[i]->skipped_ns;
+	return now;
 }
 
 static u64 resident(const struct machine *m)
@@ -130,23 +137,55 @@ struct report {
 	struct stats_doc doc;
 };
 
+static u64 all_insns(const struct run *r)
+{
+	u64 n = 0;
+
+	for (unsigned int i = 0; i < r->config->vcpus; i++)
+		n += r->engine->insns(r->vcpu[i]);
+	return n;
+}
+
+static u64 first_user_ns(const struct run *r)
+{
+	u64 first = 0;
+
+	for (unsigned int i = 0; i < r->config->vcpus; i++)
+		if (r->thread[i].user_ns && (!first || r->thread[i].user_ns < first))
+			first = r->thread[i].user_ns;
+	return first;
+}
+
+/* NULL without VMX */
+static const struct rounds *all_rounds(struct run *r)
+{
+	if (!r->vcpu[0]->vmx)
+		return NULL;
+	if (r->config->vcpus == 1)
+		return &r->vcpu[0]->vmx->rounds;
+	r->rounds = r->vcpu[0]->vmx->rounds;
+	for (unsigned int i = 1; i < r->config->vcpus; i++)
+		rounds_add(&r->rounds, &r->vcpu[i]->vmx->rounds);
+	return &r->rounds;
+}
+
 static void fill_report(struct run *r, struct report *report)
 {
 	const struct run_config *c = r->config;
-	size_t tables = r->engine->stats(&r->thread, report->tables);
+	size_t tables = r->engine->stats(&r->thread[0], report->tables);
 
 	report->machine = (struct stats_machine){ .name = r->machine.name,
 						  .tables = report->tables,
 						  .count = tables,
-						  .rounds = r->thread.v->vmx ? &r->thread.v->vmx->rounds : NULL };
+						  .rounds = all_rounds(r) };
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,
 		.counted_only = c->clock == CLOCK_INSNS,
 		.run = {
-			.insns = r->engine->insns(r->thread.v),
+			.insns = all_insns(r),
 			.wall_ns = (r->end_ns ? r->end_ns : host_ns()) - r->start_ns,
-			.user_ns = r->thread.user_ns,
+			.user_ns = first_user_ns(r),
 			.rss_bytes = resident(&r->machine),
 		},
 		.machines = &report->machine,
@@ -172,31 +211,29 @@ static int write_stats(struct run *r)
 /* What was counted up to now is what the stats, the summary and the trace say. False: the trace isn't whole. */
 static bool end_of_account(struct run *r)
 {
-	struct vcpu *v = r->thread.v;
 	u64 ticks = 0, ns = 0;
 	int err = 0;
 
-	if (v->vmx) {
-		struct rounds *rounds = &v->vmx->rounds;
+	for (unsigned int i = 0; i < r->config->vcpus && r->vcpu[i]->vmx; i++) {
+		struct rounds *rounds = &r->vcpu[i]->vmx->rounds;
 
 		rounds_end(rounds);
 		ticks = rounds->end_tsc - rounds->start_tsc;
 		ns = rounds->end_ns - rounds->start_ns;
 	}
-	if (v->trace)
-		err = trace_close(v->trace, ticks, ns);
-	v->trace = NULL;
+	if (r->vcpu[0]->trace)
+		err = trace_close(r->vcpu[0]->trace, ticks, ns);
+	r->vcpu[0]->trace = NULL;
 	return !err;
 }
 
 static void power_on(struct run *r)
 {
-	struct vcpu *v = r->thread.v;
-
-	vcpu_reset(v, false);
-	boot_state_apply(&r->machine.boot, v);
+	for (unsigned int i = 0; i < r->config->vcpus; i++)
+		vcpu_reset(r->vcpu[i], false);
+	boot_state_apply(&r->machine.boot, r->vcpu[0]);
 	if (r->engine->power_on)
-		r->engine->power_on(&r->thread);
+		r->engine->power_on(&r->thread[0]);
 }
 
 /* ACPI S3: only the clock goes on, until it wakes the machine. False: the machine has stopped for good. */
@@ -216,13 +253,14 @@ static bool sleep_until_woken(struct run *r)
 				     "guest sleeps (ACPI S3) and has set no alarm of the clock: nothing can wake it");
 			return false;
 		}
-		atomic_store(&r->thread.v->events, 0); /* whom they were for has lost its power */
+		for (unsigned int i = 0; i < m->vcpu_count; i++)
+			atomic_store(&m->vcpu[i]->events, 0); /* whom they were for has lost its power */
 		if (next <= now)
 			timer_run(c);
 		else if (c->kind == CLOCK_INSNS)
-			r->thread.v->skipped_ns += next - now;
+			r->thread[0].v->skipped_ns += next - now;
 		else
-			sleep_until(&r->thread, next);
+			sleep_until(&r->thread[0], next);
 	}
 	return true;
 }
@@ -233,25 +271,27 @@ static void *vcpu_main(void *arg)
 	struct machine *m = &r->machine;
 	unsigned int faults = 0;
 	char error[512];
-	int err = crash_thread_begin(r->thread.v);
+	int err = crash_thread_begin(r->thread[0].v);
 
 	if (err)
 		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
 	power_on(r);
+	if (r->turns.count > 1)
+		turns_begin(&r->turns);
 	for (;;) {
 		enum machine_start start;
 		int reason;
 
-		r->engine->loop(&r->thread);
+		r->engine->loop(&r->thread[0]);
 		reason = atomic_load(&m->stop);
 		if (!stop_is_pause(reason) || (reason != STOP_SLEEP && m->no_reboot))
 			break;
 		if (reason == STOP_SLEEP && !sleep_until_woken(r))
 			break;
-		if (r->thread.v->activity == ACTIVITY_SHUTDOWN && ++faults == TRIPLE_FAULTS_MAX) {
+		if (r->thread[0].v->activity == ACTIVITY_SHUTDOWN && ++faults == TRIPLE_FAULTS_MAX) {
 			machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL,
 				     "guest: triple fault, %d times in a row; last at rip %#llx", TRIPLE_FAULTS_MAX,
-				     (unsigned long long)r->thread.v->rip);
+				     (unsigned long long)r->thread[0].v->rip);
 			break;
 		}
 		start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error))
@@ -325,6 +365,21 @@ static int exit_code(struct run *r)
 	return code;
 }
 
+/* 0 or -ENOMEM */
+static int create_vcpu(struct run *r, unsigned int i)
+{
+	struct vcpu *v;
+
+	if (vcpu_thread_create(&r->thread[i], &r->machine, i))
+		return -ENOMEM;
+	v = r->vcpu[i] = r->thread[i].v;
+	r->thread[i].trace = r->config->trace;
+	v->apic = lapic_create(&r->machine, v);
+	if (!v->apic || (model_has(&r->model, FEATURE_VMX) && !vmx_create(v, &r->config->vmx)))
+		return -ENOMEM;
+	return 0;
+}
+
 static int start(struct run *r, char *error, size_t n)
 {
 	const struct run_config *c = r->config;
@@ -361,22 +416,16 @@ static int start(struct run *r, char *error, size_t n)
 		return err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
 	r->model.tsc_hz = r->machine.clock.tsc_hz;
 	r->model.vcpus = c->vcpus;
-	err = vcpu_thread_create(&r->thread, &r->machine, 0);
-	if (err)
-		goto no_memory;
-	r->vcpu[0] = r->thread.v;
-	r->thread.trace = c->trace;
-	if (c->trace & BIT(TRACE_BIT_io))
-		r->machine.bus.trace = trace_io;
-	r->machine.clock.source = r->thread.v;
-	r->machine.clock.now = insns_now;
-	r->thread.v->apic = lapic_create(&r->machine, r->thread.v);
-	if (!r->thread.v->apic)
-		goto no_memory;
-	if (model_has(&r->model, FEATURE_VMX)) {
-		if (!vmx_create(r->thread.v, &c->vmx))
+	for (i = 0; i < c->vcpus; i++) {
+		err = create_vcpu(r, i);
+		if (err)
 			goto no_memory;
 	}
+	r->turns = (struct turns){ .all = r->thread, .count = c->vcpus };
+	if (c->trace & BIT(TRACE_BIT_io))
+		r->machine.bus.trace = trace_io;
+	r->machine.clock.source = &r->machine;
+	r->machine.clock.now = insns_now;
 	if (c->exits.path[0]) {
 		const struct trace_run run = {
 			.name = r->machine.name,
@@ -388,11 +437,13 @@ static int start(struct run *r, char *error, size_t n)
 			.argv = c->argv,
 		};
 
-		r->thread.v->trace = trace_create(&c->exits, &run, error, n);
-		if (!r->thread.v->trace)
+		r->thread[0].v->trace = trace_create(&c->exits, &run, error, n);
+		if (!r->thread[0].v->trace)
 			return EXIT_HOST;
 	}
-	return r->engine->create(&r->thread, c, error, n);
+	for (i = 0, err = 0; i < c->vcpus && !err; i++)
+		err = r->engine->create(&r->thread[i], c, error, n);
+	return err;
 no_memory:
 	snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
 	return EXIT_HOST;
@@ -400,18 +451,22 @@ no_memory:
 
 static void end(struct run *r)
 {
-	struct vcpu *v = r->thread.v;
+	unsigned int i = r->config->vcpus;
 
-	if (v) {
-		r->engine->destroy(&r->thread);
+	while (i--) {
+		struct vcpu *v = r->thread[i].v;
+
+		if (!v)
+			continue;
+		r->engine->destroy(&r->thread[i]);
 		if (v->trace)
 			trace_close(v->trace, 0, 0);
 		if (v->apic)
 			lapic_destroy(v->apic);
 		vmx_destroy(v);
+		r->vcpu[i] = NULL;
+		vcpu_thread_destroy(&r->thread[i]);
 	}
-	r->vcpu[0] = NULL;
-	vcpu_thread_destroy(&r->thread);
 	if (r->machine.name)
 		machine_destroy(&r->machine);
 }
@@ -463,13 +518,13 @@ int run_vm(const struct run_config *config)
 	}
 	crash_install(r.console);
 	r.start_ns = host_ns();
-	err = vcpu_thread_start(&r.thread, vcpu_main, &r);
+	err = vcpu_thread_start(&r.thread[0], vcpu_main, &r);
 	if (err) {
 		fprintf(stderr, "turtles: can't start a thread for vCPU 0: %s\n", strerror(-err));
 		code = EXIT_HOST;
 	} else {
 		wait_for_end(&r);
-		pthread_join(r.thread.thread, NULL);
+		pthread_join(r.thread[0].thread, NULL);
 		r.end_ns = host_ns();
 	}
 	console_destroy(r.console);
@@ -478,7 +533,8 @@ int run_vm(const struct run_config *config)
 		if (!end_of_account(&r) && !code)
 			code = EXIT_HOST;
 		if (config->dump_on_exit)
-			dump(r.thread.v);
+			for (unsigned int i = 0; i < config->vcpus; i++)
+				dump(r.vcpu[i]);
 		if (write_stats(&r) && !code)
 			code = EXIT_HOST;
 		if (config->summary) {

@@ -22,6 +22,7 @@
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
 #include "sleep.h"
+#include "turns.h"
 
 #define STACK_BELOW (1u << 20)
 #define STACK_ABOVE (512u << 10)
@@ -100,6 +101,8 @@ void vcpu_post(struct vcpu *v, u32 events)
 	atomic_fetch_or_explicit(&v->events, events, memory_order_release);
 	if (!t)
 		return;
+	if (t->turns)
+		t = t->turns->all; /* whose host thread it is */
 	if (t->thread && pthread_equal(pthread_self(), t->thread)) {
 		vcpu_leave_soon(v);
 		return;
@@ -109,6 +112,17 @@ void vcpu_post(struct vcpu *v, u32 events)
 	pthread_mutex_unlock(&t->lock);
 	if (t->kick && t->thread)
 		t->kick(t);
+}
+
+/* to the vCPU, or to one of those that it takes turns with */
+static bool posted(const struct vcpu *v, const struct vcpu_thread *t)
+{
+	if (!t->turns)
+		return atomic_load_explicit(&v->events, memory_order_acquire);
+	for (unsigned int i = 0; i < t->turns->count; i++)
+		if (atomic_load_explicit(&t->turns->all[i].v->events, memory_order_acquire))
+			return true;
+	return false;
 }
 
 void sleep_until(struct vcpu_thread *t, u64 deadline)
@@ -124,8 +138,10 @@ void sleep_until(struct vcpu_thread *t, u64 deadline)
 		until.tv_sec += rest / 1000000000;
 		until.tv_nsec = rest % 1000000000;
 	}
+	if (t->turns)
+		t = t->turns->all;
 	pthread_mutex_lock(&t->lock);
-	while (!atomic_load_explicit(&v->events, memory_order_acquire) && !atomic_load(&v->machine->stop)) {
+	while (!posted(v, t) && !atomic_load(&v->machine->stop)) {
 		if (deadline == TIMER_OFF) {
 			pthread_cond_wait(&t->wake, &t->lock);
 		} else if (pthread_cond_timedwait(&t->wake, &t->lock, &until) == ETIMEDOUT) {

@@ -61,9 +61,9 @@ _Noreturn void vmx_apic_fetch(struct vcpu *v, u64 l1pa);
 _Noreturn void vmx_apic_physical(struct vcpu *v);
 
 /* Is it the APIC-access page of the L2 that runs? */
-static inline bool vmx_apic_page(const struct vcpu *v, u64 l1pa)
+static inline bool vmx_apic_page(const struct vcpu *v, u64 pa)
 {
-	return ((l1pa & ~4095ull) | 1) == v->apic_access;
+	return ((pa & ~4095ull) | 1) == v->apic_access;
 }
 
 #endif
