@@ -89,11 +89,10 @@ static void apply_protected(const struct boot_state *b, struct vcpu *v)
 #define LVT_NMI 0x400u
 
 /*
- * What firmware has set up when it starts a boot loader and kernels rely on: RAM is write-back, devices are
- * not cached (Linux leaves the PAT alone where MTRRs are off), and the 8259s reach the CPU through
- * the local APIC ("virtual wire mode": Intel MultiProcessor Specification).
+ * Kernels rely on it: RAM is write-back, devices are not cached (Linux leaves the PAT alone where MTRRs are off), and the 8259s
+ * reach the first CPU through its local APIC ("virtual wire mode": Intel MultiProcessor Specification).
  */
-static void apply_firmware(struct vcpu *v)
+void boot_firmware(struct vcpu *v)
 {
 	for (int i = 0; i < 11; i++)
 		v->mtrr_fixed[i] = i == MTRR_FIXED_A0000 ? MTRR_UC : MTRR_WB_8;
@@ -101,7 +100,8 @@ static void apply_firmware(struct vcpu *v)
 	v->mtrr_mask[0] = ((BIT(v->model->phys_bits) - 1) & ~(MEMORY_HIGH_START - MEMORY_HOLE_START - 1)) |
 			  MTRR_MASK_VALID;
 	v->mtrr_def_type = MTRR_DEF_ENABLED | MTRR_DEF_FIXED | MTRR_WB;
-
+	if (v->index)
+		return;
 	lapic_mmio_write(v->apic, LAPIC_SVR, SVR_ENABLED);
 	lapic_mmio_write(v->apic, LAPIC_LVT_LINT0, LVT_EXTINT);
 	lapic_mmio_write(v->apic, LAPIC_LVT_LINT1, LVT_NMI);
@@ -109,7 +109,7 @@ static void apply_firmware(struct vcpu *v)
 
 void boot_state_apply(const struct boot_state *b, struct vcpu *v)
 {
-	apply_firmware(v);
+	boot_firmware(v);
 	for (int i = 0; i < 16; i++)
 		v->gpr[i] = b->gpr[i];
 	v->rip = b->rip;

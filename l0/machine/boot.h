@@ -32,6 +32,9 @@ struct boot_state {
 /* The descriptor table that fits `mode` (not BOOT_REAL). */
 void boot_gdt(enum boot_mode mode, u8 gdt[BOOT_GDT_SIZE]);
 
+/* What firmware has set up on every CPU when it starts a boot loader; boot_state_apply() does it for its vCPU. */
+void boot_firmware(struct vcpu *v);
+
 /*
  * The vCPU comes from vcpu_reset(v, false), with its local APIC and its model in place. Sets also what firmware
  * leaves behind in MTRRs and local APIC.

@@ -231,6 +231,8 @@ static void power_on(struct run *r)
 {
 	for (unsigned int i = 0; i < r->config->vcpus; i++)
 		vcpu_reset(r->vcpu[i], false);
+	for (unsigned int i = 1; i < r->config->vcpus; i++)
+		boot_firmware(r->vcpu[i]);
 	boot_state_apply(&r->machine.boot, r->vcpu[0]);
 	if (r->engine->power_on)
 		r->engine->power_on(&r->thread[0]);
