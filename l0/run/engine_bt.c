@@ -3,11 +3,20 @@
 #include "engine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "../../ept-merge/ept_stats.h"
 #include "../bt/bt.h"
 #include "../cli/config.h"
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
+
+/* The numbers of all vCPUs as one */
+struct bt_totals {
+	struct bt_stats bt;
+	struct ept_stats ept;
+	struct vmcs_stats vmcs;
+};
 
 static int prepare(struct cpu_model *model, char *error, size_t n)
 {
@@ -27,7 +36,9 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 		m->bt = bt_create(m, 0); /* with the first vCPU */
 	if (m->bt)
 		bt_trace(m->bt, c->trace >> TRACE_BIT_translate & 1);
-	if (!m->bt || bt_vcpu_create(m->bt, t->v)) {
+	if (!t->v->index)
+		t->totals = calloc(1, sizeof(*t->totals));
+	if (!m->vcpu[0]->thread->totals || !m->bt || bt_vcpu_create(m->bt, t->v)) {
 		snprintf(error, n, "%s: not enough memory for a code cache", c->name);
 		return EXIT_HOST;
 	}
@@ -42,6 +53,7 @@ static void destroy(struct vcpu_thread *t)
 		bt_vcpu_destroy(t->v);
 	if (t->v->index)
 		return;
+	free(t->totals);
 	bt_destroy(m->bt); /* with the last one */
 	m->bt = NULL;
 }
@@ -58,11 +70,10 @@ static void add(u64 *to, const void *from, size_t bytes)
 static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
 	const struct machine *m = t->v->machine;
-	struct bt_stats *s = &t->bt_stats;
+	struct bt_totals *all = t->totals;
+	struct bt_stats *s = &all->bt;
 
-	*s = *bt_stats(m->bt);
-	t->ept_stats = (struct ept_stats){ 0 };
-	t->vmcs_stats = (struct vmcs_stats){ 0 };
+	*all = (struct bt_totals){ .bt = *bt_stats(m->bt) };
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
 		const struct vcpu *v = m->vcpu[i];
 
@@ -72,14 +83,14 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 		s->interrupts += v->interrupts;
 		if (!v->vmx)
 			continue;
-		add((u64 *)&t->ept_stats, vmx_ept_stats(v->vmx), sizeof(t->ept_stats));
-		add((u64 *)&t->vmcs_stats, &v->vmx->stats, sizeof(t->vmcs_stats));
+		add((u64 *)&all->ept, vmx_ept_stats(v->vmx), sizeof(all->ept));
+		add((u64 *)&all->vmcs, &v->vmx->stats, sizeof(all->vmcs));
 	}
 	tables[0] = STAT_VALUES(bt_stats_table, s);
 	if (!t->v->vmx)
 		return 1;
-	tables[1] = STAT_VALUES(ept_merge_stats_table, &t->ept_stats);
-	tables[2] = STAT_VALUES(vmcs_stats_table, &t->vmcs_stats);
+	tables[1] = STAT_VALUES(ept_merge_stats_table, &all->ept);
+	tables[2] = STAT_VALUES(vmcs_stats_table, &all->vmcs);
 	return 3;
 }
 

@@ -4,11 +4,9 @@
 #define L0_RUN_LOOP_H
 
 #include <pthread.h>
-#include "../../ept-merge/ept_stats.h"
-#include "../bt/stats.h"
 #include "../cpu/vcpu.h"
-#include "../vmx/stats.h"
 
+struct bt_totals;
 struct direct;
 struct turns;
 
@@ -29,10 +27,7 @@ struct vcpu_thread {
 	void *fake_stack; /* AddressSanitizer's */
 	bool idle; /* halted as of its last turn */
 	struct direct *direct; /* the engine for /dev/kvm: direct/kvm.h */
-	/* copies, completed: engine_bt.c */
-	struct bt_stats bt_stats;
-	struct ept_stats ept_stats;
-	struct vmcs_stats vmcs_stats;
+	struct bt_totals *totals; /* engine_bt.c; of the first vCPU only */
 };
 
 /* Memory for a vCPU inside the stack of its future thread; reset to power-on by the caller. 0 or -errno. */

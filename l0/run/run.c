@@ -174,10 +174,9 @@ static void fill_report(struct run *r, struct report *report)
 	const struct run_config *c = r->config;
 	size_t tables = r->engine->stats(&r->thread[0], report->tables);
 
-	report->machine = (struct stats_machine){ .name = r->machine.name,
-						  .tables = report->tables,
-						  .count = tables,
-						  .rounds = all_rounds(r) };
+	report->machine = (struct stats_machine){
+		.name = r->machine.name, .tables = report->tables, .count = tables, .rounds = all_rounds(r)
+	};
 	report->doc = (struct stats_doc){
 		.argc = c->argc,
 		.argv = c->argv,

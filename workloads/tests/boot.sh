@@ -64,6 +64,26 @@ status=$?
 sed 's/^/# /' "$folder/diff"
 ok $status "two runs with the instruction clock have the same stats"
 
+# The same with four vCPUs.
+for run in 1 2; do
+	boot check --vcpus 4 --clock insns --stats "$folder/stats.smp$run" > "$folder/console.smp$run" 2>&1 &
+done
+wait
+grep -q '^SUMMARY [0-9]* passed, 0 failed' "$folder/console.smp1"
+status=$?
+[ $status = 0 ] || grep '^FAIL' "$folder/console.smp1" | sed 's/^/# /'
+ok $status "with four vCPUs the guest's self-check comes to its end without a failure"
+grep -q 'Brought up 1 node, 4 CPUs' "$folder/console.smp1"
+ok $? "the guest has brought up four CPUs"
+diff "$folder/console.smp1" "$folder/console.smp2" > "$folder/diff"
+status=$?
+head -n 10 "$folder/diff" | sed 's/^/# /'
+ok $status "two runs with four vCPUs and the instruction clock print the same"
+diff <(grep -v "$folder" "$folder/stats.smp1") <(grep -v "$folder" "$folder/stats.smp2") > "$folder/diff"
+status=$?
+sed 's/^/# /' "$folder/diff"
+ok $status "two runs with four vCPUs and the instruction clock have the same stats"
+
 # what make demo shows
 boot demo --summary > "$folder/console" 2> "$folder/errors"
 ok $? "the demo boots and powers off"

@@ -44,6 +44,7 @@ static void apply(const struct boot_state *b)
 	/* what vcpu_reset() leaves, as far as the boot state builds on it */
 	v.cr3 = v.cr4 = v.efer = 0;
 	v.cr0 = CR0_ET | CR0_CD | CR0_NW;
+	v.index = 0;
 	v.model = &model;
 	v.apic = (struct lapic *)lapic;
 	switches = updates = 0;
@@ -175,6 +176,20 @@ static void firmware_left_the_local_apic_in_virtual_wire_mode(void **state)
 	assert_int_equal(lapic[0x360 / 4], 0x400);
 }
 
+static void other_cpus_get_the_memory_types_alone(void **state)
+{
+	(void)state;
+	memset(&v, 0x5a, sizeof(v));
+	memset(lapic, 0, sizeof(lapic));
+	v.index = 1;
+	v.model = &model;
+	v.apic = (struct lapic *)lapic;
+	boot_firmware(&v);
+	assert_int_equal(memory_type(0x100000), 6);
+	assert_int_equal(memory_type(0xfee00000), 0);
+	assert_int_equal(lapic[0x350 / 4], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +198,7 @@ int main(void)
 		cmocka_unit_test(real_mode_starts_in_the_given_code_segment),
 		cmocka_unit_test(firmware_made_ram_write_back_and_devices_uncached),
 		cmocka_unit_test(firmware_left_the_local_apic_in_virtual_wire_mode),
+		cmocka_unit_test(other_cpus_get_the_memory_types_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
