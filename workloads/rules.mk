@@ -27,6 +27,16 @@ $(GUEST)/bin/vmxfuzz: $(wildcard workloads/vmxfuzz/*) vmcs-shadow/vmcs_fields.h 
 	objcopy -O elf32-i386 $@.64 $@
 	rm $@.64
 
+$(GUEST)/bin/nano: $(wildcard workloads/nano/*) workloads/vmxfuzz/vmxfuzz.ld
+	@mkdir -p $(@D)
+	gcc $(BARE64_CFLAGS) -Wl,-T,workloads/vmxfuzz/vmxfuzz.ld -o $@.64 $(filter %.S %.c,$^)
+	objcopy -O elf32-i386 $@.64 $@
+	rm $@.64
+
+guest: $(GUEST)/bin/nano
+# without a network, too
+check: $(GUEST)/bin/nano
+
 # fetched once; `rm -r build/guest` gets what Debian has by then
 $(GUEST)/vmlinuz: | $(PACKAGES)-guest
 	workloads/fetch.sh $(GUEST)
