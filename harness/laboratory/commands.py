@@ -99,6 +99,10 @@ def all_runs():
     runs.append(Run("native-rows", TIMED, 2, ("{guest}/bin/rows", "syscall", "fork", "fault", "chase", "int", "sort"),
                     expects=r"(?m)^row fault ", native=True))
 
+    runs.append(Run("nano", TIMED, 2, (
+        "run", "--kernel", "{guest}/bin/nano", "--memory", "64", "--device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "--no-reboot"),
+        exit_code=33, expects=r"(?m)^row rdtsc "))
+
     deeper = " turtles.l2=l1shim turtles.cpu=Skylake-Server,+vmx turtles.append="
     ended = "its guest ended with exit code 33"
     runs.append(kvm("kvm-shim-time", TIMED, "none", append=f"{deeper}rounds=1000,steps=100", seconds=8, expects=ended))
