@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
 STYLES = {
-    "published": {"color": "white", "hatch": "...", "edgecolor": "black"},
+    "published": {"color": "white", "hatch": "|||", "edgecolor": "black"},
     "counted": {"color": "0.15", "hatch": "", "edgecolor": "black"},
     "timed": {"color": "0.65", "hatch": "", "edgecolor": "black"},
     "modelled": {"color": "white", "hatch": "xxx", "edgecolor": "black", "linestyle": "--"},
@@ -55,7 +55,7 @@ def bars(salt, groups, series, unit, log=False):
     axes.set_ylabel(unit)
     if log:
         axes.set_yscale("log")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, bbox_to_anchor=(0, 1.02), loc="lower left", borderaxespad=0)
     axes.spines[["top", "right"]].set_visible(False)
     return svg_of(figure, salt)
 
