@@ -121,17 +121,23 @@ def do_list(options):
     return 0
 
 
-def do_plot(options):
+def write_figures(results, experiments, folder):
     from .report import sections
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for e, section in sections(results, experiments):
+        for i, figure in enumerate(section.figures if section else ()):
+            paths.append(folder / f"{e.id}-{i + 1}.svg")
+            paths[-1].write_text(figure.svg)
+    return paths
+
+
+def do_plot(options):
     from .results import ResultSet
 
-    folder = Path(options.output or Path(options.results) / "figures")
-    folder.mkdir(parents=True, exist_ok=True)
-    for e, section in sections(ResultSet(options.results), choose(options.only)):
-        for i, figure in enumerate(section.figures if section else ()):
-            path = folder / f"{e.id}-{i + 1}.svg"
-            path.write_text(figure.svg)
-            print(path)
+    for path in write_figures(ResultSet(options.results), choose(options.only), Path(options.output or Path(options.results) / "figures")):
+        print(path)
     return 0
 
 
@@ -174,6 +180,8 @@ def do_keep(options):
         about["command"] = about["command"].replace(str(Path(options.results)), "RESULTS")
         (to / "run.json").write_text(json.dumps(about, indent=1) + "\n")
         kept += 1
+    write_report(options.to, choose(None), target.folder / "report.html")
+    write_figures(target, choose(None), target.folder / "figures")
     print(f"{target.folder}: {kept} runs")
     return 0
 
