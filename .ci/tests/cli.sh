@@ -3,13 +3,8 @@
 # The program from outside: what scripts rely on, kvm-unit-tests' runner first. One line of message, a documented exit
 # code, no guest needed.
 turtles=$BUILD/turtles
-n=0
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 # says CODE WHERE TEXT ARGUMENT...: turtles exits with CODE and says TEXT in one line on stderr; nothing on stdout
 says()
@@ -134,7 +129,6 @@ if command -v man > /dev/null; then
 		{ echo "# $(head -3 "$errors")"; false; }
 	ok $? "the man page is rendered without a warning"
 else
-	n=$((n + 1))
-	echo "ok $n - the man page is rendered without a warning # SKIP man is not installed"
+	skip "the man page is rendered without a warning" "man is not installed"
 fi
-echo "1..$n"
+plan

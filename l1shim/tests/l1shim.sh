@@ -4,20 +4,13 @@
 image=$GUEST/bin/l1shim
 rounds=1000
 done=33 failed=35 usage=37 missing=39 # exit codes: l1shim/README.md
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ ! -e "$image" ]; then
-	echo "ok 1 - l1shim runs its experiments # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "l1shim runs its experiments" "no guest images: make guest"
 fi
 
 # shim FEATURES APPEND OPTION...: its lines are in $folder/console, its exit code in $status
@@ -82,8 +75,7 @@ for payload in $payloads; do
 	[ "$payload" != module ] || continue
 	shim ,+vmx "payload=$payload rounds=$rounds counts=1" --stats "$folder/stats"
 	if [ $status = $missing ] && grep -q "^skip $payload: " "$folder/console"; then
-		n=$((n + 1))
-		echo "ok $n - $payload # SKIP $(sed -n "s/^skip $payload: //p" "$folder/console")"
+		skip "$payload" "$(sed -n "s/^skip $payload: //p" "$folder/console")"
 		continue
 	fi
 	status_is $done "$payload: runs to its end"
@@ -166,8 +158,7 @@ agrees "--mmu shadow"
 
 # one level deeper: KVM is L1, this is L2, the payloads are L3
 if [ -n "$SANITIZE" ] || [ ! -e "$GUEST/nested.cpio" ]; then
-	n=$((n + 1))
-	echo "ok $n - under Debian's KVM # SKIP $([ -n "$SANITIZE" ] && echo "with sanitizers it takes too long" || echo "no guest images: make guest")"
+	skip "under Debian's KVM" "$([ -n "$SANITIZE" ] && echo "with sanitizers it takes too long" || echo "no guest images: make guest")"
 else
 	"$BUILD/turtles" run --cpu Skylake-Server,+vmx --kernel "$GUEST/vmlinuz" --initrd "$GUEST/nested.cpio" --memory 1024 \
 		--no-reboot --clock insns --timeout 300 --append "console=ttyS0 panic=-1 rdinit=/nested turtles.l2=l1shim \
@@ -216,4 +207,4 @@ shim ,+vmx "payload=cpuid" --memory 32
 status_is $missing "with too little memory it ends"
 [ "$status" != "$failed" ]
 ok $? "... and not as if something had gone wrong"
-echo "1..$n"
+plan

@@ -2,21 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Debian's kernel, damaged. What can't be started is refused in one line that names the file; what can has an end.
 turtles=$BUILD/turtles
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 kernel=$GUEST/vmlinuz
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ ! -e "$GUEST/initramfs.cpio" ]; then
-	echo "ok 1 - damaged kernels are refused # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "damaged kernels are refused" "no guest images: make guest"
 fi
 
 # run OPTION...: sets status; stdout and stderr are files in the folder. A kernel that panics resets.
@@ -105,4 +98,4 @@ run --kernel "$folder/kernel" --append 'earlyprintk=ttyS0,115200 console=ttyS0'
 ok $? "a kernel whose packed part is damaged halts for ever"
 head -c 1000000 /dev/urandom > "$folder/initrd"
 ends "a kernel with garbage for an initrd" --kernel "$kernel" --initrd "$folder/initrd"
-echo "1..$n"
+plan

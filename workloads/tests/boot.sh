@@ -3,20 +3,13 @@
 # Debian's kernel under turtles: the guest's own self-check, and two runs with the instruction clock that must be one.
 turtles=$BUILD/turtles
 limit=${BOOT_SECONDS:-300}
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ ! -e "$GUEST/initramfs.cpio" ]; then
-	echo "ok 1 - Debian's kernel boots # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "Debian's kernel boots" "no guest images: make guest"
 fi
 
 # boot WHAT OPTION...
@@ -36,14 +29,7 @@ for clock in host insns; do
 	ok $status "Debian's kernel boots and powers off, clock $clock"
 	[ ! -s "$folder/errors" ]
 	ok $? "turtles itself has nothing to say, clock $clock"
-	while IFS= read -r line; do
-		line=${line%$'\r'}
-		case $line in
-		"PASS: "*) ok 0 "guest, clock $clock: ${line#PASS: }" ;;
-		"FAIL: "*) ok 1 "guest, clock $clock: ${line#FAIL: }" ;;
-		"SKIP: "*) n=$((n + 1)); echo "ok $n - guest, clock $clock: ${line#SKIP: } # SKIP" ;;
-		esac
-	done < "$folder/console"
+	guest_says "guest, clock $clock" "$folder/console"
 	grep -q '^SUMMARY [0-9]* passed, 0 failed' "$folder/console"
 	ok $? "the guest's self-check comes to its end without a failure, clock $clock"
 	[ -s "$folder/stats" ]
@@ -94,4 +80,4 @@ for number in "wall time to user space" "guest instructions " "guest instruction
 	grep -qE "^$number +[0-9]+(\.[0-9]+)?( |$)" "$folder/errors"
 	ok $? "the demo's summary has: $number"
 done
-echo "1..$n"
+plan

@@ -4,20 +4,13 @@
 # with other parameters (the short list; all of them: make check-kvm). LIFE: what L1 does, see guest/life.
 turtles=$BUILD/turtles
 life=${LIFE:-starts,ends,parameters}
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ -n "$SANITIZE" ] || [ ! -e "$GUEST/nested.cpio" ]; then
-	echo "ok 1 - L1 outlives its guests # SKIP no guest images (make guest), or sanitizers, with which it takes too long"
-	echo "1..1"
-	exit
+	skip_all "L1 outlives its guests" "no guest images (make guest), or sanitizers, with which it takes too long"
 fi
 
 # number NAME FILE: of a stats file
@@ -77,4 +70,4 @@ if [[ $life == *starts* ]]; then
 		[ "$(number rss_bytes "$folder/warm")" -gt 0 ] && [ $((memory - code)) -lt $((1 << 20)) ]
 	ok $? "50 starts of an L2 leave nothing in L0"
 fi
-echo "1..$n"
+plan

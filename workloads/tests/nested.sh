@@ -4,25 +4,16 @@
 # instruction clock that must be one.
 turtles=$BUILD/turtles
 limit=${NESTED_SECONDS:-300}
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ -n "$SANITIZE" ]; then
-	echo "ok 1 - Debian's KVM runs Linux # SKIP with sanitizers it takes too long"
-	echo "1..1"
-	exit
+	skip_all "Debian's KVM runs Linux" "with sanitizers it takes too long"
 fi
 if [ ! -e "$GUEST/nested.cpio" ]; then
-	echo "ok 1 - Debian's KVM runs Linux # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "Debian's KVM runs Linux" "no guest images: make guest"
 fi
 
 # nested WHAT OPTION...
@@ -47,14 +38,7 @@ for run in 1 2; do
 	[ $status = 0 ] || sed 's/^/# /' "$folder/errors"
 	ok $status "L1 starts its guest and powers off, run $run"
 done
-while IFS= read -r line; do
-	line=${line%$'\r'}
-	case $line in
-	"PASS: "*) ok 0 "L2: ${line#PASS: }" ;;
-	"FAIL: "*) ok 1 "L2: ${line#FAIL: }" ;;
-	"SKIP: "*) n=$((n + 1)); echo "ok $n - L2: ${line#SKIP: } # SKIP" ;;
-	esac
-done < "$folder/console.1"
+guest_says L2 "$folder/console.1"
 grep -q '^SUMMARY [0-9]* passed, 0 failed' "$folder/console.1"
 ok $? "L2's self-check comes to its end without a failure"
 grep -q 'nested: its guest ended with exit code 0' "$folder/console.1"
@@ -140,4 +124,4 @@ ok $? "nearly all of L1's exits come from there"
 nested off --clock insns --mmu shadow > "$folder/shadow" 2> "$folder/errors"
 grep -q 'nested: its guest ended with exit code 0' "$folder/shadow"
 ok $? "L2 boots and powers off with --mmu shadow"
-echo "1..$n"
+plan

@@ -2,20 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Debian's QEMU as L1's VMM on L1's KVM, machines microvm and pc: what `make demo VMM=qemu` boots.
 turtles=$BUILD/turtles
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ -n "$SANITIZE" ] || [ ! -e "$GUEST/qemu.cpio" ]; then
-	echo "ok 1 - QEMU runs Linux on L1's KVM # SKIP no guest images (make guest), or sanitizers, with which it takes too long"
-	echo "1..1"
-	exit
+	skip_all "QEMU runs Linux on L1's KVM" "no guest images (make guest), or sanitizers, with which it takes too long"
 fi
 
 for machine in microvm pc; do
@@ -33,4 +26,4 @@ turtles.machine=$machine turtles.run=nothing" < /dev/null > "$folder/console" 2>
 	grep -q '"reason": "IO_INSTRUCTION"' "$folder/stats"
 	ok $? "its exits are counted, machine $machine"
 done
-echo "1..$n"
+plan

@@ -2,20 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # --trace FILE,stacks=: which calls in the small L1 led to its exits, told by its .eh_frame; its run is the same one.
 turtles=$BUILD/turtles
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ ! -e "$GUEST/bin/l1shim" ]; then
-	echo "ok 1 - calls that led to an exit are told # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "calls that led to an exit are told" "no guest images: make guest"
 fi
 cd "$folder" || exit
 case $turtles in /*) ;; *) turtles=$OLDPWD/$turtles ;; esac
@@ -105,4 +98,4 @@ echo old > with.kallsyms
 run with,stacks=all > console.with
 [ $? = 33 ] && [ -z "$(find . -name '*.kallsyms')" ]
 ok $? "no symbols are left of a guest that isn't Linux, nor those of an earlier run"
-echo "1..$n"
+plan

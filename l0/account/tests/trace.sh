@@ -2,20 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # --trace, turtles trace and turtles report with the small L1: what was recorded is what was counted, whatever ends the recording.
 turtles=$BUILD/turtles
-n=0
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 if [ ! -e "$GUEST/bin/l1shim" ]; then
-	echo "ok 1 - the trace has what was counted # SKIP no guest images: make guest"
-	echo "1..1"
-	exit
+	skip_all "the trace has what was counted" "no guest images: make guest"
 fi
 
 # shim ARGUMENTS OPTION...: the small L1 with arguments; it ends with 33
@@ -137,8 +130,7 @@ export turtles GUEST folder
 unshare -rm bash -c small
 status=$?
 if [ $status = 77 ] || ! unshare -rm true 2> errors; then
-	n=$((n + 1))
-	echo "ok $n - a full disk ends the trace with a line, not the guest # SKIP no mount namespaces here"
+	skip "a full disk ends the trace with a line, not the guest" "no mount namespaces here"
 else
 	ok $status "a full disk ends the trace with a line, not the guest"
 fi
@@ -160,4 +152,4 @@ ok $? "the trace of a run that is killed is there up to that moment"
 timeout 10 "$turtles" run --kernel "$GUEST/bin/l1shim" --trace /dev/null 2> errors < /dev/null
 [ $? = 3 ] && grep -q '/dev/null: not a regular file' errors && [ "$(wc -l < errors)" = 1 ]
 ok $? "a device can't be a trace"
-echo "1..$n"
+plan

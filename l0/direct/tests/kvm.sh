@@ -6,13 +6,8 @@ turtles=$BUILD/turtles
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-n=0
 
-ok()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. .ci/tap.sh
 
 # build END: a guest that ends so
 build()
@@ -40,15 +35,14 @@ ends()
 }
 
 for end in EXIT TRIPLE_FAULT HALT LOOP RESET; do
-	build $end || { ok 1 "the guest builds"; echo "1..$n"; exit 1; }
+	build $end || { ok 1 "the guest builds"; plan; exit 1; }
 done
 
 for engine in bt kvm; do
 	if [ $engine = kvm ]; then
 		"$turtles" --engine kvm --kernel "$folder/HALT" --timeout 20 > /dev/null 2> "$folder/errors" < /dev/null
 		if [ $? = 3 ]; then
-			n=$((n + 1))
-			echo "ok $n - engine kvm # SKIP $(head -n 1 "$folder/errors")"
+			skip "engine kvm" "$(head -n 1 "$folder/errors")"
 			continue
 		fi
 	fi
@@ -68,4 +62,4 @@ for engine in bt kvm; do
 	ends EXIT 3 1 "^cr0=" --dump-on-exit
 	ends EXIT 3 1 "" --memory 4096
 done
-echo "1..$n"
+plan
