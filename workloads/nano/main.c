@@ -139,7 +139,7 @@ static void gate(unsigned int vector, void (*handler)(void))
 
 static void measure(unsigned int op)
 {
-	u64 cycles[BATCHES];
+	static u64 cycles[BATCHES];
 
 	ops[op].run(ROUNDS);
 	for (unsigned int i = 0; i < BATCHES; i++) {
