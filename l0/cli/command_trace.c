@@ -251,24 +251,24 @@ static int print(struct trace_reader *r, struct config *c)
 	return bad ? EXIT_USAGE : EXIT_POWER_OFF;
 }
 
-int command_trace(int argc, char **argv)
+/* The exit code; what the options have asked for is *c. */
+static int trace(int argc, char **argv, struct config *c)
 {
-	struct config c = { .reasons = NULL };
 	struct trace_reader r;
 	char error[512];
 	int words, code, err;
 
 	/* `turtles trace FILE | head` ends quietly, whatever started it */
 	signal(SIGPIPE, SIG_DFL);
-	if (command_parse(&TRACE_HELP, argc, argv, &c, &words, error, sizeof(error))) {
+	if (command_parse(&TRACE_HELP, argc, argv, c, &words, error, sizeof(error))) {
 		fprintf(stderr, "turtles: %s\n", error);
 		return EXIT_USAGE;
 	}
-	if (c.help) {
+	if (c->help) {
 		command_print_help(stdout, &TRACE_HELP);
 		return EXIT_POWER_OFF;
 	}
-	if (words != 1 || (c.summary && c.exporter)) {
+	if (words != 1 || (c->summary && c->exporter)) {
 		fprintf(stderr, "turtles: trace: %s\n",
 			words != 1 ? "say which file: turtles trace FILE; see turtles trace --help"
 				   : "--summary and --export: one of them");
@@ -279,12 +279,20 @@ int command_trace(int argc, char **argv)
 		fprintf(stderr, "turtles: %s\n", error);
 		return err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
 	}
-	if (c.symbols)
-		symbols_sort(c.symbols);
-	r.symbols = c.symbols;
-	r.weight = c.weight;
-	code = choose_reasons(&r, &c) ? print(&r, &c) : EXIT_USAGE;
+	if (c->symbols)
+		symbols_sort(c->symbols);
+	r.symbols = c->symbols;
+	r.weight = c->weight;
+	code = choose_reasons(&r, c) ? print(&r, c) : EXIT_USAGE;
 	trace_read_close(&r);
+	return code;
+}
+
+int command_trace(int argc, char **argv)
+{
+	struct config c = { .reasons = NULL };
+	int code = trace(argc, argv, &c);
+
 	symbols_destroy(c.symbols);
 	return code;
 }
