@@ -95,6 +95,7 @@ wait
 for mode in "${modes[@]}"; do
 	grep -q 'nested: its guest ended with exit code 0' "$folder/${mode##* }"
 	ok $? "L2 boots and powers off with $mode"
+	[ "$mode" = "${modes[0]}" ] && continue # what the others are compared with
 	diff "$folder/rewrite" "$folder/${mode##* }" > "$folder/diff"
 	status=$?
 	[ $status = 0 ] || head -n 10 "$folder/diff" "$folder/errors.${mode##* }" | sed 's/^/# /'
