@@ -11,7 +11,7 @@ library=lib/x86_64-linux-gnu
 rm -rf "$root"
 mkdir -p "$root/usr/bin" "$root/usr/share/qemu" "$root/usr/share/seabios" "$root/$library"
 cp "$from/usr/bin/qemu-system-x86_64" "$root/usr/bin/"
-for file in bios-microvm.bin linuxboot_dma.bin kvmvapic.bin; do
+for file in bios-microvm.bin linuxboot_dma.bin multiboot_dma.bin kvmvapic.bin; do
 	cp -L "$from/usr/share/qemu/$file" "$root/usr/share/qemu/"
 done
 for file in bios-256k.bin vgabios-stdvga.bin; do

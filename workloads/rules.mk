@@ -46,8 +46,8 @@ $(GUEST)/initramfs.cpio: workloads/initramfs.sh $(wildcard workloads/guest/*) $(
 
 # L1 with Debian's KVM, this turtles as its VMM, and what L2 boots
 $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workloads/guest/nested-bench workloads/guest/life \
-		$(GUEST)/bin/wild $(GUEST)/bin/l1shim $(GUEST)/initramfs.cpio $(BUILD)/turtles
-	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles $(GUEST)/bin/l1shim
+		$(GUEST)/bin/wild $(GUEST)/bin/l1shim $(GUEST)/bin/nano $(GUEST)/initramfs.cpio $(BUILD)/turtles
+	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles $(GUEST)/bin/l1shim $(GUEST)/bin/nano
 
 $(GUEST)/nested3.cpio $(GUEST)/qemu3.cpio: $(GUEST)/%3.cpio: $(GUEST)/%.cpio workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
 	workloads/deeper-initramfs.sh $(GUEST) $*
@@ -85,7 +85,7 @@ demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
 		--append '$(strip $(DEMO_APPEND) $(DEMO_APPEND_$(LEVELS)))'
 
 # It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.
-guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio)
+guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio $(GUEST)/nested3.cpio)
 
 TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o

@@ -7,6 +7,7 @@
 #define CR0_PG_WP_NE_PE 0x80010021
 #define USER_2M 0x87			/* present, writable, for CPL 3, 2 MiB */
 #define USER_TABLE 7
+#define X2APIC_EOI 0x80b
 
 	.section .multiboot, "a"
 	.balign 4
@@ -17,6 +18,7 @@
 	.globl _start
 _start:
 	mov $stack_end, %esp
+	mov %ebx, %esi			/* the loader's information: nano_main's argument */
 	mov $directory, %edi
 	mov $USER_2M, %eax
 	xor %ecx, %ecx
@@ -25,6 +27,10 @@ _start:
 	inc %ecx
 	cmp $512, %ecx
 	jne 1b
+	mov $nano_main, %ebx
+
+	/* 32-bit code without paging, on either CPU: EBX is where to go in 64-bit mode, ESP the stack, ESI the argument */
+long_mode:
 	mov $CR4_PAE, %eax
 	mov %eax, %cr4
 	mov $pml4, %eax
@@ -43,8 +49,36 @@ _start:
 	mov %eax, %ds
 	mov %eax, %es
 	mov %eax, %ss
-	call nano_main
+	mov %esi, %edi
+	call *%rbx
 	ud2
+
+	/* What the second CPU starts with, copied to a page below 1 MiB: CS has its base, IP is 0 */
+	.code16
+	.globl second_code, second_code_end
+second_code:
+	cli
+	mov %cs, %ax
+	mov %ax, %ds
+	lgdtl second_gdt - second_code
+	mov $1, %eax
+	mov %eax, %cr0
+	ljmpl $0x28, $second_32
+second_gdt:
+	.word gdt_end - gdt - 1
+	.long gdt
+second_code_end:
+
+	.code32
+second_32:
+	mov $0x10, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %ss
+	mov $second_stack_end, %esp
+	mov $second_main, %ebx
+	jmp long_mode
+	.code64
 
 	/* void op_syscall(u64 n): n round trips from CPL 3 */
 	.globl op_syscall
@@ -80,9 +114,35 @@ divide_entry:				/* #DE */
 	addq $2, (%rsp)
 	iretq
 
+	.globl vmcall_refused
+vmcall_refused:				/* #UD of an instruction of three bytes */
+	movb $1, refused(%rip)
+	addq $3, (%rsp)
+	iretq
+
 	.globl just_ret
 just_ret:
 	ret
+
+	/* The interrupt of op_ipi, on the second CPU */
+	.globl ipi_entry
+ipi_entry:
+	push %rax
+	push %rcx
+	push %rdx
+	xor %eax, %eax
+	xor %edx, %edx
+	mov $X2APIC_EOI, %ecx
+	wrmsr
+	incq ipis(%rip)
+	pop %rdx
+	pop %rcx
+	pop %rax
+	iretq
+
+	.globl timer_entry
+timer_entry:
+	iretq
 
 	.data
 	.balign 16
@@ -92,6 +152,7 @@ gdt:
 	.quad 0x00cf93000000ffff	/* 0x10: data */
 	.quad 0x00cff3000000ffff	/* 0x18: data, CPL 3 */
 	.quad 0x00affb000000ffff	/* 0x20: 64-bit code, CPL 3 */
+	.quad 0x00cf9b000000ffff	/* 0x28: 32-bit code */
 gdt_end:
 gdt_register:
 	.word gdt_end - gdt - 1
@@ -100,6 +161,7 @@ gdt_register:
 	.balign 4096
 pml4:	.quad pdpt + USER_TABLE
 	.fill 511, 8, 0
+	.globl pdpt
 pdpt:	.quad directory + USER_TABLE
 	.fill 511, 8, 0
 
@@ -110,6 +172,8 @@ directory:
 	.skip 4096
 	.skip 16384
 stack_end:
+	.skip 16384
+second_stack_end:
 kernel_stack:
 	.skip 8
 
