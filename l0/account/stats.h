@@ -67,7 +67,7 @@ struct run_stats {
 	RUN_STATS(STAT_FIELD)
 };
 extern const struct stat_table run_stats_table, bt_stats_table, ept_merge_stats_table, vmcs_stats_table,
-	direct_stats_table, kvm_stats_table;
+	profile_stats_table, direct_stats_table, kvm_stats_table;
 
 /* every table there is; NULL ends the list */
 extern const struct stat_table *const STAT_TABLES[];

@@ -50,6 +50,9 @@ void bt_phys_written(struct machine *m, u64 gpa, u64 n);
  */
 u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc);
 
+/* Is that an address in translated code? Safe in a signal handler. */
+bool bt_is_code(const struct vcpu *v, u64 host_pc);
+
 /* Last blocks entered through the dispatcher, newest first, for crash reports: fills up to n linear addresses. */
 unsigned int bt_recent(const struct vcpu *v, u64 *linear, unsigned int n);
 

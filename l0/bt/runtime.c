@@ -525,6 +525,13 @@ u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc)
 	return (u64)b->bt->thunk.fault;
 }
 
+bool bt_is_code(const struct vcpu *v, u64 host_pc)
+{
+	const struct bt *bt = v->bt->bt;
+
+	return host_pc - (u64)bt->rx < bt->used;
+}
+
 void bt_run(struct vcpu *v)
 {
 	struct bt *bt = v->bt->bt;

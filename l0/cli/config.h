@@ -63,6 +63,7 @@ struct run_config {
 	const char *stats; /* file for --stats; NULL: none */
 	struct trace_options exits; /* --trace */
 	bool summary; /* print stats_summary() on stderr at the end */
+	bool profile; /* whose time it is, in the stats: only with ENGINE_BT and CLOCK_HOST */
 	bool no_reboot; /* a guest's reset ends the run */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
 	bool no_pit; /* -machine pit=off: no 8254 */

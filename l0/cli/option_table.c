@@ -585,6 +585,8 @@ const struct option OPTIONS[] = {
   "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
 { GROUP_RESULT,  "summary",       NULL,            NULL,        set_true,        FIELD(summary),      NULL,
   "print a short summary of the stats on stderr at the end" },
+{ GROUP_RESULT,  "profile",       NULL,            NULL,        set_true,        FIELD(profile),      NULL,
+  "count in the stats whose the host's CPU time is: L2's, L1's, L0's for either, or that of switching between them" },
 { GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
   "print the vCPU's registers on stderr at the end, and a hypervisor's current VMCS" },
 { GROUP_RESULT,  "trace",         NULL,            "FILE",      set_trace,       0,                   NULL,

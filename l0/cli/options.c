@@ -97,6 +97,9 @@ static int finish(struct option_parse *p)
 	p->spelled = "--clock insns";
 	if (c->clock == CLOCK_INSNS && c->engine != ENGINE_BT)
 		return option_error(p, "only --engine bt counts instructions");
+	p->spelled = "--profile";
+	if (c->profile && (c->engine != ENGINE_BT || c->clock == CLOCK_INSNS))
+		return option_error(p, "is of time that --engine bt spends by the host's clock");
 	p->spelled = "--trace-log";
 	if (c->trace && c->engine != ENGINE_BT)
 		return option_error(p, "only --engine bt sees what can be traced");

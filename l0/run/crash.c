@@ -152,6 +152,11 @@ void crash_thread_vcpu(struct vcpu *v)
 	crash_vcpu = v;
 }
 
+struct vcpu *crash_thread_current(void)
+{
+	return crash_vcpu;
+}
+
 void crash_thread_end(void)
 {
 	stack_t s = { .ss_flags = SS_DISABLE };

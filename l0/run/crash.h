@@ -15,6 +15,8 @@ void crash_install(struct console *console);
 int crash_thread_begin(struct vcpu *v);
 /* The thread goes on with another vCPU. */
 void crash_thread_vcpu(struct vcpu *v);
+/* The vCPU that the thread runs, for signal handlers; NULL: none. */
+struct vcpu *crash_thread_current(void);
 void crash_thread_end(void);
 
 #endif

@@ -12,7 +12,7 @@
 struct run_config;
 struct cpu_model;
 
-#define ENGINE_TABLES 3
+#define ENGINE_TABLES 4
 
 struct engine {
 	const char *name; /* as --engine spells it */

@@ -4,12 +4,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../ept-merge/ept_stats.h"
 #include "../bt/bt.h"
 #include "../cli/config.h"
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
+#include "profile.h"
 
 /* The numbers of all vCPUs as one */
 struct bt_totals {
@@ -38,7 +40,10 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 		bt_trace(m->bt, c->trace >> TRACE_BIT_translate & 1);
 	if (!t->v->index)
 		t->totals = calloc(1, sizeof(*t->totals));
-	if (!m->vcpu[0]->thread->totals || !m->bt || bt_vcpu_create(m->bt, t->v)) {
+	if (!t->v->index && c->profile)
+		t->profile = profile_create();
+	if (!m->vcpu[0]->thread->totals || (c->profile && !m->vcpu[0]->thread->profile) || !m->bt ||
+	    bt_vcpu_create(m->bt, t->v)) {
 		snprintf(error, n, "%s: not enough memory for a code cache", c->name);
 		return EXIT_HOST;
 	}
@@ -54,8 +59,23 @@ static void destroy(struct vcpu_thread *t)
 	if (t->v->index)
 		return;
 	free(t->totals);
+	profile_destroy(t->profile);
 	bt_destroy(m->bt); /* with the last one */
 	m->bt = NULL;
+}
+
+/* on the thread of the first vCPU, which runs the others, too */
+static void loop(struct vcpu_thread *t)
+{
+	int err = t->profile ? profile_begin(t->profile) : 0;
+
+	if (err) {
+		machine_stop(t->v->machine, STOP_INTERNAL, 0, "--profile: no timer: %s", strerror(-err));
+		return;
+	}
+	vcpu_loop(t);
+	if (t->profile)
+		profile_end(t->profile);
 }
 
 static void add(u64 *to, const void *from, size_t bytes)
@@ -72,6 +92,7 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 	const struct machine *m = t->v->machine;
 	struct bt_totals *all = t->totals;
 	struct bt_stats *s = &all->bt;
+	size_t n = 0;
 
 	*all = (struct bt_totals){ .bt = *bt_stats(m->bt) };
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
@@ -86,12 +107,14 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 		add((u64 *)&all->ept, vmx_ept_stats(v->vmx), sizeof(all->ept));
 		add((u64 *)&all->vmcs, &v->vmx->stats, sizeof(all->vmcs));
 	}
-	tables[0] = STAT_VALUES(bt_stats_table, s);
-	if (!t->v->vmx)
-		return 1;
-	tables[1] = STAT_VALUES(ept_merge_stats_table, &all->ept);
-	tables[2] = STAT_VALUES(vmcs_stats_table, &all->vmcs);
-	return 3;
+	tables[n++] = STAT_VALUES(bt_stats_table, s);
+	if (t->v->vmx) {
+		tables[n++] = STAT_VALUES(ept_merge_stats_table, &all->ept);
+		tables[n++] = STAT_VALUES(vmcs_stats_table, &all->vmcs);
+	}
+	if (t->profile)
+		tables[n++] = STAT_VALUES(profile_stats_table, profile_stats(t->profile));
+	return n;
 }
 
 const struct engine engine_bt = {
@@ -99,7 +122,7 @@ const struct engine engine_bt = {
 	.prepare = prepare,
 	.create = create,
 	.destroy = destroy,
-	.loop = vcpu_loop,
+	.loop = loop,
 	.insns = vcpu_insns,
 	.stats = stats,
 };

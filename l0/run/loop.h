@@ -8,6 +8,7 @@
 
 struct bt_totals;
 struct direct;
+struct profile;
 struct turns;
 
 struct vcpu_thread {
@@ -28,6 +29,7 @@ struct vcpu_thread {
 	bool idle; /* halted as of its last turn */
 	struct direct *direct; /* the engine for /dev/kvm: direct/kvm.h */
 	struct bt_totals *totals; /* engine_bt.c; of the first vCPU only */
+	struct profile *profile; /* of the first vCPU only; NULL: nobody wants to know */
 };
 
 /* Memory for a vCPU inside the stack of its future thread; reset to power-on by the caller. 0 or -errno. */

@@ -4,6 +4,7 @@ OBJS += l0/run/thread.o
 GENERAL_OBJS += l0/run/turns.o
 OBJS += l0/run/trace.o
 OBJS += l0/run/crash.o
+OBJS += l0/run/profile.o
 OBJS += l0/run/run.o
 OBJS += l0/run/engine_bt.o
 TESTS += test_clock

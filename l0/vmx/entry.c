@@ -182,6 +182,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 		vmx_fail_valid(v, launch ? VMERR_VMLAUNCH_NOT_CLEAR : VMERR_VMRESUME_NOT_LAUNCHED);
 		return;
 	}
+	x->switching = true;
 	if (x->modes.merge == VMCS_MERGE_FULL)
 		vmcs02_all_changed(&x->changes);
 	x->stats.entries++;
@@ -202,9 +203,11 @@ void vmx_enter(struct vcpu *v, bool launch)
 		x->changes.groups = 0;
 		break;
 	case VMX_ENTRY_CONTROLS:
+		x->switching = false;
 		vmx_fail_valid(v, VMERR_ENTRY_BAD_CONTROLS);
 		return;
 	case VMX_ENTRY_HOST:
+		x->switching = false;
 		vmx_fail_valid(v, VMERR_ENTRY_BAD_HOST);
 		return;
 	case VMX_ENTRY_GUEST:
@@ -242,5 +245,6 @@ void vmx_enter(struct vcpu *v, bool launch)
 	vmx_unblock_init(v);
 	vmx_log_entry(v, launch);
 	vcpu_post(v, EV_INTR); /* what is pending may exit at once, and windows may be open */
+	x->switching = false;
 	vcpu_restart(v);
 }

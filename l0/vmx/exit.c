@@ -182,6 +182,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	bool failed = e->reason & VM_EXIT_FAILED_ENTRY;
 	unsigned int basic = e->reason & 0xffff;
 
+	x->switching = true;
 	vmx_log_exit(v, e);
 	vmx_count_exit(v, e);
 	if (!failed) {
@@ -215,6 +216,7 @@ void vmx_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	x->step_pending = false;
 	v->intr_wait = v->nmi_window = false;
 	vcpu_post(v, EV_INTR); /* what was pending for L1 still is */
+	x->switching = false;
 	vcpu_restart(v);
 }
 

@@ -46,6 +46,7 @@ struct vmx {
 	bool step_pending; /* a monitor trap is due: an event was delivered to L2 under the flag, or L1 has injected one */
 	u64 timer_start; /* TSC of L1 when it started */
 	u64 pause_first, pause_last; /* TSC of PAUSE in a loop of L2 */
+	bool switching; /* on the way from one level to the other: for run/profile.c */
 	bool entering; /* an entry is under way: what fails now is a failed entry */
 	struct vmx_mmu *mmu; /* nested_mmu.c */
 	struct vmx_apic apic;

@@ -154,6 +154,8 @@ static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
 	refused("-kernel K --engine vt", "'vt'");
 	refused("-kernel K --engine kvm --clock insns", "--clock insns");
 	refused("-kernel K --engine kvm --trace-log io", "--trace-log");
+	refused("-kernel K --engine kvm --profile", "--profile");
+	refused("-kernel K --clock insns --profile", "--profile");
 	refused("-kernel K --engine kvm -machine pc,kernel_irqchip=off", "kernel-irqchip=off");
 	refused("-kernel K -machine pc,kernel_irqchip=on", "kernel-irqchip=on");
 	refused("-kernel K -machine q35", "'q35'");
@@ -246,8 +248,10 @@ static void run_options_are_stored(void **state)
 	assert_int_equal(config.clock, CLOCK_INSNS);
 	assert_int_equal(config.timeout_ns, 2500000000);
 	assert_string_equal(config.stats, "S");
-	assert_true(config.summary && config.dump_on_exit);
+	assert_true(config.summary && config.dump_on_exit && !config.profile);
 	assert_int_equal(config.trace, BIT(TRACE_BIT_exception) | BIT(TRACE_BIT_io));
+	accepted("-kernel K -profile");
+	assert_true(config.profile);
 	accepted("-kernel K -trace-log all");
 	assert_int_equal(config.trace, BIT(TRACE_AREA_COUNT) - 1);
 }

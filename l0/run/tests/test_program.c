@@ -232,6 +232,40 @@ static void sigusr1_writes_the_stats_of_a_running_guest(void **state)
 	rmdir(folder);
 }
 
+/* Samples of a guest that only spins; -1: no profile in the stats at `path` */
+static json_int_t samples(const char *path, const char *owner)
+{
+	json_t *stats = json_load_file(path, 0, NULL);
+	json_t *l1 = json_array_get(json_object_get(stats, "l1"), 0);
+	json_t *number = json_object_get(json_object_get(l1, "profile"), owner);
+	json_int_t n = json_is_integer(number) ? json_integer_value(number) : -1;
+
+	json_decref(stats);
+	return n;
+}
+
+static void a_guest_that_spins_has_the_time_for_itself(void **state)
+{
+	char folder[] = "/tmp/turtles-test-XXXXXX", path[64], args[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/stats", folder);
+	snprintf(args, sizeof(args), "--profile --timeout 0.5 --stats %s", path);
+	program_start_guest(&p, false, "spins", args);
+	assert_end(124);
+	assert_true(samples(path, "l1") > 2 && samples(path, "l1") > samples(path, "l0_for_l1"));
+	assert_int_equal(samples(path, "l2"), 0);
+	assert_int_equal(samples(path, "switching"), 0);
+	snprintf(args, sizeof(args), "--timeout 0.1 --stats %s", path);
+	program_close(&p);
+	program_start_guest(&p, false, "spins", args);
+	assert_end(124);
+	assert_int_equal(samples(path, "l1"), -1);
+	unlink(path);
+	rmdir(folder);
+}
+
 static void stats_that_cannot_be_written_are_told(void **state)
 {
 	(void)state;
@@ -416,6 +450,7 @@ int main(void)
 		T(a_serial_port_can_be_a_file),
 		T(a_serial_port_can_be_a_pty_of_its_own),
 		T(sigusr1_writes_the_stats_of_a_running_guest),
+		T(a_guest_that_spins_has_the_time_for_itself),
 		T(stats_that_cannot_be_written_are_told),
 		T(dump_on_exit_shows_the_registers_whatever_ended_the_run),
 		T(each_area_of_the_trace_log_shows_its_events),
