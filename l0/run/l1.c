@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An L1's parts, put together and taken apart. */
+#include "l1.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../cli/console.h"
+#include "../cpu/insn.h"
+#include "../devices/devices.h"
+#include "../devices/irqchip.h"
+#include "../vmx/log.h"
+#include "../vmx/vmx.h"
+#include "trace.h"
+
+static const struct engine *const ENGINES[] = { [ENGINE_BT] = &engine_bt, [ENGINE_KVM] = &engine_kvm };
+
+u64 l1_host_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void serial_out(void *ctx, u8 byte)
+{
+	struct l1_port *p = ctx;
+
+	console_put(p->l1->console, p->index, byte);
+}
+
+/* only bt counts: finish() of cli/options.c */
+static u64 insns_now(void *source)
+{
+	const struct machine *m = source;
+	u64 now = 0;
+
+	for (unsigned int i = 0; i < m->vcpu_count; i++)
+		now += vcpu_insns(m->vcpu[i]) + m->vcpu[i]->skipped_ns;
+	return now;
+}
+
+/* 0 or -ENOMEM */
+static int create_vcpu(struct l1 *l, unsigned int i)
+{
+	struct vcpu *v;
+
+	if (vcpu_thread_create(&l->thread[i], &l->machine, i))
+		return -ENOMEM;
+	v = l->vcpu[i] = l->thread[i].v;
+	l->thread[i].trace = l->config->trace;
+	v->apic = lapic_create(&l->machine, v);
+	if (!v->apic || (model_has(&l->model, FEATURE_VMX) && !vmx_create(v, &l->config->vmx)))
+		return -ENOMEM;
+	return 0;
+}
+
+/* The CPU's model, as far as the clock and the engine can have it. */
+static int prepare_model(struct l1 *l, char *error, size_t n)
+{
+	if (model_parse(&l->model, l->config->cpu, error, n))
+		return EXIT_USAGE;
+	if (l->config->clock == CLOCK_INSNS)
+		model_repeatable(&l->model);
+	return l->engine->prepare(&l->model, error, n);
+}
+
+static int create_machine(struct l1 *l, char *error, size_t n)
+{
+	const struct run_config *c = l->config;
+	struct devices_config devices = { .no_pit = c->no_pit,
+					  .no_irqchip = l->engine->own_irqchip,
+					  .testdev = c->testdev };
+	struct machine_config mc = {
+		.name = c->name,
+		.memory = c->memory,
+		.small_pages = c->huge_pages == HUGE_PAGES_OFF,
+		.model = &l->model,
+		.vcpu = l->vcpu,
+		.vcpu_count = c->vcpus,
+		.clock = c->clock,
+		.devices = &devices,
+		.load = { .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->append },
+		.no_reboot = c->no_reboot,
+	};
+	int err;
+
+	if (c->debug_exit) {
+		devices.debug_exit_iobase = c->debug_exit_iobase;
+		devices.debug_exit_iosize = c->debug_exit_iosize;
+	}
+	devices.fw_cfg.cpus = c->vcpus;
+	for (unsigned int i = 0; i < SERIAL_PORTS; i++) {
+		l->port[i] = (struct l1_port){ l, i };
+		if (c->serial[i].kind != SERIAL_NONE)
+			devices.serial[i] = (struct serial_backend){ serial_out, &l->port[i] };
+	}
+	err = machine_create(&l->machine, &mc, error, n);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
+	l->model.tsc_hz = l->machine.clock.tsc_hz;
+	l->model.vcpus = c->vcpus;
+	return 0;
+}
+
+/* The trace of --trace: with its first vCPU, which is the only one then. */
+static int create_trace(struct l1 *l, char *error, size_t n)
+{
+	const struct run_config *c = l->config;
+	const struct trace_run run = {
+		.name = l->machine.name,
+		.counted = c->clock == CLOCK_INSNS,
+		.start_tsc = l->machine.clock.start_tsc,
+		.tsc_hz = l->machine.clock.tsc_hz,
+		.kernel = c->kernel,
+		.argc = c->argc,
+		.argv = c->argv,
+	};
+
+	if (!c->exits.path[0])
+		return 0;
+	l->vcpu[0]->trace = trace_create(&c->exits, &run, error, n);
+	return l->vcpu[0]->trace ? 0 : EXIT_HOST;
+}
+
+int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
+{
+	int code;
+
+	*l = (struct l1){ .config = c, .engine = ENGINES[c->engine] };
+	code = prepare_model(l, error, n);
+	if (!code)
+		code = create_machine(l, error, n);
+	if (code)
+		return code;
+	for (unsigned int i = 0; i < c->vcpus; i++)
+		if (create_vcpu(l, i)) {
+			snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
+			return EXIT_HOST;
+		}
+	l->turns = (struct turns){ .all = l->thread, .count = c->vcpus };
+	if (c->trace & BIT(TRACE_BIT_io))
+		l->machine.bus.trace = trace_io;
+	l->machine.clock.source = &l->machine;
+	l->machine.clock.now = insns_now;
+	code = create_trace(l, error, n);
+	for (unsigned int i = 0; i < c->vcpus && !code; i++)
+		code = l->engine->create(&l->thread[i], c, error, n);
+	return code;
+}
+
+void l1_destroy(struct l1 *l)
+{
+	unsigned int i = l->config->vcpus;
+
+	while (i--) {
+		struct vcpu *v = l->thread[i].v;
+
+		if (!v)
+			continue;
+		l->engine->destroy(&l->thread[i]);
+		if (v->trace)
+			trace_close(v->trace, 0, 0);
+		if (v->apic)
+			lapic_destroy(v->apic);
+		vmx_destroy(v);
+		l->vcpu[i] = NULL;
+		vcpu_thread_destroy(&l->thread[i]);
+	}
+	if (l->machine.name)
+		machine_destroy(&l->machine);
+	l->machine.name = NULL;
+}
+
+int l1_start(struct l1 *l)
+{
+	l->start_ns = l1_host_ns();
+	return vcpu_thread_start(&l->thread[0], l1_main, l);
+}
+
+void l1_join(struct l1 *l)
+{
+	pthread_join(l->thread[0].thread, NULL);
+	l->end_ns = l1_host_ns();
+}
+
+bool l1_end_account(struct l1 *l)
+{
+	u64 ticks = 0, ns = 0;
+	int err = 0;
+
+	for (unsigned int i = 0; i < l->config->vcpus && l->vcpu[i]->vmx; i++) {
+		struct rounds *rounds = &l->vcpu[i]->vmx->rounds;
+
+		rounds_end(rounds);
+		ticks = rounds->end_tsc - rounds->start_tsc;
+		ns = rounds->end_ns - rounds->start_ns;
+	}
+	if (l->vcpu[0]->trace)
+		err = trace_close(l->vcpu[0]->trace, ticks, ns);
+	l->vcpu[0]->trace = NULL;
+	return !err;
+}
+
+int l1_exit_code(const struct l1 *l)
+{
+	switch (atomic_load(&l->machine.stop)) {
+	case STOP_POWER_OFF:
+	case STOP_RESET:
+	case STOP_CPU_RESET:
+		return EXIT_POWER_OFF;
+	case STOP_INTERNAL:
+		return EXIT_INTERNAL;
+	default:
+		return l->machine.stop_code;
+	}
+}
+
+void l1_dump(struct l1 *l)
+{
+	for (unsigned int i = 0; i < l->config->vcpus; i++) {
+		vcpu_dump(l->vcpu[i], stderr);
+		vmx_dump(l->vcpu[i], stderr, "vmcs ");
+	}
+}
+
+u64 l1_insns(const struct l1 *l)
+{
+	u64 n = 0;
+
+	for (unsigned int i = 0; i < l->config->vcpus; i++)
+		n += l->engine->insns(l->vcpu[i]);
+	return n;
+}
+
+u64 l1_user_ns(const struct l1 *l)
+{
+	u64 first = 0;
+
+	for (unsigned int i = 0; i < l->config->vcpus; i++)
+		if (l->thread[i].user_ns && (!first || l->thread[i].user_ns < first))
+			first = l->thread[i].user_ns;
+	return first;
+}
+
+/* NULL without VMX */
+static const struct rounds *all_rounds(struct l1 *l)
+{
+	if (!l->vcpu[0]->vmx)
+		return NULL;
+	if (l->config->vcpus == 1)
+		return &l->vcpu[0]->vmx->rounds;
+	l->rounds = l->vcpu[0]->vmx->rounds;
+	for (unsigned int i = 1; i < l->config->vcpus; i++)
+		rounds_add(&l->rounds, &l->vcpu[i]->vmx->rounds);
+	return &l->rounds;
+}
+
+struct stats_machine l1_report(struct l1 *l)
+{
+	return (struct stats_machine){
+		.name = l->machine.name,
+		.tables = l->tables,
+		.count = l->engine->stats(&l->thread[0], l->tables),
+		.rounds = all_rounds(l),
+	};
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One L1: its machine, its vCPUs and their threads, its life from power-on to its end. Nothing in here knows of another L1:
+ * whoever has several (lab.h) has one struct for each.
+ *
+ * Two kinds of threads meet here. The owner creates, starts, joins and destroys, and is the only one who reports. The L1's own thread,
+ * that of its first vCPU, runs the engine and does what a reset or a sleep of the machine needs (life.c).
+ */
+#ifndef L0_RUN_L1_H
+#define L0_RUN_L1_H
+
+#include "../account/rounds.h"
+#include "../account/stats.h"
+#include "../cli/config.h"
+#include "../cpu/model.h"
+#include "../machine/machine.h"
+#include "engine.h"
+#include "loop.h"
+#include "turns.h"
+
+struct console;
+struct l1;
+
+struct l1_port {
+	struct l1 *l1;
+	unsigned int index;
+};
+
+struct l1 {
+	const struct run_config *config;
+	const struct engine *engine;
+	struct cpu_model model;
+	struct machine machine;
+	struct vcpu *vcpu[VCPUS_MAX];
+	struct vcpu_thread thread[VCPUS_MAX];
+	struct turns turns;
+	struct console *console; /* the serial ports' other side: before l1_start() */
+	struct l1_port port[SERIAL_PORTS];
+	/* Called by the L1's thread as the last thing it does: l1_join() won't wait any more. */
+	void (*ended)(void *arg);
+	void *ended_arg;
+	u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns: 0 while it runs */
+	struct rounds rounds; /* of all vCPUs, when there are several */
+	struct stat_values tables[ENGINE_TABLES]; /* as of the last l1_report() */
+};
+
+/*
+ * Build what `c` describes, up to power-on; *c and its strings outlive the L1. Returns 0, or the process's exit code with one
+ * line in error[0..n-1]; l1_destroy() follows in any case.
+ */
+int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n);
+void l1_destroy(struct l1 *l);
+
+/* Power on: the L1's thread runs. 0 or -errno. */
+int l1_start(struct l1 *l);
+
+/* Its end, when it has called `ended` or will: nothing of it runs any more. */
+void l1_join(struct l1 *l);
+
+/* After l1_join(): what was counted up to now is what stats, summary and trace say. False: the trace isn't whole. */
+bool l1_end_account(struct l1 *l);
+
+/* After l1_join(): the exit code of its run, as README lists them. */
+int l1_exit_code(const struct l1 *l);
+
+/* After l1_join(): all registers, and a hypervisor's VMCS, on stderr. */
+void l1_dump(struct l1 *l);
+
+/* Its numbers in the stats; valid until the next call. The owner's thread, at any time between create and destroy. */
+struct stats_machine l1_report(struct l1 *l);
+u64 l1_insns(const struct l1 *l);
+u64 l1_user_ns(const struct l1 *l);
+
+/* life.c: the L1's thread. arg: its struct l1 */
+void *l1_main(void *arg);
+
+/* CLOCK_MONOTONIC */
+u64 l1_host_ns(void);
+
+#endif
