@@ -155,7 +155,7 @@ for column in "${columns[@]}"; do
 	echo
 	{
 		echo "programs_on_$column L1/ms L2/ms L2/L1"
-		for row in int sort matmul memcpy chase syscall fork fault; do
+		for row in int sort matmul memcpy chase pages syscall fork fault; do
 			echo "$row $(median "$column" L1.$row) $(median "$column" L2.$row)"
 		done | awk '{ printf "%s %.2f %.2f %.2f\n", $1, $2 / 1e6, $3 / 1e6, $3 / $2 }'
 		[ "$column" = bochs ] || echo "clock/host's $(median "$column" L1.clock) $(median "$column" L2.clock)" |

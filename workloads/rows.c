@@ -4,7 +4,7 @@
  * `row NAME NS` for each: the median over PASSES passes of the wall time of one unit of work. Each pass checks its
  * result; a wrong one ends the program with `FAIL: NAME: ...` and exit code 1.
  *
- * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So does clock.
+ * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So do pages and clock.
  *
  * Usage: rows [NAME]...
  */
@@ -349,6 +349,37 @@ static u64 row_fresh(void)
 	return start;
 }
 
+/* 64 Ki dependent loads, each in another page of 64 MiB: every one is beyond what a TLB holds */
+static u64 row_pages(void)
+{
+	enum { PAGES = 16384, WORDS = 4096 / sizeof(u32), STEPS = 4 * PAGES };
+	u32 *p = mmap(NULL, (size_t)PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at = 0, seed = 11;
+	u64 start;
+
+	if (p == MAP_FAILED || madvise(p, (size_t)PAGES * 4096, MADV_NOHUGEPAGE))
+		wrong("pages", "mmap failed");
+
+	/* Sattolo again; each page's word is in a line of its own */
+#define WORD(page) p[(size_t)(page) * WORDS + ((page) * 16 + ((page) >> 6)) % WORDS]
+	for (u32 i = 0; i < PAGES; i++)
+		WORD(i) = i;
+	for (u32 i = PAGES - 1; i > 0; i--) {
+		u32 j = next_random(&seed) % i, t = WORD(i);
+
+		WORD(i) = WORD(j);
+		WORD(j) = t;
+	}
+	start = now();
+	for (int i = 0; i < STEPS; i++)
+		at = WORD(at);
+	start = now() - start;
+#undef WORD
+	if (at)
+		wrong("pages", "not a cycle");
+	munmap(p, (size_t)PAGES * 4096);
+	return start;
+}
+
 /* no work: the clock itself, for who wants to compare it with another level's */
 static u64 row_clock(void)
 {
@@ -356,7 +387,7 @@ static u64 row_clock(void)
 }
 
 #define ROWS(R) R(int) R(sort) R(matmul) R(memcpy) R(chase) R(syscall) R(fork) R(pipe) R(fault)
-#define NAMED_ROWS(R) R(cpuid) R(port) R(fresh) R(clock)
+#define NAMED_ROWS(R) R(pages) R(cpuid) R(port) R(fresh) R(clock)
 #define ROW(name) { #name, row_##name, true },
 #define NAMED_ROW(name) { #name, row_##name, false },
 

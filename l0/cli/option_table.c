@@ -355,6 +355,13 @@ static int set_huge_pages(struct option_parse *p, const struct option *o, const 
 	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
 }
 
+static int set_walk_cache(struct option_parse *p, const struct option *o, const char *arg)
+{
+	static const char *const words[] = { [WALK_CACHE_ON] = "on", [WALK_CACHE_OFF] = "off" };
+
+	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
+}
+
 static int set_enable_kvm(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)o, (void)arg;
@@ -545,6 +552,8 @@ const struct option OPTIONS[] = {
   "guest memory in MiB, or with a suffix K, M or G; without the option 512 MiB" },
 { GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_huge_pages,  FIELD(huge_pages),   "on off",
   "off: the host backs guest memory with 4 KiB pages only, which makes more EPT violations where KVM runs the guest" },
+{ GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_walk_cache,  FIELD(walk_cache),   "on off",
+  "off: each miss of the TLB walks a guest's tables from their root, as a CPU without paging-structure caches would" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
   "number of vCPUs, up to 16; they take turns on one thread of the host" },
 { GROUP_MACHINE, "cpu",           "cpu",           "MODEL",     set_cpu,         FIELD(cpu),          NULL,

@@ -119,6 +119,57 @@ static void note_writable(struct memory *m, u64 gpa, u64 page)
 	*index = WRITE_INDEX_FULL(*index) ? WRITE_INDEX_MANY : *index << WRITE_INDEX_BITS | want;
 }
 
+/* Enter what a walk found for the page at `page_linear`; *rights: as entered. False: it may not be accessed directly. */
+static bool enter(struct vcpu *v, enum tlb_view view, u64 page_linear, const struct mmu_page *page, unsigned int *rights)
+{
+	struct memory *m = &v->machine->memory;
+
+	*rights = page->rights;
+	if (!memory_is_ram(m, page->gpa) || vmx_apic_page(v, page->gpa) || watched(v, page_linear, PAGE_SIZE))
+		return false;
+	if (*memory_flag(m, page->gpa) & PAGE_CODE)
+		*rights &= ~ACC_WRITE;
+	if (*rights & ACC_WRITE)
+		note_writable(m, page->gpa, page_linear);
+	tlb_insert(v->tlb, view, page_linear, m->base + (page->gpa & ~4095ull), *rights, page->shift, page->global);
+	return true;
+}
+
+/*
+ * Who goes through memory from its start to its end misses at every page: the second in a row takes the next ones with it, as far as they need
+ * nothing but to be read (SDM vol. 3, "Information Cached in TLBs": also for accesses that never happen). Several streams at a time, for copies.
+ */
+#define AHEAD 8u
+
+static bool follows(struct tlb *t, enum tlb_view view, u64 page_linear)
+{
+	struct tlb_streams *s = &t->streams[view];
+	unsigned int i;
+
+	for (i = 0; i < TLB_STREAMS && s->next[i] != page_linear; i++)
+		;
+	if (i == TLB_STREAMS) {
+		s->next[s->victim++ % TLB_STREAMS] = page_linear + PAGE_SIZE;
+		return false;
+	}
+	s->next[i] = page_linear + (1 + AHEAD) * PAGE_SIZE;
+	return true;
+}
+
+/* Pages larger than 4 KiB aren't worth it: the TLB's second level holds them whole. */
+static void enter_ahead(struct vcpu *v, enum tlb_view view, u64 page_linear, unsigned int access)
+{
+	struct mmu_page page;
+	unsigned int rights;
+
+	for (unsigned int i = 1; i <= AHEAD; i++) {
+		u64 at = page_linear + i * PAGE_SIZE;
+
+		if (!mmu_peek(v, at, access, &page) || !enter(v, view, at, &page, &rights))
+			return;
+	}
+}
+
 /* Walk and fill. Host address of `linear`, NULL if this access must not go directly; *gpa in any case. */
 static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 {
@@ -127,7 +178,6 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 	enum tlb_view view = tlb_view(v, access);
 	struct mmu_page page;
 	unsigned int rights;
-	u8 *host;
 
 	/* The kernel's own pages are the same while it reaches for the user's. */
 	if (view == TLB_KERNEL_AC && (v->mode & MODE_SMAP)) {
@@ -142,18 +192,11 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 	}
 	walk(v, linear, access, &page);
 	*gpa = page.gpa;
-	host = memory_host(m, page.gpa);
-	if (!host || vmx_apic_page(v, page.gpa))
+	if (!enter(v, view, page_linear, &page, &rights))
 		return NULL;
-	rights = page.rights;
-	if (*memory_flag(m, page.gpa) & PAGE_CODE)
-		rights &= ~ACC_WRITE;
-	if (watched(v, page_linear, PAGE_SIZE))
-		return NULL;
-	if (rights & ACC_WRITE)
-		note_writable(m, page.gpa, page_linear);
-	tlb_insert(v->tlb, view, page_linear, m->base + (page.gpa & ~4095ull), rights, page.shift, page.global);
-	return access & ACC_WRITE && !(rights & ACC_WRITE) ? NULL : host;
+	if (page.shift == 12 && follows(v->tlb, view, page_linear))
+		enter_ahead(v, view, page_linear, access);
+	return access & ACC_WRITE && !(rights & ACC_WRITE) ? NULL : m->base + page.gpa;
 }
 
 u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)

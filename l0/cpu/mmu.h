@@ -43,6 +43,12 @@ bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *
 /* Like mmu_walk() without touching accessed or dirty bits: for debuggers and dumps. */
 bool mmu_probe(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error);
 
+/*
+ * Ahead of any access: the 4 KiB page at `linear`, if its table is in the paging-structure cache (cpu/psc.h) and a read by who `access`
+ * says needs no flag set and no exit. True and *page as mmu_walk() makes it, or false.
+ */
+bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page);
+
 /* size 1, 2, 4, 8 bytes, any alignment, page crossing and devices included; raise #PF */
 u64 mmu_read(struct vcpu *v, u64 linear, unsigned int size, unsigned int access);
 void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigned int access);

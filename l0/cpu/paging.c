@@ -20,6 +20,7 @@
 #include "../vmx/vmx.h"
 #include "mmu.h"
 #include "model.h"
+#include "tlb.h"
 
 #define PTE_P BIT(0)
 #define PTE_W BIT(1)
@@ -80,7 +81,8 @@ struct walk {
 	enum paging_mode mode;
 	const struct format *format;
 	struct entry entry[MAX_LEVELS];
-	unsigned int depth; /* entries used; the last of them is the leaf */
+	unsigned int first; /* entry that the walk began with: what comes before it was in the paging-structure cache */
+	unsigned int depth; /* entries used, these included; the last of them is the leaf */
 	u64 allows; /* PTE_W and PTE_U: set at every level */
 	bool nx; /* at some level */
 	u64 leaf; /* the last entry's value */
@@ -202,24 +204,74 @@ static bool walk_root(const struct vcpu *v, const struct walk *w, u64 linear, u6
 	return true;
 }
 
-/* Find the leaf. false: *error has P and RSVD as they must be. */
-static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, u32 *error)
+/* 32-bit tables serve 4 MiB, and are rare. What --mmu walk counts is the whole walk. */
+static bool psc_used(const struct vcpu *v, const struct walk *w)
 {
+	return w->mode != PAGING_32BIT && !v->no_walk_cache && !(v->in_l2 && v->vmx->modes.mmu == NESTED_MMU_WALK);
+}
+
+/* Begin with the last table, if it is known where that is. */
+static bool walk_from_cache(struct vcpu *v, struct walk *w, u64 linear, u64 *table)
+{
+	const struct psc_entry *c = psc_used(v, w) ? psc_find(&v->tlb->psc, linear) : NULL;
+
+	if (!c)
+		return false;
+	w->allows = c->allows;
+	w->nx = c->nx;
+	w->first = w->format->count - 1;
+	w->entry[w->first].host = c->host + (linear >> 12 & 511) * 8;
+	*table = c->table;
+	return true;
+}
+
+/* The walk that has been finished went through tables of all levels, in RAM. */
+static void walk_to_cache(struct vcpu *v, const struct walk *w, u64 linear)
+{
+	const struct entry *last = &w->entry[w->depth - 1];
+	u64 allows = PTE_W | PTE_U;
+	bool nx = false;
+
+	if (w->depth != w->format->count || w->first || !last->host || !psc_used(v, w))
+		return;
+	for (unsigned int i = 0; i + 1 < w->depth; i++) {
+		if (!w->entry[i].host)
+			return;
+		allows &= w->entry[i].value;
+		nx |= w->entry[i].value >> 63;
+	}
+	*psc_slot(&v->tlb->psc, linear) = (struct psc_entry){
+		.region = linear >> PSC_SHIFT,
+		.age = v->tlb->psc.age,
+		.table = last->gpa & ~4095ull,
+		.host = (u8 *)((u64)last->host & ~4095ull),
+		.allows = allows,
+		.nx = nx,
+	};
+}
+
+/* Find the leaf, from the root or with what is known of the levels above. false: *error has P and RSVD as they must be. */
+static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, bool from_cache, u32 *error)
+{
+	bool known;
 	u64 table;
 
 	w->allows = PTE_W | PTE_U;
 	w->nx = false;
 	w->leaf = 0;
+	w->first = 0;
 	*error = 0;
-	if (!walk_root(v, w, linear, &table))
+	known = from_cache && walk_from_cache(v, w, linear, &table);
+	if (!known && !walk_root(v, w, linear, &table))
 		return false;
-	for (w->depth = 0; w->depth < w->format->count;) {
+	for (w->depth = w->first; w->depth < w->format->count;) {
 		const struct level *l = &w->format->level[w->depth];
 		struct entry *e = &w->entry[w->depth++];
 		u64 index = linear >> l->shift & (BIT(l->bits) - 1);
 
 		e->gpa = table + index * w->format->entry_size;
-		e->host = entry_host(v, e->gpa, ACC_READ, linear, probe ? NESTED_PROBE : 0);
+		if (!known)
+			e->host = entry_host(v, e->gpa, ACC_READ, linear, probe ? NESTED_PROBE : 0);
 		e->value = entry_load(e->host, w->format->entry_size);
 		if (!(e->value & PTE_P))
 			return false;
@@ -274,7 +326,7 @@ static bool allowed(const struct vcpu *v, const struct walk *w, unsigned int acc
 /* false: a table changed under the walk */
 static bool walk_mark(struct vcpu *v, struct walk *w, u64 linear, unsigned int access)
 {
-	for (unsigned int i = 0; i < w->depth; i++) {
+	for (unsigned int i = w->first; i < w->depth; i++) {
 		u64 set = PTE_A;
 
 		if (i + 1 == w->depth && (access & ACC_WRITE))
@@ -355,6 +407,7 @@ static bool finish(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
+	bool from_cache = true;
 	struct walk w;
 
 	w.mode = paging_mode(v);
@@ -369,7 +422,13 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 	}
 	w.format = &formats[w.mode];
 	do {
-		if (!walk_find(v, &w, linear, !mark, error)) {
+		bool found = walk_find(v, &w, linear, !mark, from_cache, error);
+
+		if (w.first && (!found || !allowed(v, &w, access))) {
+			from_cache = false;
+			found = walk_find(v, &w, linear, !mark, false, error);
+		}
+		if (!found) {
 			*error |= error_of_access(v, w.mode, access);
 			return false;
 		}
@@ -380,6 +439,8 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 			return false;
 		}
 	} while (mark && !walk_mark(v, &w, linear, access));
+	if (mark)
+		walk_to_cache(v, &w, linear);
 	fill_page(v, &w, linear, access, page);
 	return finish(v, linear, access, mark, page, error);
 }
@@ -392,6 +453,23 @@ bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *
 bool mmu_probe(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)
 {
 	return walk(v, linear, access, false, page, error);
+}
+
+bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page)
+{
+	unsigned int who = access & (ACC_USER | ACC_IMPLICIT);
+	struct walk w = { .mode = paging_mode(v) };
+	u32 error;
+
+	if (w.mode == PAGING_NONE)
+		return false;
+	w.format = &formats[w.mode];
+	if (!psc_used(v, &w) || !psc_find(&v->tlb->psc, linear) || !walk_find(v, &w, linear, true, true, &error))
+		return false;
+	if (!(w.leaf & PTE_A) || !allowed(v, &w, who | ACC_READ))
+		return false;
+	fill_page(v, &w, linear, who | ACC_READ, page);
+	return finish(v, linear, who | ACC_READ, false, page, &error);
 }
 
 bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])

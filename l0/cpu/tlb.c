@@ -89,6 +89,7 @@ void tlb_flush(struct tlb *t)
 	int view;
 
 	stlb_flush(&t->second);
+	psc_flush(&t->psc);
 	if (t->empty)
 		return;
 	for (view = 0; view < TLB_VIEWS; view++)
@@ -130,6 +131,7 @@ void tlb_flush_user(struct tlb *t)
 		return;
 	}
 	stlb_flush_nonglobal(&t->second);
+	psc_flush(&t->psc);
 	flush_view(t, TLB_USER);
 	flush_view(t, TLB_KERNEL_AC);
 	flush_jc(t, JC_USER64);
@@ -292,6 +294,7 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 		tlb_flush(t);
 		return;
 	}
+	psc_flush(&t->psc);
 	drop_page(t, linear & ~4095ull);
 	drop_region(t, linear);
 	if (h->has_4m)

@@ -17,6 +17,7 @@
 #define L0_CPU_TLB_H
 
 #include "mmu.h"
+#include "psc.h"
 #include "stlb.h"
 
 #define TLB_BITS 13
@@ -96,6 +97,13 @@ struct tlb_held {
 
 #define HELD_MANY 1ull
 
+/* Where the next miss would be of who goes through memory in order: mmu.c */
+#define TLB_STREAMS 4
+struct tlb_streams {
+	u64 next[TLB_STREAMS]; /* page; 0 is as good as none */
+	u8 victim;
+};
+
 struct tlb {
 	/* constants for translated code, which has no register to hold them */
 	u64 index_mask; /* bits of a linear address that make the index */
@@ -125,6 +133,8 @@ struct tlb {
 	struct tlb_held held[2];
 	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
 	struct stlb second;
+	struct psc psc;
+	struct tlb_streams streams[TLB_VIEWS]; /* never emptied: where misses were stays true */
 };
 
 #define TLB_CONTEXTS 12

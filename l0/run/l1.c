@@ -52,6 +52,7 @@ static int create_vcpu(struct l1 *l, unsigned int i)
 		return -ENOMEM;
 	v = l->vcpu[i] = l->thread[i].v;
 	l->thread[i].trace = l->config->trace;
+	v->no_walk_cache = l->config->walk_cache == WALK_CACHE_OFF;
 	v->apic = lapic_create(&l->machine, v);
 	if (!v->apic || (model_has(&l->model, FEATURE_VMX) && !vmx_create(v, &l->config->vmx)))
 		return -ENOMEM;

@@ -17,6 +17,7 @@ struct comparison {
 };
 
 #define VEC_DB 1
+#define VEC_UD 6
 #define VEC_SS 12
 #define VEC_GP 13
 #define VEC_PF 14
@@ -43,6 +44,11 @@ static bool is_limit_fault(const struct fuzz_result *r)
 	return r->vector == VEC_SS || r->vector == VEC_GP;
 }
 
+static bool is_access_fault(const struct fuzz_result *r)
+{
+	return is_limit_fault(r) || r->vector == VEC_PF || r->vector == VEC_AC;
+}
+
 /* operands have up to 512 bytes */
 static bool is_fault_at_top(const struct fuzz_result *r)
 {
@@ -64,6 +70,10 @@ static bool is_masked_move(const struct comparison *x)
 	case ZYDIS_MNEMONIC_MASKMOVQ:
 	case ZYDIS_MNEMONIC_MASKMOVDQU:
 	case ZYDIS_MNEMONIC_VMASKMOVDQU:
+	case ZYDIS_MNEMONIC_VMASKMOVPS:
+	case ZYDIS_MNEMONIC_VMASKMOVPD:
+	case ZYDIS_MNEMONIC_VPMASKMOVD:
+	case ZYDIS_MNEMONIC_VPMASKMOVQ:
 		return true;
 	default:
 		return false;
@@ -105,6 +115,56 @@ static bool is_x87_memory_at(const struct comparison *x)
 	}
 }
 
+/* CMPS has two memory operands. Whose fault comes first if both have one is up to the CPU: AMD's differ among themselves. */
+static bool is_cmps_with_two_faults(const struct comparison *x)
+{
+	const struct fuzz_result *r = x->reference, *s = x->subject;
+
+	if (x->item < 0 || x->item >= x->p->count || r->out.rip != s->out.rip)
+		return false;
+	switch (x->p->items[x->item].mnemonic) {
+	case ZYDIS_MNEMONIC_CMPSB:
+	case ZYDIS_MNEMONIC_CMPSW:
+	case ZYDIS_MNEMONIC_CMPSD:
+	case ZYDIS_MNEMONIC_CMPSQ:
+		return is_access_fault(r) && is_access_fault(s) && (r->vector != s->vector || r->cr2 != s->cr2);
+	default:
+		return false;
+	}
+}
+
+/* LOCK makes VERW illegal. AMD's microcode has given that a second purpose, and lets it pass. */
+static bool is_locked_verw(const struct comparison *x)
+{
+	int item = fuzz_item_at(x->p, x->c, x->subject->out.rip);
+	bool lock = false;
+	const u8 *b;
+
+	if (x->subject->vector != VEC_UD || item < 0 || item >= x->p->count)
+		return false;
+	for (b = x->p->items[item].bytes; *b != 0x0f && b < x->p->items[item].bytes + 12; b++)
+		lock |= *b == 0xf0;
+	return lock && b[1] == 0 && (b[2] >> 3 & 7) == 5;
+}
+
+/* VEX instructions of AVX-512 (KAND to KTEST): the host may have them, the guest hasn't. */
+static bool is_opmask(const struct comparison *x)
+{
+	int item = fuzz_item_at(x->p, x->c, x->subject->out.rip);
+	const u8 *bytes;
+	u8 opcode;
+
+	if (x->subject->vector != VEC_UD || item < 0 || item >= x->p->count)
+		return false;
+	for (bytes = x->p->items[item].bytes; *bytes == 0x67 || *bytes == 0x64 || *bytes == 0x65 || (*bytes & 0xe7) == 0x26;)
+		bytes++;
+	if (bytes[0] != 0xc5 && bytes[0] != 0xc4)
+		return false;
+	opcode = bytes[0] == 0xc5 ? bytes[2] : bytes[3];
+	return (opcode >= 0x41 && opcode <= 0x4b) || (opcode >= 0x90 && opcode <= 0x93) || opcode == 0x98 || opcode == 0x99 ||
+	       (opcode >= 0x30 && opcode <= 0x33);
+}
+
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */
 static bool has_enter_on_16_bits(const struct comparison *x)
 {
@@ -136,6 +196,15 @@ static const char *incomparable(const struct comparison *x)
 	/* the same with a segment's limit */
 	if (is_limit_fault(r) && fuzz_mode(x->c)->code_base && !in_code(x->c, r->out.rip))
 		return "branch beyond the limit of CS";
+	if (is_cmps_with_two_faults(x))
+		return "CMPS whose operands both fault";
+	if (is_locked_verw(x))
+		return "VERW with LOCK";
+	/* an x87 environment has fields of two sizes, and no manual says which alignment it is checked for */
+	if (is_x87_memory_at(x) && (r->vector == VEC_AC || s->vector == VEC_AC))
+		return "alignment check of an x87 environment";
+	if (is_opmask(x))
+		return "AVX-512's opmask instructions";
 	/* INT1: hypervisors with an AMD CPU under them inject its #DB with RIP not advanced */
 	if (r->vector == VEC_DB && !(x->c->in.rflags & BIT(8)) && !(r->out.rflags & BIT(8)))
 		return "INT1";

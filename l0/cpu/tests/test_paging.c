@@ -33,6 +33,7 @@ static int setup(void **state)
 	(void)state;
 	bench_init(&f, "max");
 	f.model.phys_bits = 46;
+	f.v->no_walk_cache = true; /* tables change between two walks, and nobody executes INVLPG */
 	return 0;
 }
 
@@ -507,6 +508,8 @@ static void random_tables_are_walked_as_the_other_walker_does(void **state)
 			for (unsigned int cpu = 0; cpu < 50; cpu++) {
 				randomize_cpu(&seed, mode);
 				assert_int_equal(paging_mode(f.v), mode);
+				f.v->no_walk_cache = cpu % 2;
+				mmu_flush_all(f.v);
 				for (unsigned int i = 0; i < 50; i++)
 					compare_once(&seed, mode, &walks, &hits);
 			}
@@ -514,6 +517,113 @@ static void random_tables_are_walked_as_the_other_walker_does(void **state)
 		/* both outcomes were seen often */
 		assert_true(hits > walks / 50 && hits < walks);
 	}
+}
+
+/* ---- the paging-structure cache ---- */
+
+#define OTHER 0x60000ull /* another page table */
+
+/* Two page tables: the one in use has no page at LINEAR4 + 0x1000, OTHER has one for both. */
+static void two_tables(void)
+{
+	paging(CR0_WP, CR4_PAE, EFER_LME | EFER_LMA);
+	f.v->no_walk_cache = false;
+	map4(LINEAR4, P | W | U | A, FRAME | P | W | U | A | D);
+	bench_write(&f, OTHER + (LINEAR4 >> 12 & 511) * 8, (FRAME + 0x100000) | P | W | U | A | D);
+	bench_write(&f, OTHER + ((LINEAR4 >> 12 & 511) + 1) * 8, (FRAME + 0x101000) | P | W | U | A | D);
+}
+
+static void other_table(void)
+{
+	bench_write(&f, slot(2, 21, LINEAR4), OTHER | P | W | U | A);
+}
+
+#define OFFSET4 (LINEAR4 & 0xfff)
+
+static void a_walk_begins_with_the_cached_table(void **state)
+{
+	(void)state;
+	two_tables();
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	other_table();
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	f.v->no_walk_cache = true;
+	check_ok(LINEAR4, ACC_READ, (FRAME + 0x100000) | OFFSET4, 12);
+}
+
+static void what_drops_a_page_drops_the_cached_table(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 6; how++) {
+		two_tables();
+		mmu_flush_all(f.v);
+		check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+		other_table();
+		switch (how) {
+		case 0:
+			mmu_flush_page(f.v, 0x5000); /* "regardless of the linear addresses to which they correspond" */
+			break;
+		case 1:
+			mmu_flush_all(f.v);
+			break;
+		case 2:
+			mmu_flush_nonglobal(f.v);
+			break;
+		case 3:
+			mmu_switch(f.v, true); /* MOV to CR3 */
+			break;
+		case 4:
+			mmu_flush_pcid(f.v, 0);
+			break;
+		case 5:
+			mmu_flush_pcid_page(f.v, 0, 0x5000);
+			break;
+		}
+		check_ok(LINEAR4, ACC_READ, (FRAME + 0x100000) | OFFSET4, 12);
+	}
+}
+
+static void no_fault_comes_from_a_cached_table(void **state)
+{
+	struct mmu_page page;
+
+	(void)state;
+	two_tables();
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	check_fault(LINEAR4 + 0x1000, ACC_READ, 0);
+	other_table();
+	check_ok(LINEAR4 + 0x1000, ACC_READ, (FRAME + 0x101000) | OFFSET4, 12);
+	/* a right that the levels above give meanwhile */
+	two_tables();
+	mmu_flush_all(f.v);
+	bench_write(&f, slot(2, 21, LINEAR4), TABLE(3) | P | U | A);
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	check_fault(LINEAR4, ACC_WRITE, PFEC_P | PFEC_W);
+	bench_write(&f, slot(2, 21, LINEAR4), TABLE(3) | P | W | U | A);
+	check_ok(LINEAR4, ACC_WRITE, FRAME | OFFSET4, 12);
+	assert_false(mmu_peek(f.v, LINEAR4 + 0x1000, ACC_READ, &page));
+}
+
+static void a_peek_takes_what_needs_no_flag(void **state)
+{
+	struct mmu_page page;
+	u64 at = slot(3, 12, LINEAR4);
+
+	(void)state;
+	two_tables();
+	assert_false(mmu_peek(f.v, LINEAR4, ACC_READ, &page)); /* the table isn't known yet */
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	assert_true(mmu_peek(f.v, LINEAR4, ACC_READ, &page));
+	assert_int_equal(page.gpa, FRAME | OFFSET4);
+	assert_int_equal(page.rights, ACC_READ | ACC_WRITE | ACC_EXEC);
+	bench_write(&f, at, FRAME | P | W | U | A);
+	assert_true(mmu_peek(f.v, LINEAR4, ACC_READ, &page));
+	assert_int_equal(page.rights, ACC_READ | ACC_EXEC);
+	bench_write(&f, at, FRAME | P | W | U | D);
+	assert_false(mmu_peek(f.v, LINEAR4, ACC_READ, &page));
+	bench_write(&f, at, FRAME | P | W | A | D);
+	assert_false(mmu_peek(f.v, LINEAR4, ACC_READ | ACC_USER, &page));
+	assert_int_equal(bench_read(&f, at), FRAME | P | W | A | D);
 }
 
 int main(void)
@@ -527,6 +637,8 @@ int main(void)
 		T(a_probe_leaves_the_tables_alone),	   T(rights_offer_writes_only_on_dirty_pages),
 		T(reserved_bits_fault_at_every_level),	   T(tables_outside_of_ram_read_as_ones),
 		T(pdptes_with_reserved_bits_are_refused),  T(random_tables_are_walked_as_the_other_walker_does),
+		T(a_walk_begins_with_the_cached_table),	   T(what_drops_a_page_drops_the_cached_table),
+		T(no_fault_comes_from_a_cached_table),	   T(a_peek_takes_what_needs_no_flag),
 	};
 #undef T
 
