@@ -610,5 +610,7 @@ void insn_rdpid(struct vcpu *v, union insn_args a)
 {
 	if (!model_has(v->model, FEATURE_RDPID))
 		raise_ud(v);
+	if (v->in_l2)
+		vmx_on_insn(v, VMX_INSN_RDPID);
 	v->gpr[a.rm] = (u32)v->tsc_aux;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SDM vol. 3, "Processor State After Reset". */
 #include "../devices/irqchip.h"
+#include "control.h"
 #include "fpu.h"
 #include "model.h"
 #include "transfer.h"
@@ -9,7 +10,6 @@
 
 #define CR0_RESET (CR0_CD | CR0_NW | CR0_ET)
 #define PAT_RESET 0x0007040600070406ull
-#define MISC_ENABLE_RESET (BIT(0) | BIT(11) | BIT(12)) /* fast strings; neither BTS nor PEBS */
 #define FCW_RESET 0x40
 #define DR6_RESET DR6_FIXED
 #define AR_RESET_LDT 0x82u

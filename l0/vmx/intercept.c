@@ -251,12 +251,14 @@ void vmx_on_insn(struct vcpu *v, enum vmx_insn what)
 		ROW(XSAVES, XSAVES, xss_wanted(v))
 		ROW(XRSTORS, XRSTORS, xss_wanted(v))
 #undef ROW
+	case VMX_INSN_RDPID:
 	case VMX_INSN_COUNT:
 		break;
 	}
 	/* instructions that L1 must have enabled first */
 	if (((what == VMX_INSN_XSAVES || what == VMX_INSN_XRSTORS) && !has_enable_xsaves(c)) ||
-	    (what == VMX_INSN_RDTSCP && !has_enable_rdtscp(c)) || (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
+	    ((what == VMX_INSN_RDTSCP || what == VMX_INSN_RDPID) && !has_enable_rdtscp(c)) ||
+	    (what == VMX_INSN_INVPCID && !has_enable_invpcid(c)))
 		raise_ud(v);
 	if (wanted && (what == VMX_INSN_INVPCID || what >= VMX_INSN_RDRAND))
 		vmx_exit_operand(v, reason);

@@ -161,6 +161,7 @@ enum vmx_insn {
 	VMX_INSN_RDPMC,
 	VMX_INSN_RDTSC,
 	VMX_INSN_RDTSCP,
+	VMX_INSN_RDPID, /* never exits, but is #UD without "enable RDTSCP" */
 	VMX_INSN_MWAIT,
 	VMX_INSN_MONITOR,
 	VMX_INSN_PAUSE,

@@ -17,7 +17,7 @@ static struct lab l;
 static int setup(void **state)
 {
 	(void)state;
-	lab_init(&l, NULL);
+	lab_init(&l, "Skylake-Server,+vmx,+monitor,+rdpid");
 	lab_vmcs(&l);
 	return 0;
 }
@@ -204,10 +204,6 @@ static void instructions_that_exit_by_a_control(void **state)
 		const struct row *r = &ROWS[i].row;
 		u32 proc = l.v12->cpu_based_vm_exec_control;
 
-		if (!strcmp(r->name, "monitor") && !model_has(&l.model, FEATURE_MONITOR))
-			continue;
-		if (!strcmp(r->name, "mwait") && !model_has(&l.model, FEATURE_MONITOR))
-			continue;
 		l.v12->cpu_based_vm_exec_control |= (u32)ROWS[i].proc;
 		l.v12->secondary_vm_exec_control = (u32)ROWS[i].proc2;
 		exit_of(r);
@@ -428,7 +424,8 @@ static void random_numbers_and_invpcid_say_their_operands(void **state)
 static void instructions_without_their_control_are_undefined_in_l2(void **state)
 {
 	static const u8 CODE[][5] = {
-		{ 0x0f, 0x01, 0xf9 }, { 0x66, 0x0f, 0x38, 0x82, 0x3b }, { 0x0f, 0xc7, 0x2b }, { 0x0f, 0x01, 0xd4 }
+		{ 0x0f, 0x01, 0xf9 },	    { 0x66, 0x0f, 0x38, 0x82, 0x3b }, { 0x0f, 0xc7, 0x2b },
+		{ 0xf3, 0x0f, 0xc7, 0xf8 }, { 0x0f, 0x01, 0xd4 },
 	};
 
 	(void)state;
@@ -438,6 +435,16 @@ static void instructions_without_their_control_are_undefined_in_l2(void **state)
 		assert_int_equal(lab_l2(&l, CODE[i], sizeof(CODE[i])), EXIT_REASON_EXCEPTION_NMI);
 		assert_int_equal(l.v12->vm_exit_intr_info, 0x80000306);
 	}
+}
+
+static void rdpid_needs_the_control_of_rdtscp(void **state)
+{
+	(void)state;
+	known_registers();
+	l.v->tsc_aux = 0x1234;
+	l.v12->secondary_vm_exec_control = CTL_enable_rdtscp;
+	assert_int_equal(LAB_L2(&l, 0xf3, 0x0f, 0xc7, 0xf8, 0x0f, 0x01, 0xc1), EXIT_REASON_VMCALL);
+	assert_int_equal(l.v->gpr[RAX], 0x1234);
 }
 
 struct exception {
@@ -650,6 +657,7 @@ int main(void)
 		T(descriptor_table_instructions_say_which_they_are),
 		T(random_numbers_and_invpcid_say_their_operands),
 		T(instructions_without_their_control_are_undefined_in_l2),
+		T(rdpid_needs_the_control_of_rdtscp),
 		T(exceptions_say_what_and_where),
 		T(page_faults_are_chosen_by_their_error_code),
 		T(a_single_step_is_a_debug_exception_behind_the_instruction),
