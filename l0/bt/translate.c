@@ -65,9 +65,14 @@ static const u8 *ram_page(struct vcpu *v, u64 gpa)
 	return memory_host(&v->machine->memory, gpa);
 }
 
-/* Code outside RAM has no bytes to cache: SDM leaves it undefined, we stop the machine with a clear line. */
+/*
+ * Code outside RAM has no bytes to cache: the SDM leaves it undefined, we stop the machine with a clear line. An L2 must not end its L1:
+ * it fetches all ones, which is no instruction.
+ */
 static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
 {
+	if (v->in_l2)
+		raise_ud(v);
 	machine_stop(v->machine, STOP_GUEST_FATAL,
 		     EXIT_GUEST_FATAL, "guest runs code at %#llx (physical %#llx), which is device memory or nothing: use --dump-on-exit to see how it got there",
 		     (unsigned long long)linear, (unsigned long long)gpa);

@@ -3,6 +3,7 @@
 #ifndef L0_VMX_INTERNAL_H
 #define L0_VMX_INTERNAL_H
 
+#include "../bt/bt.h"
 #include "../cpu/insn.h"
 #include "../cpu/mmu.h"
 #include "../machine/machine.h"
@@ -61,6 +62,13 @@ static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 	return memory_range_is_ram(&v->machine->memory, l1pa & ~4095ull, PAGE_SIZE)
 		       ? v->machine->memory.base + (l1pa & ~4095ull)
 		       : NULL;
+}
+
+/* n bytes within a page of L1's RAM have been written: there may be code. */
+static inline void l1_written(const struct vcpu *v, u64 l1pa, u64 n)
+{
+	if (*memory_flag(&v->machine->memory, l1pa) & PAGE_CODE)
+		bt_phys_written(v->machine, l1pa, n);
 }
 
 /* Another current VMCS, or VMPTR_NONE */

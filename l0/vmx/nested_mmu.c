@@ -61,8 +61,10 @@ static void pml_log(void *ctx, u64 from)
 	if (!has_pml(c))
 		return;
 	page = l1_page(v, c->pml_address);
-	if (page)
+	if (page) {
 		page[c->guest_pml_index] = from & ~4095ull;
+		l1_written(v, (c->pml_address & ~4095ull) + c->guest_pml_index * 8ull, 8);
+	}
 	c->guest_pml_index--;
 }
 

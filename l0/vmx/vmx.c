@@ -217,9 +217,11 @@ unsigned int vmx_msr_store(struct vcpu *v, u64 list, u32 count)
 	u64 *value;
 	u32 i, msr;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		if (!msr_entry(v, list, i, &msr, &value) || msr >> 8 == 8 || !msr_read(v, msr, value))
 			return i + 1;
+		l1_written(v, list + i * 16ull, 16);
+	}
 	return 0;
 }
 

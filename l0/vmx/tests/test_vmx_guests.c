@@ -251,6 +251,21 @@ static void a_loop_of_pause_exits_when_its_window_is_over(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void l2_that_runs_what_is_no_memory_is_told_so_and_l1_goes_on(void **state)
+{
+	static const u64 NO_MEMORY[] = { LAB_NOWHERE, 0xfec00000, 0xfee00000, LAB_RAM };
+
+	(void)state;
+	l.v12->exception_bitmap = BIT(VEC_UD);
+	for (unsigned int i = 0; i < sizeof(NO_MEMORY) / sizeof(NO_MEMORY[0]); i++) {
+		l.v->gpr[RAX] = NO_MEMORY[i];
+		assert_int_equal(LAB_L2(&l, 0xff, 0xe0), EXIT_REASON_EXCEPTION_NMI); /* JMP RAX */
+		assert_int_equal(l.v12->vm_exit_intr_info, 0x80000306);
+		assert_int_equal(l.v12->guest_rip, NO_MEMORY[i]);
+		l.v12->guest_rip = LAB_L2_CODE;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +276,7 @@ int main(void)
 		T(l2_turns_paging_on_by_itself),
 		T(l2_has_a_time_of_its_own),
 		T(a_loop_of_pause_exits_when_its_window_is_over),
+		T(l2_that_runs_what_is_no_memory_is_told_so_and_l1_goes_on),
 	};
 
 	return LAB_GROUP("kinds of L2", tests);

@@ -176,6 +176,29 @@ static void addresses_of_msr_lists_are_checked(void **state)
 	assert_non_null(strstr(l.machine.stop_text, "VMX abort 1"));
 }
 
+/* An exit stores into a list that L1 has run as code, and L1 runs it again. */
+static void an_msr_list_that_is_code_is_the_code_that_was_stored(void **state)
+{
+	const u64 entry = LAB_CODE + 0x800, code = entry + 8, push_1_pop_rax = 0xc358016a, push_2_pop_rax = 0xc358026a;
+	const u8 call[] = { 0xe8, (u8)(code - LAB_CODE - 5), (u8)((code - LAB_CODE - 5) >> 8), 0, 0 };
+
+	(void)state;
+	lab_write(&l, entry, MSR_SYSENTER_EIP);
+	lab_write(&l, code, push_1_pop_rax);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(lab_run(&l, call, sizeof(call)), LAB_DONE);
+		assert_int_equal(l.v->gpr[RAX], 1);
+	}
+	l.v12->guest_sysenter_eip = push_2_pop_rax;
+	l.v12->vm_exit_msr_store_addr = entry;
+	l.v12->vm_exit_msr_store_count = 1;
+	again();
+	assert_int_equal(LAB_L2(&l, VMCALL), EXIT_REASON_VMCALL);
+	assert_int_equal(lab_read(&l, code), push_2_pop_rax);
+	assert_int_equal(lab_run(&l, call, sizeof(call)), LAB_DONE);
+	assert_int_equal(l.v->gpr[RAX], 2);
+}
+
 /* Nobody answers: every bit is set, and everything exits. */
 static void bitmaps_where_no_memory_is_are_all_ones(void **state)
 {
@@ -491,6 +514,7 @@ int main(void)
 		T(every_wrong_bit_of_a_revision),
 		T(addresses_in_the_controls_are_checked),
 		T(addresses_of_msr_lists_are_checked),
+		T(an_msr_list_that_is_code_is_the_code_that_was_stored),
 		T(bitmaps_where_no_memory_is_are_all_ones),
 		T(link_pointers_to_what_is_no_vmcs),
 		T(a_shadow_vmcs_is_reached_and_can_be_missing),
