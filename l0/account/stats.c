@@ -48,14 +48,18 @@ static json_t *run_object(const struct stats_doc *doc)
 	return NULL;
 }
 
-static json_t *machine_object(const struct stats_machine *m, bool counted_only)
+static json_t *machine_object(const struct stats_machine *m)
 {
-	json_t *object = json_pack("{s:s}", "name", m->name);
+	json_t *object = json_pack("{s:s, s:s}", "name", m->name, "status", m->status);
 
+	if (object && m->exit_code >= 0)
+		json_object_set_new(object, "exit_code", json_integer(m->exit_code));
+	if (object && m->exit_code >= 0 && m->end[0])
+		json_object_set_new(object, "end", json_string(m->end));
 	for (size_t i = 0; object && i < m->count; i++) {
 		json_t *table = json_object();
 
-		if (!table || !add_values(table, m->tables[i], counted_only) ||
+		if (!table || !add_values(table, m->tables[i], m->counted_only) ||
 		    json_object_set(object, m->tables[i].table->key, table)) {
 			json_decref(object);
 			object = NULL;
@@ -63,7 +67,7 @@ static json_t *machine_object(const struct stats_machine *m, bool counted_only)
 		json_decref(table);
 	}
 	if (object && m->rounds)
-		json_object_set_new(object, "vmx", rounds_json(m->rounds, counted_only));
+		json_object_set_new(object, "vmx", rounds_json(m->rounds, m->counted_only));
 	return object;
 }
 
@@ -73,7 +77,7 @@ static json_t *document(const struct stats_doc *doc)
 	bool ok = l1;
 
 	for (size_t i = 0; ok && i < doc->machine_count; i++)
-		ok = !json_array_append_new(l1, machine_object(&doc->machines[i], doc->counted_only));
+		ok = !json_array_append_new(l1, machine_object(&doc->machines[i]));
 	if (ok)
 		root = json_pack("{s:i, s:o, s:o, s:O}", "schema", 1, "host", host_json(), "run", run_object(doc), "l1",
 				 l1);

@@ -66,8 +66,20 @@ struct stat_values {
 struct run_stats {
 	RUN_STATS(STAT_FIELD)
 };
-extern const struct stat_table run_stats_table, bt_stats_table, ept_merge_stats_table, vmcs_stats_table,
-	profile_stats_table, direct_stats_table, kvm_stats_table;
+
+/* clang-format off */
+#define LIFE_STATS(S) \
+	S(starts,  counted, "how often it was started; what else stands here is of the last time") \
+	S(insns,   counted, "guest instructions retired, all vCPUs")                              \
+	S(wall_ns, timed,   "from power-on to its end, or to now")                                \
+	S(user_ns, timed,   "from power-on to the first guest instruction at CPL 3; 0: there was none")
+/* clang-format on */
+
+struct life_stats {
+	LIFE_STATS(STAT_FIELD)
+};
+extern const struct stat_table run_stats_table, life_stats_table, bt_stats_table, ept_merge_stats_table,
+	vmcs_stats_table, profile_stats_table, direct_stats_table, kvm_stats_table;
 
 /* every table there is; NULL ends the list */
 extern const struct stat_table *const STAT_TABLES[];
@@ -77,6 +89,10 @@ struct rounds;
 
 struct stats_machine {
 	const char *name;
+	const char *status; /* as QMP's query-status calls it */
+	int exit_code; /* of its run; -1: it goes on */
+	const char *end; /* one line about its end; "": there is nothing to say */
+	bool counted_only; /* its clock is --clock insns: leave out what two equal runs wouldn't have in common */
 	const struct stat_values *tables;
 	size_t count;
 	const struct rounds *rounds; /* of an L1 that is offered VMX; otherwise NULL */
@@ -85,7 +101,7 @@ struct stats_machine {
 struct stats_doc {
 	int argc; /* the command line */
 	char **argv;
-	bool counted_only; /* --clock insns: leave out what two equal runs wouldn't have in common */
+	bool counted_only; /* all L1s are */
 	struct run_stats run;
 	const struct stats_machine *machines;
 	size_t machine_count;

@@ -9,6 +9,7 @@
 #include "../vmx/stats.h"
 
 STAT_TABLE(run_stats_table, "run", "the run as a whole", RUN_STATS);
+STAT_TABLE(life_stats_table, "life", "an L1's life as a whole, per L1", LIFE_STATS);
 STAT_TABLE(bt_stats_table, "bt", "the translator, per L1", BT_STATS);
 STAT_TABLE(ept_merge_stats_table, "ept_merge", "the way to L2's memory, per L1 with VMX: EPT12 and EPT01 into EPT02",
 	   EPT_STATS);
@@ -21,6 +22,7 @@ STAT_TABLE(kvm_stats_table, "kvm", "what the host's KVM counts itself, per L1 (-
 
 const struct stat_table *const STAT_TABLES[] = {
 	&run_stats_table,
+	&life_stats_table,
 	&bt_stats_table,
 	&ept_merge_stats_table,
 	&vmcs_stats_table,

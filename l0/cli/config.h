@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What one `turtles run` is asked to do: the result of options_parse(), the input of run_vm(). Plain data; strings
- * point into argv and live as long as it does.
+ * What one `turtles run` is asked to do: the result of options_parse(), the input of lab_run(). Plain data; strings
+ * point into argv and into what lab_config_free() frees.
  */
 #ifndef L0_CLI_CONFIG_H
 #define L0_CLI_CONFIG_H
@@ -19,11 +19,12 @@ enum serial_kind {
 	SERIAL_STDIO, /* standard input and output; at most one port */
 	SERIAL_FILE, /* output to `path`, truncated first; no input */
 	SERIAL_PTY, /* a new pseudo-terminal, its name printed on stderr */
+	SERIAL_UNIX, /* a UNIX socket at `path`, for one client at a time */
 };
 
 struct serial_spec {
 	enum serial_kind kind;
-	const char *path; /* SERIAL_FILE */
+	const char *path; /* SERIAL_FILE, SERIAL_UNIX */
 };
 
 /* What --trace-log can show, one line an event on stderr: name, what it shows */
@@ -46,9 +47,10 @@ enum engine_kind {
 	ENGINE_KVM, /* the host's /dev/kvm */
 };
 
+/* One L1 */
 struct run_config {
-	char name[32]; /* of the machine, in messages and in the stats */
-	const char *kernel; /* never NULL when run_vm() is called */
+	char name[32]; /* of the machine, in messages and in the stats; no other L1 of the lab has it */
+	const char *kernel; /* never NULL when the run begins */
 	const char *initrd; /* NULL: none; for a multiboot kernel a list as in QEMU: "FILE ARGS,FILE ARGS" */
 	const char *append; /* command line; "" if none was given */
 	u64 memory; /* bytes, a multiple of 4 KiB, at least MEMORY_MIN */
@@ -61,24 +63,42 @@ struct run_config {
 	struct vmx_modes vmx; /* with a CPU model that has VMX */
 	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
-	const char *stats; /* file for --stats; NULL: none */
 	struct trace_options exits; /* --trace */
-	bool summary; /* print stats_summary() on stderr at the end */
 	bool profile; /* whose time it is, in the stats: only with ENGINE_BT and CLOCK_HOST */
-	bool no_reboot; /* a guest's reset ends the run */
+	bool no_reboot; /* a guest's reset ends its run */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
 	bool no_pit; /* -machine pit=off: no 8254 */
 	bool testdev; /* -device pc-testdev */
 	bool debug_exit; /* -device isa-debug-exit */
 	u16 debug_exit_iobase, debug_exit_iosize; /* first port; ports: 1, 2 or 4 */
 	u32 trace; /* BIT(TRACE_BIT_*) */
+	int argc; /* the whole command line, for the trace */
+	char **argv;
+};
+
+/* The L1s that run side by side, and what is the whole run's */
+struct lab_config {
+	struct run_config *l1; /* l1_count of them */
+	unsigned int l1_count; /* 1 .. L1_MAX */
+	const char *directory; /* where files with relative names are written, and config.json; NULL: the current one */
+	const char *stats; /* file for --stats; NULL: none */
+	bool summary; /* print stats_summary() on stderr at the end */
 	int argc; /* the whole command line, for the stats */
 	char **argv;
+
+	/* options.c's */
+	const char *config_file; /* NULL: none */
+	const char **l1_texts; /* the arguments of --l1 */
+	unsigned int l1_text_count;
+	struct lab_text *texts; /* strings that are nowhere else */
 };
 
 #define MEMORY_MIN (1ull << 20)
 #define MEMORY_MAX (1ull << 38)
 #define MEMORY_DEFAULT (512ull << 20)
 #define VCPUS_MAX 16
+#define L1_MAX 64
+
+void lab_config_free(struct lab_config *lab);
 
 #endif

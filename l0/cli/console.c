@@ -2,7 +2,6 @@
 #include "console.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,35 +11,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../machine/machine.h"
+#include "console_port.h"
 #include "terminal.h"
 
-#define RING_SIZE 65536u /* bytes, a power of two */
-#define INPUT_SIZE 4096u
 #define WRITE_MAX 4096u /* PIPE_BUF: what a pipe that poll() calls writable takes without blocking */
 #define CTRL_A 0x01
-
-struct port {
-	enum serial_kind kind;
-	int in, out; /* -1: none, or no more */
-	bool terminal; /* `in` is one */
-	bool hung_up; /* pty: nobody has the other side open */
-	bool escape; /* Ctrl-A was typed */
-	bool dead; /* output fails: it is dropped from now on */
-
-	/* guest to host: head is moved by the guest's thread, tail by the console's */
-	_Atomic u32 head, tail;
-	u8 ring[RING_SIZE];
-
-	/* host to guest: bytes that the machine hasn't taken yet */
-	size_t pending;
-	u8 input[INPUT_SIZE];
-	bool pending_break; /* behind them */
-};
 
 struct console {
 	struct console_hooks hooks;
@@ -49,14 +28,34 @@ struct console {
 	int wake, signals; /* eventfd, signalfd */
 	_Atomic bool sleeping; /* the thread is in poll(): who gives it work writes to `wake` */
 	_Atomic bool stop; /* write everything out and end */
-	_Atomic bool hurry; /* don't wait for readers that don't read */
+	_Atomic bool hurry; /* no reader is waited for */
+	bool escape; /* Ctrl-A was typed, on the one terminal that there is */
 	bool quitting; /* hooks.quit() was called because somebody asked */
 	char why[128];
-	struct port port[SERIAL_PORTS];
+	unsigned int count;
+	struct port *port;
+	struct pollfd *fds;
+	bool shared; /* standard output is several ports' */
+	unsigned int typed; /* then: the port that gets what is typed */
+	struct lines lines;
 };
 
-/* the pollfd of each thing that the thread waits for */
-enum { FD_WAKE, FD_SIGNALS, FD_IN, FD_OUT = FD_IN + SERIAL_PORTS, FD_COUNT = FD_OUT + SERIAL_PORTS };
+/* the pollfd of each thing that the thread waits for; from FD_PORT on three of each port */
+enum { FD_WAKE, FD_SIGNALS, FD_LINES, FD_PORT };
+enum { PORT_IN, PORT_OUT, PORT_LISTEN, PORT_FDS };
+
+static struct pollfd *port_fd(const struct console *c, unsigned int port, int which)
+{
+	return &c->fds[FD_PORT + PORT_FDS * port + which];
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000 + 1;
+}
 
 static void nap(long ns)
 {
@@ -77,10 +76,10 @@ void console_put(struct console *c, unsigned int port, u8 byte)
 	struct port *p = &c->port[port];
 	u32 head = atomic_load_explicit(&p->head, memory_order_relaxed);
 
-	if (p->out < 0)
+	if (!p->has_output)
 		return;
 	while (head - p->tail >= RING_SIZE) {
-		if (c->hurry)
+		if (c->hurry || p->hurry)
 			return;
 		nap(50000);
 	}
@@ -91,15 +90,10 @@ void console_put(struct console *c, unsigned int port, u8 byte)
 		wake(c);
 }
 
-static u32 waiting(const struct port *p)
-{
-	return p->head - p->tail;
-}
-
 /* The longest run of waiting bytes that lies in one piece, at most WRITE_MAX. */
 static u32 contiguous(const struct port *p, const u8 **data)
 {
-	u32 tail = p->tail, n = waiting(p), to_end = RING_SIZE - tail % RING_SIZE;
+	u32 tail = p->tail, n = port_waiting(p), to_end = RING_SIZE - tail % RING_SIZE;
 
 	*data = p->ring + tail % RING_SIZE;
 	if (n > to_end)
@@ -115,7 +109,7 @@ static void ask_quit(struct console *c, int code)
 	}
 	c->quitting = true;
 	c->hurry = true;
-	c->hooks.quit(c->hooks.arg, code, NULL);
+	c->hooks.quit(c->hooks.arg, CONSOLE_ALL, code, NULL);
 }
 
 static void output_fails(struct console *c, unsigned int port, int err)
@@ -123,8 +117,8 @@ static void output_fails(struct console *c, unsigned int port, int err)
 	struct port *p = &c->port[port];
 
 	p->dead = true;
-	snprintf(c->why, sizeof(c->why), "output of serial port %u: %s", port, strerror(err));
-	c->hooks.quit(c->hooks.arg, EXIT_HOST, c->why);
+	snprintf(c->why, sizeof(c->why), "output of serial port %u: %s", p->number, strerror(err));
+	c->hooks.quit(c->hooks.arg, port, EXIT_HOST, c->why);
 }
 
 /* poll() said that the port takes output, or that it never will. */
@@ -137,37 +131,72 @@ static void write_out(struct console *c, unsigned int port)
 
 	if (done >= 0)
 		p->tail += (u32)done;
-	else if (p->kind == SERIAL_PTY && errno == EIO)
-		p->hung_up = true;
+	else if ((p->kind == SERIAL_PTY && errno == EIO) || (p->kind == SERIAL_UNIX && errno != EAGAIN && errno != EINTR))
+		port_hang_up(p);
 	else if (errno != EAGAIN && errno != EINTR)
 		output_fails(c, port, errno);
 }
 
-/* Keys of the console: filter Ctrl-A sequences out of n bytes at data; returns how many remain. */
-static size_t filter_keys(struct console *c, struct port *p, u8 *data, size_t n)
+/* The same for the stream that several share. */
+static void write_lines(struct console *c)
 {
-	size_t kept = 0;
+	struct lines *l = &c->lines;
+	u32 n = l->size - l->done;
+	ssize_t done = write(STDOUT_FILENO, l->text + l->done, n < WRITE_MAX ? n : WRITE_MAX);
 
+	if (done >= 0) {
+		l->done += (u32)done;
+	} else if (errno != EAGAIN && errno != EINTR) {
+		for (unsigned int i = 0; i < c->count; i++)
+			c->port[i].dead |= c->port[i].shared;
+		l->size = l->done = 0;
+		snprintf(c->why, sizeof(c->why), "output of the serial ports: %s", strerror(errno));
+		c->hooks.quit(c->hooks.arg, CONSOLE_ALL, EXIT_HOST, c->why);
+	}
+}
+
+static void type_to_next(struct console *c)
+{
+	if (!c->shared)
+		return;
+	do
+		c->typed = (c->typed + 1) % c->count;
+	while (!c->port[c->typed].shared);
+	fprintf(stderr, "\nturtles: what is typed goes to %s\n", c->port[c->typed].name);
+}
+
+/* What doesn't fit is dropped, as a real serial port would. */
+static void take_byte(struct port *p, u8 byte)
+{
+	if (p->pending < INPUT_SIZE)
+		p->input[p->pending++] = byte;
+}
+
+/* Input of a terminal: keys of the console, the Ctrl-A sequences, and what goes to a guest. */
+static void take_keys(struct console *c, unsigned int port, const u8 *data, size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
+		struct port *p = &c->port[c->shared ? c->typed : port];
 		u8 key = data[i];
 
-		if (!p->escape) {
-			p->escape = key == CTRL_A;
-			if (!p->escape)
-				data[kept++] = key;
+		if (!c->escape) {
+			c->escape = key == CTRL_A;
+			if (!c->escape)
+				take_byte(p, key);
 			continue;
 		}
-		p->escape = false;
+		c->escape = false;
 		if (key == CTRL_A)
-			data[kept++] = key;
+			take_byte(p, key);
 		else if (key == 'x' || key == 'X')
 			ask_quit(c, EXIT_POWER_OFF);
 		else if (key == 'h' || key == 'H' || key == '?')
 			fputs("\n" CONSOLE_KEYS, stderr);
 		else if (key == 'b' || key == 'B')
 			p->pending_break = c->hooks.send_break;
+		else if (key == 'n' || key == 'N')
+			type_to_next(c);
 	}
-	return kept;
 }
 
 /* Offer the machine what it hasn't taken yet. */
@@ -186,37 +215,33 @@ static void pass_input(struct console *c, unsigned int port)
 	memmove(p->input, p->input + taken, p->pending);
 }
 
-/*
- * A terminal is read even if the guest takes nothing, since Ctrl-A x must always work: what doesn't fit is dropped, as
- * a real serial port would. Pipes and files are read only when there is room.
- */
+/* A terminal is read even if the guest takes nothing, since Ctrl-A x must always work. Pipes and files are read only when there is room. */
 static void read_in(struct console *c, unsigned int port)
 {
 	struct port *p = &c->port[port];
 	u8 buffer[INPUT_SIZE];
-	size_t room = INPUT_SIZE - p->pending, n;
-	ssize_t got = read(p->in, buffer, p->terminal ? sizeof(buffer) : room);
+	ssize_t got = read(p->in, buffer, p->terminal ? sizeof(buffer) : INPUT_SIZE - p->pending);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		if (p->kind == SERIAL_PTY)
-			p->hung_up = true;
+		if (p->kind == SERIAL_PTY || p->kind == SERIAL_UNIX)
+			port_hang_up(p);
 		else
 			p->in = -1;
 		return;
 	}
-	n = p->terminal ? filter_keys(c, p, buffer, (size_t)got) : (size_t)got;
-	if (n > room)
-		n = room;
-	memcpy(p->input + p->pending, buffer, n);
-	p->pending += n;
-	pass_input(c, port);
+	if (p->terminal) {
+		take_keys(c, port, buffer, (size_t)got);
+		return;
+	}
+	memcpy(p->input + p->pending, buffer, (size_t)got);
+	p->pending += (size_t)got;
 }
 
 static bool has_terminal(const struct console *c)
 {
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
+	for (unsigned int i = 0; i < c->count; i++)
 		if (c->port[i].terminal)
 			return true;
 	return false;
@@ -241,62 +266,99 @@ static void on_signal(struct console *c)
 	}
 }
 
+/* Where nobody is on the other side, output is kept for who comes, half a ring of it, unless the end has come. */
+static void drop_unread(const struct console *c, struct port *p)
+{
+	u32 keep = c->stop ? 0 : RING_SIZE / 2;
+
+	if (p->dead)
+		p->tail = p->head;
+	else if (p->hung_up && port_waiting(p) > keep)
+		p->tail = p->head - keep;
+}
+
 /* The end has come, and for a second nothing could be written: drop what waits for readers that may be dropped. */
 static void give_up(struct console *c)
 {
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		if (c->hurry || c->port[i].kind == SERIAL_PTY)
-			c->port[i].tail = c->port[i].head;
+	for (unsigned int i = 0; i < c->count; i++) {
+		struct port *p = &c->port[i];
+
+		if (c->hurry || p->hurry || p->kind == SERIAL_PTY || p->kind == SERIAL_UNIX)
+			p->tail = p->head;
+	}
+	if (c->hurry)
+		c->lines.size = c->lines.done = 0;
+}
+
+static void shorten(int *timeout, int ms)
+{
+	if (*timeout < 0 || *timeout > ms)
+		*timeout = ms;
+}
+
+/* What to wait for at one port. */
+static void prepare_port(struct console *c, unsigned int port, int *timeout, bool *drained)
+{
+	struct port *p = &c->port[port];
+	bool readable = p->in >= 0 && !c->stop && (p->terminal || p->pending < INPUT_SIZE), writable;
+
+	if (p->shared && port != c->typed)
+		readable = false;
+	if (p->terminal && readable && !terminal_take(p->in)) {
+		readable = false; /* in the background: look again whether it came back */
+		shorten(timeout, 200);
+	}
+	/* with nobody there, poll() would return at once: try every now and then instead */
+	if (p->kind == SERIAL_PTY && p->hung_up && !c->stop)
+		shorten(timeout, 100);
+	drop_unread(c, p);
+	writable = p->has_output && !p->shared && port_waiting(p) && !p->hung_up;
+	*drained &= !writable;
+	if ((p->pending || p->pending_break) && !c->stop)
+		shorten(timeout, 2);
+	*port_fd(c, port, PORT_IN) = (struct pollfd){ .fd = readable && !p->hung_up ? p->in : -1, .events = POLLIN };
+	*port_fd(c, port, PORT_OUT) = (struct pollfd){ .fd = writable ? p->out : -1, .events = POLLOUT };
+	*port_fd(c, port, PORT_LISTEN) = (struct pollfd){ .fd = p->hung_up && !c->stop ? p->listen : -1,
+							  .events = POLLIN };
 }
 
 /* Fill in what to wait for, and return for how long: ms, -1 without limit. */
-static int prepare(struct console *c, struct pollfd fds[FD_COUNT], bool *drained)
+static int prepare(struct console *c, bool *drained)
 {
-	int timeout = c->stop ? 1000 : -1;
+	int timeout = c->stop ? 1000 : -1, held;
 
 	*drained = true;
-	fds[FD_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
-	fds[FD_SIGNALS] = (struct pollfd){ .fd = c->signals, .events = POLLIN };
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++) {
-		struct port *p = &c->port[i];
-		bool readable = p->in >= 0 && !c->stop && (p->terminal || p->pending < INPUT_SIZE);
-		bool writable;
-
-		if (p->terminal && readable && !terminal_take(p->in)) {
-			readable = false; /* in the background: look again whether it came back */
-			if (timeout < 0)
-				timeout = 200;
-		}
-		if (p->kind == SERIAL_PTY) {
-			/* with nobody there, poll() would return at once: try every now and then instead */
-			if (p->hung_up && !c->stop && (timeout < 0 || timeout > 100))
-				timeout = 100;
-			if (p->hung_up && (c->stop || waiting(p) > RING_SIZE / 2))
-				p->tail = p->head - (c->stop ? 0 : RING_SIZE / 2);
-		}
-		if (p->dead)
-			p->tail = p->head;
-		writable = p->out >= 0 && waiting(p);
-		*drained &= !writable;
-		if ((p->pending || p->pending_break) && !c->stop)
-			timeout = 2;
-		fds[FD_IN + i] = (struct pollfd){ .fd = readable ? p->in : -1, .events = POLLIN };
-		fds[FD_OUT + i] = (struct pollfd){ .fd = writable ? p->out : -1, .events = POLLOUT };
-		if (p->hung_up)
-			fds[FD_IN + i].fd = fds[FD_OUT + i].fd = -1;
+	c->fds[FD_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
+	c->fds[FD_SIGNALS] = (struct pollfd){ .fd = c->signals, .events = POLLIN };
+	c->fds[FD_LINES] = (struct pollfd){ .fd = -1, .events = POLLOUT };
+	for (unsigned int i = 0; i < c->count; i++)
+		prepare_port(c, i, &timeout, drained);
+	if (!c->shared)
+		return timeout;
+	held = lines_take(&c->lines, c->port, c->count, now_ms(), c->stop);
+	if (held >= 0)
+		shorten(&timeout, held);
+	if (c->lines.size) {
+		c->fds[FD_LINES].fd = STDOUT_FILENO;
+		*drained = false;
 	}
 	return timeout;
 }
 
 /* Did a byte arrive for a port that this round of poll() doesn't look at? */
-static bool missed(const struct console *c, const struct pollfd fds[FD_COUNT])
+static bool missed(const struct console *c)
 {
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		if (fds[FD_OUT + i].fd < 0 && c->port[i].out >= 0 && !c->port[i].hung_up && waiting(&c->port[i]))
+	for (unsigned int i = 0; i < c->count; i++) {
+		const struct port *p = &c->port[i];
+
+		if (p->shared ? p->head != p->seen && !c->lines.size
+			      : port_fd(c, i, PORT_OUT)->fd < 0 && p->has_output && !p->hung_up && port_waiting(p))
 			return true;
+	}
 	return c->stop;
 }
 
+/* A pseudo-terminal says by itself alone whether somebody has it open. */
 static void check_pty(struct port *p)
 {
 	struct pollfd fd = { .fd = p->in, .events = POLLIN };
@@ -305,115 +367,115 @@ static void check_pty(struct port *p)
 		p->hung_up = poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP);
 }
 
+static void serve_port(struct console *c, unsigned int port)
+{
+	struct port *p = &c->port[port];
+
+	if (port_fd(c, port, PORT_LISTEN)->revents)
+		port_accept(p);
+	if (port_fd(c, port, PORT_IN)->revents)
+		read_in(c, port);
+	if (port_fd(c, port, PORT_OUT)->revents && !p->hung_up)
+		write_out(c, port);
+	pass_input(c, port);
+	check_pty(p);
+}
+
 static void *console_thread(void *arg)
 {
 	struct console *c = arg;
-	struct pollfd fds[FD_COUNT];
 
 	for (;;) {
 		bool stop = c->stop, drained;
-		int timeout = prepare(c, fds, &drained), ready;
+		int timeout = prepare(c, &drained), ready;
 
 		if (stop && drained)
 			return NULL;
 		atomic_store(&c->sleeping, true);
-		if (missed(c, fds) && (!stop || drained))
+		if (missed(c) && (!stop || drained))
 			timeout = 0;
-		ready = poll(fds, FD_COUNT, timeout);
+		ready = poll(c->fds, FD_PORT + PORT_FDS * c->count, timeout);
 		atomic_store(&c->sleeping, false);
 		if (ready < 0)
 			continue;
 		if (!ready && stop)
 			give_up(c);
-		if (fds[FD_WAKE].revents) {
+		if (c->fds[FD_WAKE].revents) {
 			u64 count;
 
 			if (read(c->wake, &count, sizeof(count)) == sizeof(count) && !c->stop)
 				nap(300000); /* the rest of the line: one write for many bytes */
 		}
-		if (fds[FD_SIGNALS].revents)
+		if (c->fds[FD_SIGNALS].revents)
 			on_signal(c);
-		for (unsigned int i = 0; i < SERIAL_PORTS; i++) {
-			if (fds[FD_IN + i].revents)
-				read_in(c, i);
-			if (fds[FD_OUT + i].revents)
-				write_out(c, i);
-			pass_input(c, i);
-			check_pty(&c->port[i]);
+		if (c->fds[FD_LINES].revents)
+			write_lines(c);
+		for (unsigned int i = 0; i < c->count; i++)
+			serve_port(c, i);
+	}
+}
+
+static int open_ports(struct console *c, const struct console_port *ports, char *err, size_t n)
+{
+	unsigned int stdio = 0;
+
+	for (unsigned int i = 0; i < c->count; i++)
+		c->port[i].in = c->port[i].out = c->port[i].listen = -1;
+	for (unsigned int i = 0; i < c->count; i++) {
+		int result = port_open(&c->port[i], &ports[i]);
+
+		if (result) {
+			snprintf(err, n, "%s%sserial port %u: could not open %s: %s",
+				 ports[i].name ? ports[i].name : "", ports[i].name ? ": " : "", ports[i].number,
+				 ports[i].serial.path ? ports[i].serial.path : "a pseudo-terminal", strerror(-result));
+			return result;
 		}
+		if (ports[i].serial.kind == SERIAL_STDIO && !stdio++)
+			c->typed = i;
 	}
-}
-
-static int open_pty(struct port *p, unsigned int port)
-{
-	struct termios t;
-	char name[64];
-	int slave, err = 0, fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name))) {
-		err = -errno;
-		goto close_fd;
+	c->shared = stdio > 1;
+	for (unsigned int i = 0; i < c->count && c->shared; i++) {
+		c->port[i].shared = c->port[i].kind == SERIAL_STDIO;
+		if (c->port[i].shared && (int)strlen(c->port[i].name) > c->lines.name_width)
+			c->lines.name_width = (int)strlen(c->port[i].name);
 	}
-	/* raw from the start: whoever opens it should neither be echoed to nor see \n changed */
-	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0 || tcgetattr(slave, &t)) {
-		err = -errno;
-		goto close_slave;
-	}
-	cfmakeraw(&t);
-	if (tcsetattr(slave, TCSANOW, &t)) {
-		err = -errno;
-		goto close_slave;
-	}
-	close(slave);
-	fprintf(stderr, "turtles: serial port %u is %s\n", port, name);
-	p->in = p->out = fd;
-	p->hung_up = true;
 	return 0;
-
-close_slave:
-	if (slave >= 0)
-		close(slave);
-close_fd:
-	close(fd);
-	return err;
 }
 
-static int open_port(struct port *p, const struct serial_spec *spec, unsigned int port)
+static void release(struct console *c)
 {
-	p->kind = spec->kind;
-	p->in = p->out = -1;
-	switch (spec->kind) {
-	case SERIAL_NONE:
-	case SERIAL_NULL:
-		return 0;
-	case SERIAL_STDIO:
-		p->in = STDIN_FILENO;
-		p->out = STDOUT_FILENO;
-		p->terminal = isatty(STDIN_FILENO);
-		return 0;
-	case SERIAL_FILE:
-		p->out = open(spec->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		return p->out < 0 ? -errno : 0;
-	case SERIAL_PTY:
-		return open_pty(p, port);
-	}
-	return -EINVAL;
+	if (c->wake >= 0)
+		close(c->wake);
+	if (c->signals >= 0)
+		close(c->signals);
+	for (unsigned int i = 0; i < c->count; i++)
+		port_close(&c->port[i]);
+	free(c->port);
+	free(c->fds);
+	free(c);
 }
 
-static void close_ports(struct console *c)
-{
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		if (c->port[i].out > STDERR_FILENO)
-			close(c->port[i].out);
-}
-
-struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], const struct console_hooks *hooks,
-			       char *err, size_t n)
+static struct console *allocate(unsigned int count)
 {
 	struct console *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->wake = c->signals = -1;
+	c->port = calloc(count, sizeof(c->port[0]));
+	c->fds = calloc(FD_PORT + PORT_FDS * count, sizeof(c->fds[0]));
+	if (c->port && c->fds) {
+		c->count = count;
+		return c;
+	}
+	release(c);
+	return NULL;
+}
+
+struct console *console_create(const struct console_port *ports, unsigned int count, const struct console_hooks *hooks,
+			       char *err, size_t n)
+{
+	struct console *c = allocate(count);
 	sigset_t set;
 	int result;
 
@@ -422,17 +484,8 @@ struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], con
 		return NULL;
 	}
 	c->hooks = *hooks;
-	c->wake = c->signals = -1;
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		c->port[i].out = -1;
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++) {
-		result = open_port(&c->port[i], &ports[i], i);
-		if (result) {
-			snprintf(err, n, "serial port %u: could not open %s: %s", i,
-				 ports[i].path ? ports[i].path : "a pseudo-terminal", strerror(-result));
-			goto fail;
-		}
-	}
+	if (open_ports(c, ports, err, n))
+		goto fail;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -461,44 +514,63 @@ struct console *console_create(const struct serial_spec ports[SERIAL_PORTS], con
 	return c;
 
 fail:
-	if (c->wake >= 0)
-		close(c->wake);
-	if (c->signals >= 0)
-		close(c->signals);
-	close_ports(c);
-	free(c);
+	release(c);
 	return NULL;
 }
 
-void console_hurry(struct console *c)
+void console_hurry(struct console *c, unsigned int port, bool hurry)
 {
-	c->hurry = true;
+	if (port == CONSOLE_ALL)
+		c->hurry = hurry;
+	else
+		c->port[port].hurry = hurry;
 }
 
 void console_destroy(struct console *c)
 {
+	sigset_t mask;
+
 	if (!c)
 		return;
 	c->stop = true;
 	wake(c);
 	pthread_join(c->thread, NULL);
 	terminal_restore();
-	close(c->wake);
-	close(c->signals);
-	close_ports(c);
-	pthread_sigmask(SIG_SETMASK, &c->old_mask, NULL);
-	free(c);
+	mask = c->old_mask;
+	release(c);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void write_now(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, data, n);
+
+		if (done <= 0)
+			return;
+		data += done;
+		n -= (size_t)done;
+	}
 }
 
 void console_crash(struct console *c)
 {
 	terminal_restore();
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++) {
+	if (c->lines.size > c->lines.done && c->lines.size <= LINES_SIZE)
+		write_now(STDOUT_FILENO, c->lines.text + c->lines.done, c->lines.size - c->lines.done);
+	for (unsigned int i = 0; i < c->count; i++) {
 		struct port *p = &c->port[i];
 		const u8 *data;
 		u32 n;
 
-		while (p->out >= 0 && (n = contiguous(p, &data)) > 0) {
+		if (p->out < 0 || !port_waiting(p))
+			continue;
+		if (p->shared) {
+			write_now(p->out, "\n", 1);
+			write_now(p->out, p->name, strlen(p->name));
+			write_now(p->out, "| ", 2);
+		}
+		while ((n = contiguous(p, &data)) > 0) {
 			ssize_t done = write(p->out, data, n);
 
 			if (done <= 0)

@@ -17,8 +17,8 @@
 
 /* Titles of enum option_group in --help and in the man page; GROUP_QUIET and GROUP_REFUSED have their own form. */
 static const char *const GROUP_TITLES[GROUP_COUNT] = {
-	[GROUP_MACHINE] = "The machine",     [GROUP_CONSOLE] = "Its console", [GROUP_RUN] = "How it runs",
-	[GROUP_RESULT] = "What is reported", [GROUP_HELP] = "Help",
+	[GROUP_MACHINE] = "The machine",     [GROUP_CONSOLE] = "Its console",	 [GROUP_RUN] = "How it runs",
+	[GROUP_RESULT] = "What is reported", [GROUP_LAB] = "The run as a whole", [GROUP_HELP] = "Help",
 };
 
 static const struct {
@@ -34,6 +34,7 @@ static const struct {
 	{ EXIT_INTERNAL,    NULL, "a bug in turtles; a backtrace with the guest's state is on stderr" },
 	{ EXIT_TIMEOUT,     NULL, "--timeout passed" },
 	{ -1, "128 + N",          "signal N ended the run" },
+	{ -1, "several L1s",      "128 + N as above; otherwise 5 if one ended so; otherwise the first one's that isn't 0" },
 	/* clang-format on */
 };
 

@@ -6,7 +6,7 @@
 
 #include "../cpu/model.h"
 #include "../machine/machine.h"
-#include "../run/run.h"
+#include "../run/lab.h"
 #include "commands.h"
 #include "help.h"
 #include "options.h"
@@ -31,21 +31,24 @@ static int command_run(int argc, char **argv)
 		{ ACTION_LIST_CPUS, model_list },	 { ACTION_LIST_DEVICES, help_devices },
 		{ ACTION_LIST_MACHINES, help_machines }, { ACTION_LIST_ACCELERATORS, help_accelerators },
 	};
-	struct run_config config;
+	struct lab_config lab;
 	enum cli_action action;
 	char error[512];
+	int code;
 
-	if (options_parse(argc, argv, &config, &action, error, sizeof(error))) {
+	if (options_parse(argc, argv, &lab, &action, error, sizeof(error))) {
 		fprintf(stderr, "turtles: %s\n", error);
-		return EXIT_USAGE;
+		code = EXIT_USAGE;
+	} else if (action == ACTION_RUN) {
+		code = lab_run(&lab);
+	} else {
+		for (size_t i = 0; i < sizeof(LISTS) / sizeof(LISTS[0]); i++)
+			if (LISTS[i].action == action)
+				LISTS[i].print(stdout);
+		code = printed();
 	}
-	for (size_t i = 0; i < sizeof(LISTS) / sizeof(LISTS[0]); i++) {
-		if (LISTS[i].action != action)
-			continue;
-		LISTS[i].print(stdout);
-		return printed();
-	}
-	return run_vm(&config);
+	lab_config_free(&lab);
+	return code;
 }
 
 static int command_help(int argc, char **argv)

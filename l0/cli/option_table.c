@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../vmx/vmx.h"
@@ -14,18 +15,40 @@ static bool asks_for_help(const char *arg)
 	return !strcmp(arg, "help") || !strcmp(arg, "?");
 }
 
+/* The option's field in what it belongs to */
+static void *field(struct option_parse *p, const struct option *o)
+{
+	return (o->group == GROUP_LAB ? (char *)p->lab : (char *)p->config) + o->field;
+}
+
 static int set_string(struct option_parse *p, const struct option *o, const char *arg)
 {
-	if (!*arg && o->field != offsetof(struct run_config, append))
+	if (!*arg && (o->group == GROUP_LAB || o->field != offsetof(struct run_config, append)))
 		return option_error(p, "needs %s, not an empty string", o->arg);
-	memcpy((char *)p->config + o->field, &arg, sizeof(arg));
+	memcpy(field(p, o), &arg, sizeof(arg));
 	return 0;
 }
 
 static int set_true(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)arg;
-	*(bool *)((char *)p->config + o->field) = true;
+	*(bool *)field(p, o) = true;
+	return 0;
+}
+
+static int set_l1(struct option_parse *p, const struct option *o, const char *arg)
+{
+	struct lab_config *lab = p->lab;
+	const char **texts;
+
+	(void)o;
+	if (lab->l1_text_count == L1_MAX)
+		return option_error(p, "at most %d run side by side", L1_MAX);
+	texts = realloc(lab->l1_texts, sizeof(texts[0]) * (lab->l1_text_count + 1));
+	if (!texts)
+		return option_error(p, "not enough memory");
+	texts[lab->l1_text_count++] = arg;
+	lab->l1_texts = texts;
 	return 0;
 }
 
@@ -122,14 +145,38 @@ static int set_cpu(struct option_parse *p, const struct option *o, const char *a
 	return set_string(p, o, arg);
 }
 
+/* unix:PATH[,server=on][,wait=off]: what else QEMU has there isn't what is asked for */
+static int set_serial_unix(struct option_parse *p, struct serial_spec *s, const char *arg)
+{
+	size_t n = strcspn(arg, ",");
+	const char *list = arg + n + (arg[n] == ',');
+	struct value_pair pair;
+
+	if (!n)
+		return option_error(p, "'unix:' needs the name of a socket");
+	while (value_next_pair(&list, &pair))
+		if ((strcmp(pair.key, "server") || (pair.has_value && strcmp(pair.value, "on"))) &&
+		    (strcmp(pair.key, "wait") || strcmp(pair.value, "off")) && strcmp(pair.key, "nowait"))
+			return option_error(p, "unix: '%s' is not available: server=on,wait=off is", pair.key);
+	s->kind = SERIAL_UNIX;
+	s->path = lab_text(p, arg, n);
+	return s->path ? 0 : -EINVAL;
+}
+
 static int set_serial(struct option_parse *p, const struct option *o, const char *arg)
 {
+	struct l1_options *l1 = p->l1;
 	struct serial_spec *s;
 
 	(void)o;
-	if (p->serials >= SERIAL_PORTS)
+	if (l1->serial_layer != p->layer) {
+		memset(l1->config.serial, 0, sizeof(l1->config.serial));
+		l1->serials = 0;
+		l1->serial_layer = p->layer;
+	}
+	if (l1->serials >= SERIAL_PORTS)
 		return option_error(p, "a PC has %d serial ports at most", SERIAL_PORTS);
-	s = &p->config->serial[p->serials++];
+	s = &l1->config.serial[l1->serials++];
 	if (!strcmp(arg, "stdio") || !strcmp(arg, "mon:stdio")) {
 		s->kind = SERIAL_STDIO;
 	} else if (!strcmp(arg, "pty")) {
@@ -143,8 +190,10 @@ static int set_serial(struct option_parse *p, const struct option *o, const char
 		s->path = arg + 5;
 		if (!*s->path)
 			return option_error(p, "'file:' needs the name of a file");
+	} else if (!strncmp(arg, "unix:", 5)) {
+		return set_serial_unix(p, s, arg + 5);
 	} else {
-		return option_error(p, "'%s' is not available: stdio, file:FILE, pty, null, none", arg);
+		return option_error(p, "'%s' is not available: stdio, file:FILE, unix:SOCKET, pty, null, none", arg);
 	}
 	return 0;
 }
@@ -152,7 +201,7 @@ static int set_serial(struct option_parse *p, const struct option *o, const char
 static int set_nodefaults(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)o, (void)arg;
-	p->nodefaults = true;
+	p->l1->nodefaults = true;
 	return 0;
 }
 
@@ -406,7 +455,7 @@ static int set_machine_property(struct option_parse *p, struct value_pair *pair)
 		if (!strcmp(pair->key, "pit"))
 			p->config->no_pit = !strcmp(pair->value, "off");
 		if (!strcmp(pair->key, "kernel-irqchip"))
-			p->kernel_irqchip = !strcmp(pair->value, "on") ? "on" : "off";
+			p->l1->kernel_irqchip = !strcmp(pair->value, "on") ? "on" : "off";
 		return 0;
 	}
 	return option_error(p, "property '%s' is not available", pair->key);
@@ -538,6 +587,7 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 #define NO_SANDBOX "turtles doesn't change what its process may do"
 #define MODE_HELP(name, word, text) " " word ": " text "."
 #define FIELD(name) offsetof(struct run_config, name)
+#define LAB(name) offsetof(struct lab_config, name)
 
 /* clang-format off */
 const struct option OPTIONS[] = {
@@ -563,9 +613,10 @@ const struct option OPTIONS[] = {
 { GROUP_MACHINE, "device",        "device",        "NAME",      set_device,      0,                   NULL,
   "NAME[,property=value]...: add a device; --device help lists them" },
 { GROUP_MACHINE, "name",          "name",          "NAME",      set_name,        0,                   NULL,
-  "what the machine is called in messages and stats; without the option: a" },
+  "what the machine is called in messages and stats; without the option: a, the next L1 b, ..." },
 { GROUP_CONSOLE, "serial",        "serial",        "WHERE",     set_serial,      0,                   NULL,
-  "stdio, file:FILE, pty, null or none: the next serial port, COM1 first; without the option COM1 is on stdio" },
+  "stdio, file:FILE, unix:SOCKET, pty, null or none: the next serial port, COM1 first; without the option COM1 is on stdio, which"
+  " several L1s share line by line" },
 { GROUP_CONSOLE, NULL,            "nodefaults",    NULL,        set_nodefaults,  0,                   NULL,
   "no serial port that --serial doesn't name" },
 { GROUP_RUN,     "engine",        NULL,            "WHICH",     set_engine,      0,                   NULL,
@@ -590,10 +641,6 @@ const struct option OPTIONS[] = {
   "end the run when the guest resets the machine" },
 { GROUP_RUN,     NULL,            "action",        "WHAT",      set_action_policy, 0,                 NULL,
   "reboot=shutdown is --no-reboot, reboot=reset undoes it" },
-{ GROUP_RESULT,  "stats",         NULL,            "FILE",      set_string,      FIELD(stats),        NULL,
-  "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
-{ GROUP_RESULT,  "summary",       NULL,            NULL,        set_true,        FIELD(summary),      NULL,
-  "print a short summary of the stats on stderr at the end" },
 { GROUP_RESULT,  "profile",       NULL,            NULL,        set_true,        FIELD(profile),      NULL,
   "count in the stats whose the host's CPU time is: L2's, L1's, L0's for either, or that of switching between them" },
 { GROUP_RESULT,  "dump-on-exit",  NULL,            NULL,        set_true,        FIELD(dump_on_exit), NULL,
@@ -603,6 +650,15 @@ const struct option OPTIONS[] = {
   " rounds that they open, until it has the size, with the call stack of every or every Nth exit of L1; turtles trace FILE reads it" },
 { GROUP_RESULT,  "trace-log",     NULL,            "AREAS",     set_trace_log,   0,                   NULL,
   "AREA,AREA,...: log events on stderr; turtles help trace lists the areas" },
+{ GROUP_LAB,     "l1",            NULL,            "OPTIONS",   set_l1,          0,                   NULL,
+  "name=NAME,option=value,...: one more L1; several run side by side. Any option above, without dashes, can be said of it; what is"
+  " said outside is said for all. A comma in a value is doubled; an option without argument is on or off" },
+{ GROUP_LAB,     "config",        NULL,            "FILE",      set_string,      LAB(config_file),    NULL,
+  "a JSON object whose keys are the names of these options; \"l1\" is an array of such objects, one for each L1" },
+{ GROUP_LAB,     "stats",         NULL,            "FILE",      set_string,      LAB(stats),          NULL,
+  "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
+{ GROUP_LAB,     "summary",       NULL,            NULL,        set_true,        LAB(summary),        NULL,
+  "print a short summary of the stats on stderr at the end" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
   "print this" },
 { GROUP_HELP,    "version",       "version",       NULL,        set_version,     0,                   NULL,

@@ -2,16 +2,21 @@
 #include "options.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "values.h"
 
+/* options.h says which one counts; what is said in two of them by the same option replaces what was said before */
+enum { LAYER_FILE = 1, LAYER_COMMAND_LINE, LAYER_L1 };
+
 int option_error(struct option_parse *p, const char *format, ...)
 {
 	va_list ap;
-	int n = snprintf(p->error, p->error_size, "%s: ", p->spelled);
+	int n = snprintf(p->error, p->error_size, "%s%s: ", p->where, p->spelled);
 
 	if (n > 0 && (size_t)n < p->error_size) {
 		va_start(ap, format);
@@ -21,8 +26,41 @@ int option_error(struct option_parse *p, const char *format, ...)
 	return -EINVAL;
 }
 
+struct lab_text {
+	struct lab_text *next;
+	char text[];
+};
+
+const char *lab_text(struct option_parse *p, const char *text, size_t n)
+{
+	struct lab_text *t = malloc(sizeof(*t) + n + 1);
+
+	if (!t) {
+		option_error(p, "not enough memory");
+		return NULL;
+	}
+	memcpy(t->text, text, n);
+	t->text[n] = '\0';
+	t->next = p->lab->texts;
+	p->lab->texts = t;
+	return t->text;
+}
+
+void lab_config_free(struct lab_config *lab)
+{
+	while (lab->texts) {
+		struct lab_text *t = lab->texts;
+
+		lab->texts = t->next;
+		free(t);
+	}
+	free(lab->l1);
+	free(lab->l1_texts);
+	*lab = (struct lab_config){ .l1 = NULL };
+}
+
 /* As QEMU does: one dash and two are the same, for every option. */
-static const struct option *find(const char *name)
+const struct option *option_find(const char *name)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if ((OPTIONS[i].ours && !strcmp(OPTIONS[i].ours, name)) || value_is_one_of(name, OPTIONS[i].qemu))
@@ -30,16 +68,17 @@ static const struct option *find(const char *name)
 	return NULL;
 }
 
-static void defaults(struct run_config *c)
+static struct run_config defaults(int argc, char **argv)
 {
-	*c = (struct run_config){
-		.name = "a",
+	return (struct run_config){
 		.append = "",
 		.memory = MEMORY_DEFAULT,
 		.vcpus = 1,
 		.clock = CLOCK_HOST,
 		.debug_exit_iobase = 0x501,
 		.debug_exit_iosize = 2,
+		.argc = argc,
+		.argv = argv,
 	};
 }
 
@@ -66,7 +105,7 @@ static int parse_one(struct option_parse *p, int argc, char **argv, int *i)
 	memcpy(name, word, n);
 	name[n] = '\0';
 
-	o = find(name);
+	o = option_find(name);
 	if (!o)
 		return option_error(p, "unknown option; see turtles --help");
 	if (o->group == GROUP_REFUSED)
@@ -81,13 +120,25 @@ static int parse_one(struct option_parse *p, int argc, char **argv, int *i)
 	return o->set(p, o, arg);
 }
 
-/* What only the whole command line can say. */
+static int parse_all(struct option_parse *p, int argc, char **argv)
+{
+	int err = 0;
+
+	p->layer = LAYER_COMMAND_LINE;
+	p->where = "";
+	p->lab->l1_text_count = 0;
+	for (int i = 1; i < argc && !err && p->action == ACTION_RUN; i++)
+		err = parse_one(p, argc, argv, &i);
+	return err;
+}
+
+/* What only all options of an L1 can say. */
 static int finish(struct option_parse *p)
 {
 	struct run_config *c = p->config;
 	unsigned int stdio = 0;
 
-	if (!p->serials && !p->nodefaults)
+	if (!p->l1->serials && !p->l1->nodefaults)
 		c->serial[0].kind = SERIAL_STDIO;
 	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
 		stdio += c->serial[i].kind == SERIAL_STDIO;
@@ -112,8 +163,8 @@ static int finish(struct option_parse *p)
 	if (c->vcpus > 1 && c->engine != ENGINE_BT)
 		return option_error(p, "with --engine kvm a machine has one vCPU");
 	p->spelled = "-machine";
-	if (p->kernel_irqchip && strcmp(p->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
-		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->kernel_irqchip,
+	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
+		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,
 				    c->engine == ENGINE_KVM ? "kvm" : "bt");
 	p->spelled = "--kernel";
 	if (!c->kernel)
@@ -121,19 +172,121 @@ static int finish(struct option_parse *p)
 	return 0;
 }
 
-int options_parse(int argc, char **argv, struct run_config *config, enum cli_action *action, char *error,
-		  size_t error_size)
+/* L1 number i of the file, then of the command line; `common` is what was said for all. */
+static int parse_l1(struct option_parse *p, const json_t *file, unsigned int in_file, unsigned int i,
+		    const struct l1_options *common)
 {
-	struct option_parse p = { .config = config, .error = error, .error_size = error_size };
+	struct l1_options l1 = *common;
+	char where[80];
 	int err = 0;
 
-	defaults(config);
-	config->argc = argc;
-	config->argv = argv;
-	for (int i = 1; i < argc && !err && p.action == ACTION_RUN; i++)
-		err = parse_one(&p, argc, argv, &i);
+	p->l1 = &l1;
+	p->config = &l1.config;
+	p->layer = LAYER_L1;
+	p->where = where;
+	if (i < in_file) {
+		snprintf(where, sizeof(where), "%.50s: l1[%u]: ", p->lab->config_file, i);
+		err = config_file_l1(p, file, i);
+	} else if (p->lab->l1_text_count) {
+		snprintf(where, sizeof(where), "--l1, the %u%s: ", i - in_file + 1,
+			 i == in_file	    ? "st"
+			 : i == in_file + 1 ? "nd"
+			 : i == in_file + 2 ? "rd"
+					    : "th");
+		err = options_of_l1(p, p->lab->l1_texts[i - in_file]);
+	} else {
+		where[0] = '\0';
+	}
+	if (!l1.config.name[0])
+		snprintf(l1.config.name, sizeof(l1.config.name), i < 26 ? "%c" : "l1-%u", i < 26 ? 'a' + i : i);
+	if (!err && p->action == ACTION_RUN)
+		err = finish(p);
+	p->lab->l1[i] = l1.config;
+	return err;
+}
+
+/* The file that two L1s would write; NULL: none */
+static const char *shared_file(const struct run_config *a, const struct run_config *b)
+{
+	if (a->exits.path[0] && !strcmp(a->exits.path, b->exits.path))
+		return a->exits.path;
+	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
+		for (unsigned int j = 0; j < SERIAL_PORTS; j++)
+			if (a->serial[i].path && b->serial[j].path && !strcmp(a->serial[i].path, b->serial[j].path) &&
+			    strcmp(a->serial[i].path, "/dev/null"))
+				return a->serial[i].path;
+	return NULL;
+}
+
+static int compare_l1s(struct option_parse *p)
+{
+	const struct lab_config *lab = p->lab;
+
+	p->where = "";
+	p->spelled = "--l1";
+	for (unsigned int i = 0; i < lab->l1_count; i++)
+		for (unsigned int j = 0; j < i; j++) {
+			const char *file = shared_file(&lab->l1[i], &lab->l1[j]);
+
+			if (!strcmp(lab->l1[i].name, lab->l1[j].name))
+				return option_error(p, "two L1s are called '%s'; say name= for each", lab->l1[i].name);
+			if (file)
+				return option_error(p, "%s and %s would both write to %s; say a file for each",
+						    lab->l1[j].name, lab->l1[i].name, file);
+		}
+	return 0;
+}
+
+static int parse_l1s(struct option_parse *p, const json_t *file, const struct l1_options *common)
+{
+	struct lab_config *lab = p->lab;
+	unsigned int in_file = file ? config_file_l1s(file) : 0, count = in_file + lab->l1_text_count;
+	int err = 0;
+
+	if (!count)
+		count = 1;
+	p->spelled = "--l1";
+	if (count > L1_MAX)
+		return option_error(p, "%u L1s; at most %d run side by side", count, L1_MAX);
+	lab->l1 = calloc(count, sizeof(lab->l1[0]));
+	if (!lab->l1)
+		return option_error(p, "not enough memory");
+	lab->l1_count = count;
+	for (unsigned int i = 0; i < count && !err && p->action == ACTION_RUN; i++)
+		err = parse_l1(p, file, in_file, i, common);
+	return err || p->action != ACTION_RUN ? err : compare_l1s(p);
+}
+
+int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action *action, char *error, size_t error_size)
+{
+	struct l1_options common = { .config = defaults(argc, argv) };
+	struct option_parse p = {
+		.lab = lab, .l1 = &common, .config = &common.config, .error = error, .error_size = error_size
+	};
+	json_t *file = NULL;
+	int err;
+
+	*lab = (struct lab_config){ .argc = argc, .argv = argv };
+	err = parse_all(&p, argc, argv);
+	/* the file's options come first: once more, then */
+	if (!err && p.action == ACTION_RUN && lab->config_file) {
+		const char *path = lab->config_file;
+
+		p.spelled = "--config";
+		file = config_file_load(&p, path);
+		if (!file) {
+			*action = p.action;
+			return -EINVAL;
+		}
+		common = (struct l1_options){ .config = defaults(argc, argv) };
+		p.layer = LAYER_FILE;
+		err = config_file_common(&p, file);
+		if (!err)
+			err = parse_all(&p, argc, argv);
+	}
 	if (!err && p.action == ACTION_RUN)
-		err = finish(&p);
+		err = parse_l1s(&p, file, &common);
+	json_decref(file);
 	*action = p.action;
 	return err;
 }

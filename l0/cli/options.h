@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of `turtles run`, in our spelling and in QEMU's. OPTIONS is the only list: the parser, --help and
- * the man page come from it. Parsing has no side effects: no file is looked at, nothing is printed.
+ * The command line of `turtles run`, in our spelling and in QEMU's. OPTIONS is the only list: the parser, --help,
+ * the man page, the keys of --l1 and of a file of --config come from it. Parsing has no side effects: no file but that of --config
+ * is looked at, nothing is printed.
+ *
+ * An option of an L1's is looked for in this order, the last one that says something counts:
+ *	the file's, said for all    the command line's    the L1's own: --l1 or an object of the file's array "l1"
  */
 #ifndef L0_CLI_OPTIONS_H
 #define L0_CLI_OPTIONS_H
@@ -25,6 +29,7 @@ enum option_group {
 	GROUP_CONSOLE,
 	GROUP_RUN,
 	GROUP_RESULT,
+	GROUP_LAB, /* what belongs to no single L1; those above can be said of one */
 	GROUP_HELP,
 	GROUP_QUIET, /* QEMU's, accepted: no difference here */
 	GROUP_REFUSED, /* QEMU's, refused: wrong to ignore */
@@ -39,7 +44,7 @@ struct option {
 	const char *qemu; /* without dashes, several apart by spaces; NULL: only we have it */
 	const char *arg; /* what the argument is called; NULL: the option takes none */
 	int (*set)(struct option_parse *p, const struct option *o, const char *arg);
-	size_t field; /* set_string(), set_true(): offset in struct run_config */
+	size_t field; /* set_string(), set_true(): offset in struct run_config; GROUP_LAB: in struct lab_config */
 	const char *allowed; /* set_allowed(): the arguments that are fine, apart by spaces */
 	const char *help; /* what it does; GROUP_REFUSED: why it is refused */
 };
@@ -56,24 +61,54 @@ struct device_option {
 extern const struct device_option DEVICES[];
 extern const size_t DEVICE_COUNT;
 
-/* What a handler of the table works on; `spelled` is the option as the user wrote it. */
-struct option_parse {
-	struct run_config *config;
-	enum cli_action action;
+/* One L1's options as far as they have been read */
+struct l1_options {
+	struct run_config config;
 	unsigned int serials; /* --serial seen so far */
+	unsigned int serial_layer; /* where they were seen: what is said elsewhere replaces them */
 	bool nodefaults;
 	const char *kernel_irqchip; /* -machine kernel-irqchip: on, off; NULL: not said */
+};
+
+/* What a handler of the table works on; `spelled` is the option as the user wrote it. */
+struct option_parse {
+	struct lab_config *lab;
+	struct l1_options *l1;
+	struct run_config *config; /* l1's */
+	unsigned int layer; /* the file, the command line, an L1's own */
+	enum cli_action action;
+	const char *where; /* "lab.json: l1[1]: ", in front of messages; "" on the command line */
 	const char *spelled;
 	char *error;
 	size_t error_size;
 };
 
 /*
- * Parse argv[1..argc-1], options only, into *config (overwritten, defaults first). Returns 0 with *action set, or
- * -EINVAL with one line in `error` that names the option as it was spelled.
+ * Parse argv[1..argc-1], options only, into *lab (overwritten, defaults first). Returns 0 with *action set, or
+ * -EINVAL with one line in `error` that names the option as it was spelled. lab_config_free() follows in any case.
  */
-int options_parse(int argc, char **argv, struct run_config *config, enum cli_action *action, char *error,
-		  size_t error_size);
+int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action *action, char *error, size_t error_size);
+
+/* The row that a name without dashes belongs to, in our spelling or QEMU's; NULL: none */
+const struct option *option_find(const char *name);
+
+/*
+ * lab_options.c: options that stand in a list or in a file. key: without dashes; value: NULL if only the key is there. 0 or -EINVAL
+ * with p->error filled.
+ */
+int option_of_l1(struct option_parse *p, const char *key, const char *value);
+/* The argument of --l1 */
+int options_of_l1(struct option_parse *p, const char *list);
+
+/* config_file.c: a file of --config; layer by layer. NULL with p->error filled. */
+struct json_t;
+struct json_t *config_file_load(struct option_parse *p, const char *path);
+int config_file_common(struct option_parse *p, const struct json_t *file);
+unsigned int config_file_l1s(const struct json_t *file);
+int config_file_l1(struct option_parse *p, const struct json_t *file, unsigned int i);
+
+/* A copy that lives as long as p->lab; NULL: no memory. */
+const char *lab_text(struct option_parse *p, const char *text, size_t n);
 
 /* One line into p->error, the spelled option in front. Always -EINVAL. */
 int option_error(struct option_parse *p, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -88,7 +88,10 @@ static void report(int signal, siginfo_t *info, ucontext_t *context)
 	backtrace(context);
 	if (!v || !v->bt)
 		return;
-	say_hex("guest: rip ", v->rip);
+	say("guest ");
+	say(v->machine->name);
+	say_hex(", vcpu ", v->index);
+	say_hex(": rip ", v->rip);
 	say_hex(", page ", v->rip_base);
 	say_hex(", mode ", v->mode);
 	say_hex(", cr3 ", v->cr3);

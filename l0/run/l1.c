@@ -29,7 +29,7 @@ static void serial_out(void *ctx, u8 byte)
 {
 	struct l1_port *p = ctx;
 
-	console_put(p->l1->console, p->index, byte);
+	console_put(p->l1->console, p->l1->console_port + p->index, byte);
 }
 
 /* only bt counts: finish() of cli/options.c */
@@ -245,27 +245,4 @@ u64 l1_user_ns(const struct l1 *l)
 		if (l->thread[i].user_ns && (!first || l->thread[i].user_ns < first))
 			first = l->thread[i].user_ns;
 	return first;
-}
-
-/* NULL without VMX */
-static const struct rounds *all_rounds(struct l1 *l)
-{
-	if (!l->vcpu[0]->vmx)
-		return NULL;
-	if (l->config->vcpus == 1)
-		return &l->vcpu[0]->vmx->rounds;
-	l->rounds = l->vcpu[0]->vmx->rounds;
-	for (unsigned int i = 1; i < l->config->vcpus; i++)
-		rounds_add(&l->rounds, &l->vcpu[i]->vmx->rounds);
-	return &l->rounds;
-}
-
-struct stats_machine l1_report(struct l1 *l)
-{
-	return (struct stats_machine){
-		.name = l->machine.name,
-		.tables = l->tables,
-		.count = l->engine->stats(&l->thread[0], l->tables),
-		.rounds = all_rounds(l),
-	};
 }

@@ -9,8 +9,6 @@
 #ifndef L0_RUN_L1_H
 #define L0_RUN_L1_H
 
-#include "../account/rounds.h"
-#include "../account/stats.h"
 #include "../cli/config.h"
 #include "../cpu/model.h"
 #include "../machine/machine.h"
@@ -35,13 +33,12 @@ struct l1 {
 	struct vcpu_thread thread[VCPUS_MAX];
 	struct turns turns;
 	struct console *console; /* the serial ports' other side: before l1_start() */
+	unsigned int console_port; /* what the console calls the first of them */
 	struct l1_port port[SERIAL_PORTS];
 	/* Called by the L1's thread as the last thing it does: l1_join() won't wait any more. */
 	void (*ended)(void *arg);
 	void *ended_arg;
 	u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns: 0 while it runs */
-	struct rounds rounds; /* of all vCPUs, when there are several */
-	struct stat_values tables[ENGINE_TABLES]; /* as of the last l1_report() */
 };
 
 /*
@@ -66,8 +63,7 @@ int l1_exit_code(const struct l1 *l);
 /* After l1_join(): all registers, and a hypervisor's VMCS, on stderr. */
 void l1_dump(struct l1 *l);
 
-/* Its numbers in the stats; valid until the next call. The owner's thread, at any time between create and destroy. */
-struct stats_machine l1_report(struct l1 *l);
+/* The owner's thread, at any time between create and destroy. */
 u64 l1_insns(const struct l1 *l);
 u64 l1_user_ns(const struct l1 *l);
 

@@ -41,7 +41,14 @@ static int set_up(void **state)
 	snprintf(path, sizeof(path), "%s/stats", folder);
 	for (int i = 0; i < 2; i++) {
 		values[i] = STAT_VALUES(demo_table, &demo[i]);
-		machines[i] = (struct stats_machine){ .name = i ? "b" : "a", .tables = &values[i], .count = 1 };
+		machines[i] = (struct stats_machine){
+			.name = i ? "b" : "a",
+			.status = i ? "shutdown" : "running",
+			.exit_code = i ? 33 : -1,
+			.end = "",
+			.tables = &values[i],
+			.count = 1,
+		};
 	}
 	doc = (struct stats_doc){
 		.argc = 4,
@@ -87,6 +94,9 @@ static void the_file_holds_every_number_under_its_table(void **state)
 	assert_int_equal(json_unpack(a, "{s:s, s:{s:I, s:I}}", "name", &name, "bt", "blocks", &blocks, "guess", &guess),
 			 0);
 	assert_string_equal(name, "b");
+	assert_int_equal(json_integer_value(json_object_get(a, "exit_code")), 33);
+	assert_null(json_object_get(a, "end"));
+	assert_null(json_object_get(json_array_get(json_object_get(root, "l1"), 0), "exit_code"));
 	assert_int_equal(blocks, 1);
 	assert_true(guess == INT64_MAX); /* JSON readers have no more */
 	assert_true(json_is_string(json_object_get(json_object_get(root, "host"), "cpu")));
@@ -99,13 +109,15 @@ static void with_the_instruction_clock_only_counted_numbers_are_written(void **s
 	json_t *root, *bt;
 
 	(void)state;
-	doc.counted_only = true;
+	doc.counted_only = machines[0].counted_only = true;
 	root = written();
-	doc.counted_only = false;
+	doc.counted_only = machines[0].counted_only = false;
 	bt = json_object_get(json_array_get(json_object_get(root, "l1"), 0), "bt");
 	assert_int_equal(json_object_size(bt), 2);
 	assert_null(json_object_get(bt, "translate_ns"));
 	assert_null(json_object_get(json_object_get(root, "run"), "wall_ns"));
+	bt = json_object_get(json_array_get(json_object_get(root, "l1"), 1), "bt");
+	assert_non_null(json_object_get(bt, "translate_ns")); /* that one's clock is another */
 	json_decref(root);
 }
 

@@ -17,12 +17,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "../console.h"
+#include "../unix_socket.h"
 
 #define SECONDS_MAX 20 /* for anything that should happen at once */
 
@@ -53,9 +55,9 @@ static size_t echo(void *arg, unsigned int port, const u8 *data, size_t n)
 	return n;
 }
 
-static void quit(void *arg, int code, const char *why)
+static void quit(void *arg, unsigned int port, int code, const char *why)
 {
-	(void)arg;
+	(void)arg, (void)port;
 	guest.why = why;
 	guest.code = code;
 }
@@ -72,12 +74,30 @@ static void put_text(const char *text)
 		console_put(guest.console, 0, (u8)*text++);
 }
 
-enum guest_kind { GUEST_ECHOES, GUEST_IS_DEAF, GUEST_CRASHES, GUEST_ABORTS, GUEST_EXITS, GUEST_TALKS };
+/* Two guests that share the stream, and interrupt each other. */
+static void share(void)
+{
+	static const struct {
+		unsigned int port;
+		const char *text;
+	} SAID[] = { { 0, "one\n" }, { 1, "two\nprompt> " }, { 0, "half" }, { 0, " whole\r\n" }, { 1, "ls\n" },
+		     { 0, "\n" },    { 1, "unended" } };
+
+	for (size_t i = 0; i < sizeof(SAID) / sizeof(SAID[0]); i++) {
+		for (const char *s = SAID[i].text; *s; s++)
+			console_put(guest.console, SAID[i].port, (u8)*s);
+		usleep(150000); /* longer than a line without an end is held back */
+	}
+}
+
+enum guest_kind { GUEST_ECHOES, GUEST_IS_DEAF, GUEST_CRASHES, GUEST_ABORTS, GUEST_EXITS, GUEST_TALKS, GUEST_SHARES };
 
 static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_t bytes)
 {
 	const struct console_hooks hooks = { echo, quit, NULL, take_break };
-	const struct serial_spec ports[SERIAL_PORTS] = { spec };
+	const bool two = kind == GUEST_SHARES;
+	const struct console_port ports[] = { { .serial = spec, .name = two ? "a" : NULL },
+					      { .serial = spec, .name = "long" } };
 	char error[200];
 
 	/* not the test's handlers, and no core file */
@@ -86,11 +106,13 @@ static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	guest.code = -1;
 	guest.deaf = kind == GUEST_IS_DEAF;
-	guest.console = console_create(ports, &hooks, error, sizeof(error));
+	guest.console = console_create(ports, 1 + two, &hooks, error, sizeof(error));
 	if (!guest.console) {
 		fprintf(stderr, "%s\n", error);
 		_exit(99);
 	}
+	if (two)
+		share();
 	put_text("ready\n");
 	guest.ready = true;
 	/* not before what it said has been written: a key says so */
@@ -515,6 +537,133 @@ static void a_pty_keeps_output_until_somebody_opens_it(void **state)
 	ends_with(&s, false, 128 + SIGTERM, 0);
 }
 
+static void ports_that_share_a_stream_do_so_by_lines(void **state)
+{
+	static const char WANT[] = "a   | one\n"
+				   "long| two\nlong| prompt> \n"
+				   "a   | half whole\r\n"
+				   "long| ls\n"
+				   "a   | \n"
+				   "long| unended\n"
+				   "a   | ready\n";
+	struct session s = start_on_pipes(GUEST_SHARES, STDIO, 0);
+
+	(void)state;
+	wait_for(s.fd, WANT);
+	type(&s, "typed", 5);
+	wait_for(s.fd, "a   | typed");
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+}
+
+static void ctrl_a_n_types_to_the_next_one(void **state)
+{
+	struct session s = start_on_terminal(GUEST_SHARES);
+
+	(void)state;
+	wait_for(s.fd, "ready\r\n");
+	type(&s, "x", 1);
+	wait_for(s.fd, "a   | x");
+	type(&s, "\x01n", 2);
+	wait_for(s.err, "goes to long");
+	type(&s, "y", 1);
+	wait_for(s.fd, "long| y");
+	type(&s, "\x01nz", 3);
+	wait_for(s.fd, "a   | z");
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 0, 0);
+}
+
+static void a_shared_stream_that_nobody_reads_ends_all(void **state)
+{
+	struct session s = start_on_pipes(GUEST_SHARES, STDIO, 0);
+
+	(void)state;
+	wait_for(s.fd, "one");
+	close(s.fd);
+	s.fd = open("/dev/null", O_RDONLY);
+	wait_for(s.err, "serial ports: Broken pipe\n");
+	ends_with(&s, false, 3, 0);
+}
+
+static int connect_to(const char *path)
+{
+	int fd = -1;
+
+	for (int i = 0; i < 1000 && fd < 0; i++, usleep(5000))
+		fd = unix_connect(path);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void a_socket_serves_one_client_after_the_other(void **state)
+{
+	char folder[] = "/tmp/test_console.XXXXXX", path[64];
+	struct session s;
+	struct stat st;
+	int fd, second, third;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_UNIX, path }, 0);
+	fd = connect_to(path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	wait_for(fd, "ready\n"); /* kept for the first one */
+	assert_int_equal(write(fd, "hello", 5), 5);
+	wait_for(fd, "hello");
+	second = connect_to(path); /* has to wait */
+	assert_int_equal(write(second, "later", 5), 5);
+	assert_int_equal(write(fd, "first", 5), 5);
+	wait_for(fd, "first");
+	close(fd);
+	wait_for(second, "later");
+	/* one that dies with unread output */
+	assert_int_equal(write(second, "unread", 6), 6);
+	usleep(100000);
+	close(second);
+	third = connect_to(path);
+	assert_int_equal(write(third, "again", 5), 5);
+	wait_for(third, "again");
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+	close(third);
+	assert_int_equal(stat(path, &st), -1);
+	rmdir(folder);
+}
+
+static void a_socket_of_a_run_that_was_killed_is_replaced_and_no_other_file(void **state)
+{
+	char folder[] = "/tmp/test_console.XXXXXX", path[64], file[64];
+	struct session s, other;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	snprintf(file, sizeof(file), "%s/file", folder);
+	s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_UNIX, path }, 0);
+	close(connect_to(path));
+	other = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_UNIX, path }, 0);
+	wait_for(other.err, "Address already in use\n");
+	ends_with(&other, false, 99, 0);
+	kill(s.pid, SIGKILL);
+	ends_with(&s, false, 0, SIGKILL);
+	s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_UNIX, path }, 0);
+	fd = connect_to(path);
+	wait_for(fd, "ready");
+	close(fd);
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+	close(open(file, O_CREAT | O_WRONLY, 0600));
+	s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_UNIX, file }, 0);
+	wait_for(s.err, "Address already in use\n");
+	ends_with(&s, false, 99, 0);
+	assert_int_equal(unlink(file), 0);
+	rmdir(folder);
+}
+
 static void a_job_in_the_background_leaves_the_terminal_alone(void **state)
 {
 	struct session s;
@@ -575,6 +724,11 @@ int main(void)
 		cmocka_unit_test(a_signal_ends_a_run_whose_reader_sleeps),
 		cmocka_unit_test(a_file_that_cant_be_opened_is_named),
 		cmocka_unit_test(a_pty_keeps_output_until_somebody_opens_it),
+		cmocka_unit_test(ports_that_share_a_stream_do_so_by_lines),
+		cmocka_unit_test(ctrl_a_n_types_to_the_next_one),
+		cmocka_unit_test(a_shared_stream_that_nobody_reads_ends_all),
+		cmocka_unit_test(a_socket_serves_one_client_after_the_other),
+		cmocka_unit_test(a_socket_of_a_run_that_was_killed_is_replaced_and_no_other_file),
 	};
 
 	alarm(300);

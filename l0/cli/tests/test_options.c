@@ -9,7 +9,9 @@
 
 #include "../options.h"
 
-static struct run_config config;
+static struct lab_config lab;
+/* of the first L1 */
+#define config (lab.l1[0])
 static enum cli_action action;
 static char error[512];
 
@@ -28,7 +30,8 @@ static int parse(const char *line)
 		argv[argc++] = word;
 	}
 	error[0] = '\0';
-	return options_parse(argc, argv, &config, &action, error, sizeof(error));
+	lab_config_free(&lab);
+	return options_parse(argc, argv, &lab, &action, error, sizeof(error));
 }
 
 #define accepted(line) \
@@ -79,13 +82,13 @@ static void defaults_are_a_console_on_stdio_and_the_host_clock(void **state)
 	assert_string_equal(config.append, "");
 	assert_null(config.initrd);
 	assert_null(config.cpu);
-	assert_null(config.stats);
+	assert_null(lab.stats);
 	assert_string_equal(config.name, "a");
 	assert_int_equal(config.clock, CLOCK_HOST);
 	assert_int_equal(config.timeout_ns, 0);
 	assert_int_equal(config.serial[0].kind, SERIAL_STDIO);
 	assert_int_equal(config.serial[1].kind, SERIAL_NONE);
-	assert_false(config.no_reboot || config.testdev || config.debug_exit || config.summary);
+	assert_false(config.no_reboot || config.testdev || config.debug_exit || lab.summary);
 }
 
 /* the line that kvm-unit-tests' x86/run makes, with ACCEL=tcg */
@@ -247,8 +250,8 @@ static void run_options_are_stored(void **state)
 	accepted("-kernel K -clock insns -timeout 2.5 -stats S -summary -dump-on-exit -trace-log exception,io");
 	assert_int_equal(config.clock, CLOCK_INSNS);
 	assert_int_equal(config.timeout_ns, 2500000000);
-	assert_string_equal(config.stats, "S");
-	assert_true(config.summary && config.dump_on_exit && !config.profile);
+	assert_string_equal(lab.stats, "S");
+	assert_true(lab.summary && config.dump_on_exit && !config.profile);
 	assert_int_equal(config.trace, BIT(TRACE_BIT_exception) | BIT(TRACE_BIT_io));
 	accepted("-kernel K -profile");
 	assert_true(config.profile);
@@ -310,10 +313,11 @@ static void every_spelling_is_in_the_table_once(void **state)
 static void random_command_lines_are_refused_or_accepted(void **state)
 {
 	static const char *const WORDS[] = {
-		"-m",	"-smp",	    "-device",	  "isa-debug-exit,", "iobase=", "=",	   ",",	   ",,",
-		"-",	"--",	    "--=",	  "-kernel",	     "K",	"0",	   "0x",   "1G",
-		"help", "-machine", "-serial",	  "file:",	     "-name",	"-append", "-cpu", "-timeout",
-		"9.9",	"-accel",   "-trace-log", "cpus=1",	     "-action", "-global", "-rtc", "%s%n"
+		"-m",	"-smp",	    "-device",	  "isa-debug-exit,", "iobase=",	 "=",	    ",",    ",,",
+		"-",	"--",	    "--=",	  "-kernel",	     "K",	 "0",	    "0x",   "1G",
+		"help", "-machine", "-serial",	  "file:",	     "-name",	 "-append", "-cpu", "-timeout",
+		"9.9",	"-accel",   "-trace-log", "cpus=1",	     "-action",	 "-global", "-rtc", "%s%n",
+		"--l1", "name=",    "kernel=K",	  "no-reboot",	     "memory=64"
 	};
 	u32 seed = 1;
 
@@ -357,6 +361,62 @@ static void a_trace_has_a_file_reasons_and_a_limit(void **state)
 	refused("-kernel K --trace T -accel kvm", "--trace: only --engine bt");
 }
 
+static void several_l1s_have_what_is_said_for_all_and_their_own(void **state)
+{
+	(void)state;
+	accepted("-kernel K -m 64 --serial null --serial file:x --l1 name=one,append=a~b=c,,d,memory=1G,no-reboot "
+		 "--l1 two,kernel=L,vcpus=2,serial=pty,no-reboot=off -no-reboot --stats S --l1 serial=unix:s,smp=3");
+	assert_int_equal(lab.l1_count, 3);
+	assert_string_equal(lab.stats, "S");
+	assert_string_equal(lab.l1[0].name, "one");
+	assert_string_equal(lab.l1[0].append, "a b=c,d");
+	assert_string_equal(lab.l1[0].kernel, "K");
+	assert_int_equal(lab.l1[0].memory, 1ull << 30);
+	assert_int_equal(lab.l1[0].serial[0].kind, SERIAL_NULL);
+	assert_int_equal(lab.l1[0].vcpus, 1);
+	assert_true(lab.l1[0].no_reboot);
+	assert_string_equal(lab.l1[1].name, "two");
+	assert_string_equal(lab.l1[1].kernel, "L");
+	assert_int_equal(lab.l1[1].memory, 64ull << 20);
+	assert_int_equal(lab.l1[1].vcpus, 2);
+	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_PTY); /* in the place of all that is said outside */
+	assert_int_equal(lab.l1[1].serial[1].kind, SERIAL_NONE);
+	assert_false(lab.l1[1].no_reboot);
+	assert_string_equal(lab.l1[2].name, "c");
+	assert_string_equal(lab.l1[2].serial[0].path, "s");
+	assert_int_equal(lab.l1[2].vcpus, 3);
+	assert_true(lab.l1[2].no_reboot);
+	accepted("--l1 kernel=K --l1 kernel=K,cpu=max,,+vmx");
+	assert_string_equal(lab.l1[0].name, "a");
+	assert_string_equal(lab.l1[1].name, "b");
+	assert_string_equal(lab.l1[1].cpu, "max,+vmx");
+	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_STDIO);
+}
+
+static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
+{
+	(void)state;
+	refused("--l1 kernel=K --l1 kernel=L,memory=x", "--l1, the 2nd: memory: 'x'");
+	refused("--l1 kernel=K --l1 name=b", "--l1, the 2nd: --kernel: missing");
+	refused("--l1 kernel=K,frob=1", "frob: no option of an L1's");
+	refused("--l1 kernel=K,stats=S", "stats: can't be said of one L1");
+	refused("--l1 kernel=K,l1=x", "can't be said of one L1");
+	refused("--l1 kernel=K,drive=x", "disks");
+	refused("--l1 kernel", "needs FILE");
+	refused("--l1 kernel=K,no-reboot=maybe", "neither on nor off");
+	refused("-kernel K --l1 a --l1 a", "two L1s are called 'a'");
+	refused("-kernel K --l1 b --l1 append=x", "two L1s are called 'b'");
+	refused("-kernel K --l1 a --l1 b --trace T", "a and b would both write to T");
+	refused("-kernel K --l1 a,serial=file:f --l1 b,serial=null,serial=file:f", "a and b would both write to f");
+	refused("-kernel K --serial unix:,server=on", "needs the name");
+	refused("-kernel K --serial unix:s,server=off", "'server' is not available");
+	refused("-kernel K --serial unix:s,wait=on", "'wait' is not available");
+	refused("-kernel K --l1", "needs OPTIONS");
+	accepted("-kernel K --serial file:/dev/null --l1 a --l1 b");
+	accepted("-kernel K --l1 a,serial=unix:s,,server=on,,wait=off");
+	assert_string_equal(lab.l1[0].serial[0].path, "s");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +434,8 @@ int main(void)
 		cmocka_unit_test(every_spelling_is_in_the_table_once),
 		cmocka_unit_test(random_command_lines_are_refused_or_accepted),
 		cmocka_unit_test(a_trace_has_a_file_reasons_and_a_limit),
+		cmocka_unit_test(several_l1s_have_what_is_said_for_all_and_their_own),
+		cmocka_unit_test(what_one_l1_cant_have_is_refused_with_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,9 +401,9 @@ static void a_crash_is_reported_with_a_backtrace_and_the_guest(void **state)
 		const char *guest, *says;
 		int signal;
 	} CRASHES[] = {
-		{ "spins", "guest: rip 0x10", SIGSEGV }, /* in translated code */
+		{ "spins", "guest a, vcpu 0x0: rip 0x10", SIGSEGV }, /* in translated code */
 		{ "halts_with_all_interrupts_masked", " sleep_until+0x", SIGSEGV }, /* in C */
-		{ "halts_with_all_interrupts_masked", "guest: rip 0x10", SIGBUS },
+		{ "halts_with_all_interrupts_masked", "guest a, vcpu 0x0: rip 0x10", SIGBUS },
 		{ "echoes", "last blocks: 0x10", SIGABRT },
 	};
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A file that describes a run, with and without a command line around it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "../options.h"
+
+static char folder[] = "/tmp/test_config_file.XXXXXX";
+static char path[64];
+static struct lab_config lab;
+static char error[512];
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/lab.json", folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	lab_config_free(&lab);
+	unlink(path);
+	return rmdir(folder);
+}
+
+/* Parse `--config FILE OPTIONS` with `text` in the file; words of options are apart by spaces. */
+static int parse(const char *text, const char *options)
+{
+	char words[256], *argv[32] = { "turtles", "--config", path };
+	enum cli_action action;
+	int argc = 3;
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	snprintf(words, sizeof(words), "%s", options);
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	lab_config_free(&lab);
+	error[0] = '\0';
+	return options_parse(argc, argv, &lab, &action, error, sizeof(error));
+}
+
+static void accepted(const char *text, const char *options)
+{
+	if (parse(text, options))
+		fail_msg("refused: %s", error);
+}
+
+static void refused(const char *text, const char *why)
+{
+	if (!parse(text, ""))
+		fail_msg("accepted: %s", text);
+	if (!strstr(error, why) || strchr(error, '\n'))
+		fail_msg("the message '%s' doesn't say '%s'", error, why);
+}
+
+static const char TWO[] =
+	"{ \"stats\": \"S\", \"cpu\": \"max,+vmx\", \"timeout\": 1.5, \"summary\": true, \"memory\": 64,"
+	"  \"no-reboot\": true,"
+	"  \"l1\": [ { \"name\": \"x\", \"kernel\": \"K\", \"append\": \"a,b c\", \"memory\": \"1G\" },"
+	"            { \"kernel\": \"L\", \"serial\": [ \"null\", \"file:f\" ], \"no-reboot\": false,"
+	"              \"device\": [ \"pc-testdev\", \"isa-debug-exit,iobase=0xf4\" ] } ] }";
+
+static void a_file_describes_a_whole_run(void **state)
+{
+	(void)state;
+	accepted(TWO, "");
+	assert_int_equal(lab.l1_count, 2);
+	assert_string_equal(lab.stats, "S");
+	assert_true(lab.summary);
+	assert_string_equal(lab.l1[0].name, "x");
+	assert_string_equal(lab.l1[0].append, "a,b c");
+	assert_int_equal(lab.l1[0].memory, 1ull << 30);
+	assert_int_equal(lab.l1[0].timeout_ns, 1500000000);
+	assert_string_equal(lab.l1[0].cpu, "max,+vmx");
+	assert_true(lab.l1[0].no_reboot);
+	assert_string_equal(lab.l1[1].name, "b");
+	assert_int_equal(lab.l1[1].memory, 64ull << 20);
+	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_NULL);
+	assert_string_equal(lab.l1[1].serial[1].path, "f");
+	assert_false(lab.l1[1].no_reboot);
+	assert_true(lab.l1[1].testdev && lab.l1[1].debug_exit);
+	assert_int_equal(lab.l1[1].debug_exit_iobase, 0xf4);
+}
+
+static void the_command_line_counts_more_than_what_the_file_says_for_all(void **state)
+{
+	(void)state;
+	accepted(TWO, "--timeout 7 --memory 128 --stats T --l1 kernel=M");
+	assert_string_equal(lab.stats, "T");
+	assert_int_equal(lab.l1_count, 3);
+	assert_int_equal(lab.l1[0].memory, 1ull << 30);
+	assert_int_equal(lab.l1[1].memory, 128ull << 20);
+	assert_int_equal(lab.l1[1].timeout_ns, 7000000000);
+	assert_string_equal(lab.l1[2].kernel, "M");
+	assert_string_equal(lab.l1[2].name, "c");
+	accepted("{ \"serial\": [ \"null\", \"pty\" ], \"kernel\": \"K\" }", "--serial none");
+	assert_int_equal(lab.l1_count, 1);
+	assert_int_equal(lab.l1[0].serial[0].kind, SERIAL_NONE);
+	assert_int_equal(lab.l1[0].serial[1].kind, SERIAL_NONE);
+}
+
+static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
+{
+	(void)state;
+	refused("{ \"l1\": [\n { \"kernel\": } ] }", "line 2");
+	refused("", "line 1");
+	refused("[]", "not a JSON object");
+	refused("{ \"l1\": {} }", "array of objects");
+	refused("{ \"l1\": [] }", "array of objects");
+	refused("{ \"l1\": [ \"a\" ] }", "l1[0] is no object");
+	refused("{ \"l1\": [ { \"kernel\": \"K\" }, { \"kernel\": \"K\", \"colour\": 1 } ] }",
+		"l1[1]: colour: no option");
+	refused("{ \"kernel\": \"K\", \"memory\": \"x\" }", "lab.json: memory: 'x'");
+	refused("{ \"kernel\": \"K\", \"memory\": null }", "memory: takes a string");
+	refused("{ \"kernel\": \"K\", \"memory\": { } }", "memory: takes a string");
+	refused("{ \"kernel\": \"K\", \"serial\": [ [ ] ] }", "an array in an array");
+	refused("{ \"kernel\": \"K\", \"kernel\": \"L\" }", "duplicate");
+	refused("{ \"kernel\": \"K\\u0000L\" }", "line 1"); /* jansson has no such strings, unless it is asked */
+	refused("{ \"kernel\": \"K\", \"config\": \"x\" }", "can't name another");
+	refused("{ \"kernel\": \"K\", \"l1\": [ { \"stats\": \"x\" } ] }", "l1[0]: stats: can't be said of one L1");
+	refused("{ \"kernel\": \"K\", \"drive\": \"x\" }", "disks");
+	refused("{ }", "--kernel");
+	unlink(path);
+	assert_int_equal(parse("{}", "--config /nonexistent/lab.json"), -22);
+	assert_non_null(strstr(error, "/nonexistent/lab.json: No such file"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_describes_a_whole_run),
+		cmocka_unit_test(the_command_line_counts_more_than_what_the_file_says_for_all),
+		cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_place),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

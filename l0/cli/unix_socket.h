@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* UNIX sockets by their names in the file system. */
+#ifndef L0_CLI_UNIX_SOCKET_H
+#define L0_CLI_UNIX_SOCKET_H
+
+/*
+ * A socket that listens at `path`, close-on-exec and non-blocking, for its owner alone (mode 0600). One that nobody listens at any
+ * more is replaced. The socket, or -errno: -EADDRINUSE if somebody does listen there, or if `path` is something else;
+ * -ENAMETOOLONG: the kernel takes 107 bytes.
+ */
+int unix_listen(const char *path);
+
+/* Connect to it: the socket, close-on-exec and blocking, or -errno. */
+int unix_connect(const char *path);
+
+#endif
