@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A whole guest under /dev/kvm. KVM has CPU, local APIC, interrupt controllers and 8254; everything else is the machine's,
- * reached by KVM_EXIT_IO and KVM_EXIT_MMIO. One thread runs the vCPU and the machine's timers. What interrupts it is a signal
- * that carries the address of struct kvm_run, so that the handler can set immediate_exit: it doesn't matter whether the
+ * reached by KVM_EXIT_IO and KVM_EXIT_MMIO. Each vCPU has a thread; the first one's runs the machine's timers as well. What
+ * interrupts a thread is a signal that carries the address of struct kvm_run, so that the handler can set immediate_exit: it doesn't matter whether the
  * signal comes in KVM_RUN or just before it. The loop clears immediate_exit first and looks for work second.
  */
 #include "kvm.h"
@@ -36,9 +36,9 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-int kvm_failed(const struct direct *d, const char *call, char *error, size_t n)
+int kvm_failed(const struct kvm_machine *m, const char *call, char *error, size_t n)
 {
-	snprintf(error, n, "%s: KVM: %s: %s", d->thread->v->machine->name, call, strerror(errno));
+	snprintf(error, n, "%s: KVM: %s: %s", m->machine->name, call, strerror(errno));
 	return EXIT_HOST;
 }
 
@@ -78,52 +78,52 @@ static int prepare(struct cpu_model *model, char *error, size_t n)
 	return code;
 }
 
-static bool add_memory(struct direct *d, u32 slot, u64 gpa, u64 size)
+static bool add_memory(struct kvm_machine *m, u32 slot, u64 gpa, u64 size)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
-		.userspace_addr = (u64)d->thread->v->machine->memory.base + gpa,
+		.userspace_addr = (u64)m->machine->memory.base + gpa,
 	};
 
-	return !size || !ioctl(d->vm, KVM_SET_USER_MEMORY_REGION, &r);
+	return !size || !ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &r);
 }
 
-static int create_vm(struct direct *d, char *error, size_t n)
+static int create_vm(struct kvm_machine *m, char *error, size_t n)
 {
-	const struct memory *memory = &d->thread->v->machine->memory;
+	const struct memory *memory = &m->machine->memory;
 	u64 identity = IDENTITY_MAP_GPA;
 
-	d->kvm = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
-	if (d->kvm < 0)
-		return kvm_failed(d, KVM_DEVICE, error, n);
-	d->vm = ioctl(d->kvm, KVM_CREATE_VM, 0);
-	if (d->vm < 0)
-		return kvm_failed(d, "KVM_CREATE_VM", error, n);
-	if (ioctl(d->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity))
-		return kvm_failed(d, "KVM_SET_IDENTITY_MAP_ADDR", error, n);
-	if (ioctl(d->vm, KVM_SET_TSS_ADDR, TSS_GPA))
-		return kvm_failed(d, "KVM_SET_TSS_ADDR", error, n);
-	if (!add_memory(d, 0, 0, memory->low) || !add_memory(d, 1, MEMORY_HIGH_START, memory->high))
-		return kvm_failed(d, "KVM_SET_USER_MEMORY_REGION", error, n);
+	m->kvm = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+	if (m->kvm < 0)
+		return kvm_failed(m, KVM_DEVICE, error, n);
+	m->vm = ioctl(m->kvm, KVM_CREATE_VM, 0);
+	if (m->vm < 0)
+		return kvm_failed(m, "KVM_CREATE_VM", error, n);
+	if (ioctl(m->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity))
+		return kvm_failed(m, "KVM_SET_IDENTITY_MAP_ADDR", error, n);
+	if (ioctl(m->vm, KVM_SET_TSS_ADDR, TSS_GPA))
+		return kvm_failed(m, "KVM_SET_TSS_ADDR", error, n);
+	if (!add_memory(m, 0, 0, memory->low) || !add_memory(m, 1, MEMORY_HIGH_START, memory->high))
+		return kvm_failed(m, "KVM_SET_USER_MEMORY_REGION", error, n);
 	return 0;
 }
 
 static int create_vcpu(struct direct *d, char *error, size_t n)
 {
-	int size = ioctl(d->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int size = ioctl(d->machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
-	d->vcpu = ioctl(d->vm, KVM_CREATE_VCPU, (unsigned long)d->thread->v->index);
+	d->vcpu = ioctl(d->machine->vm, KVM_CREATE_VCPU, (unsigned long)d->thread->v->index);
 	if (d->vcpu < 0)
-		return kvm_failed(d, "KVM_CREATE_VCPU", error, n);
+		return kvm_failed(d->machine, "KVM_CREATE_VCPU", error, n);
 	if (size < (int)sizeof(struct kvm_run))
-		return kvm_failed(d, "KVM_GET_VCPU_MMAP_SIZE", error, n);
+		return kvm_failed(d->machine, "KVM_GET_VCPU_MMAP_SIZE", error, n);
 	d->run_size = (size_t)size;
 	d->run = mmap(NULL, d->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, d->vcpu, 0);
 	if (d->run == MAP_FAILED) {
 		d->run = NULL;
-		return kvm_failed(d, "mapping struct kvm_run", error, n);
+		return kvm_failed(d->machine, "mapping struct kvm_run", error, n);
 	}
 	return kvm_cpuid_set(d, error, n);
 }
@@ -148,25 +148,76 @@ static void kick(struct vcpu_thread *t)
 		pthread_kill(t->thread, SIG_KICK);
 }
 
-static int create(struct vcpu_thread *t, const struct run_config *c, char *error, size_t n)
+static struct kvm_machine *create_machine(struct machine *machine)
+{
+	struct kvm_machine *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->machine = machine;
+	m->kvm = m->vm = -1;
+	pthread_mutex_init(&m->devices, NULL);
+	pthread_mutex_init(&m->threads.lock, NULL);
+	pthread_cond_init(&m->threads.change, NULL);
+	return m;
+}
+
+static void destroy_machine(struct kvm_machine *m)
+{
+	if (m->vm >= 0)
+		close(m->vm);
+	if (m->kvm >= 0)
+		close(m->kvm);
+	pthread_cond_destroy(&m->threads.change);
+	pthread_mutex_destroy(&m->threads.lock);
+	pthread_mutex_destroy(&m->devices);
+	free(m);
+}
+
+/* A timer that another vCPU has armed: the first one's thread looks again. */
+static void earlier(void *arg)
+{
+	struct kvm_machine *m = arg;
+
+	vcpu_post(m->machine->vcpu[0], EV_TIMER);
+}
+
+static int power_up(struct kvm_machine *m, const struct run_config *c, char *error, size_t n)
 {
 	struct sigaction action = { .sa_sigaction = on_kick, .sa_flags = SA_SIGINFO };
-	struct direct *d = calloc(1, sizeof(*d));
 	int code;
 
-	if (!d) {
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIG_KICK, &action, NULL))
+		return kvm_failed(m, "sigaction", error, n);
+	code = create_vm(m, error, n);
+	if (!code)
+		code = kvm_irqchip_create(m, c->no_pit, error, n);
+	if (m->machine->vcpu_count > 1) {
+		m->machine->clock.earlier = earlier;
+		m->machine->clock.earlier_arg = m;
+	}
+	return code;
+}
+
+static int create(struct vcpu_thread *t, const struct run_config *c, char *error, size_t n)
+{
+	struct machine *machine = t->v->machine;
+	struct direct *d = calloc(1, sizeof(*d));
+	int code = 0;
+
+	if (d)
+		d->machine = t->v->index ? machine->vcpu[0]->thread->direct->machine : create_machine(machine);
+	if (!d || !d->machine) {
+		free(d);
 		snprintf(error, n, "%s: not enough memory", c->name);
 		return EXIT_HOST;
 	}
 	d->thread = t;
-	d->kvm = d->vm = d->vcpu = -1;
+	d->vcpu = -1;
 	t->direct = d;
-	sigemptyset(&action.sa_mask);
-	if (sigaction(SIG_KICK, &action, NULL))
-		return kvm_failed(d, "sigaction", error, n);
-	code = create_vm(d, error, n);
-	if (!code)
-		code = kvm_irqchip_create(d, c->no_pit, error, n);
+	if (!t->v->index)
+		code = power_up(d->machine, c, error, n);
 	if (!code)
 		code = create_vcpu(d, error, n);
 	if (!code)
@@ -174,32 +225,35 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 	return code;
 }
 
+/* The first vCPU comes last. */
 static void destroy(struct vcpu_thread *t)
 {
 	struct direct *d = t->direct;
 
 	if (!d)
 		return;
+	kvm_threads_end(d->machine);
 	t->kick = NULL;
 	if (d->run)
 		munmap(d->run, d->run_size);
 	if (d->vcpu >= 0)
 		close(d->vcpu);
-	if (d->vm >= 0)
-		close(d->vm);
-	if (d->kvm >= 0)
-		close(d->kvm);
+	if (!t->v->index)
+		destroy_machine(d->machine);
 	free(d);
 	t->direct = NULL;
 }
 
+/* No other vCPU's thread is in its loop. */
 static void power_on(struct vcpu_thread *t)
 {
-	struct direct *d = t->direct;
-	const char *what = kvm_irqchip_reset(d) ? kvm_state_put(d) : "interrupt controllers";
+	struct kvm_machine *m = t->direct->machine;
+	const char *what = kvm_irqchip_reset(m) ? NULL : "interrupt controllers";
 
+	for (unsigned int i = 0; i < m->machine->vcpu_count && !what; i++)
+		what = kvm_state_put(m->machine->vcpu[i]->thread->direct);
 	if (what)
-		machine_stop(t->v->machine, STOP_INTERNAL, 0, "KVM: reset: can't set %s: %s", what, strerror(errno));
+		machine_stop(m->machine, STOP_INTERNAL, 0, "KVM: reset: can't set %s: %s", what, strerror(errno));
 }
 
 /*
@@ -241,8 +295,11 @@ static void run_timers(struct direct *d)
 	u64 now = clock_ns(c), next;
 	struct itimerspec t = { .it_value = { 0 } };
 
-	if (timer_next(c) <= now)
+	if (timer_next(c) <= now) {
+		pthread_mutex_lock(&d->machine->devices);
 		timer_run(c);
+		pthread_mutex_unlock(&d->machine->devices);
+	}
 	look_for_halt(d, now);
 	next = timer_next(c);
 	if (next > d->look)
@@ -269,6 +326,28 @@ static void enter(struct direct *d)
 	}
 }
 
+void kvm_vcpu_loop(struct direct *d)
+{
+	struct vcpu *v = d->thread->v;
+	struct machine *m = v->machine;
+
+	for (;;) {
+		__atomic_store_n(&d->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		atomic_store(&v->events, 0);
+		if (atomic_load(&m->stop))
+			break;
+		if (!v->index)
+			run_timers(d);
+		if (atomic_load(&m->stop))
+			break;
+		enter(d);
+	}
+	/* The instruction that stopped the machine is completed by the next KVM_RUN, which then returns at once. */
+	__atomic_store_n(&d->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	ioctl(d->vcpu, KVM_RUN, 0);
+	kvm_state_get(d);
+}
+
 static void loop(struct vcpu_thread *t)
 {
 	struct direct *d = t->direct;
@@ -278,21 +357,11 @@ static void loop(struct vcpu_thread *t)
 		machine_stop(m, STOP_INTERNAL, 0, "KVM: no timer: %s", strerror(errno));
 		return;
 	}
-	for (;;) {
-		__atomic_store_n(&d->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-		atomic_store(&t->v->events, 0);
-		if (atomic_load(&m->stop))
-			break;
-		run_timers(d);
-		if (atomic_load(&m->stop))
-			break;
-		enter(d);
-	}
+	if (!kvm_threads_begin(d->machine))
+		machine_stop(m, STOP_INTERNAL, 0, "KVM: no thread for each vCPU: %s", strerror(errno));
+	kvm_vcpu_loop(d);
+	kvm_threads_wait(d->machine);
 	timer_delete(d->timer);
-	/* The instruction that stopped the machine is completed by the next KVM_RUN, which then returns at once. */
-	__atomic_store_n(&d->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	ioctl(d->vcpu, KVM_RUN, 0);
-	kvm_state_get(d);
 }
 
 static u64 insns(const struct vcpu *v)
@@ -301,19 +370,31 @@ static u64 insns(const struct vcpu *v)
 	return 0;
 }
 
+/* of all vCPUs */
 static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
-	struct direct *d = t->direct;
+	struct kvm_machine *m = t->direct->machine;
+	u64 *sum = (u64 *)&m->stats;
 
-	kvm_stats_read(d);
-	tables[0] = STAT_VALUES(direct_stats_table, &d->stats);
-	tables[1] = STAT_VALUES(kvm_stats_table, &d->kvm_stats);
+	m->stats = (struct direct_stats){ .irq_lines = __atomic_load_n(&m->irq_lines, __ATOMIC_RELAXED) };
+	m->kvm_stats = (struct kvm_stats){ 0 };
+	for (unsigned int i = 0; i < m->machine->vcpu_count; i++) {
+		const struct direct *d = m->machine->vcpu[i]->thread->direct;
+		const u64 *of = (const u64 *)&d->stats;
+
+		for (size_t k = 0; k < sizeof(d->stats) / sizeof(u64); k++)
+			sum[k] += of[k];
+		kvm_stats_add(d, &m->kvm_stats);
+	}
+	tables[0] = STAT_VALUES(direct_stats_table, &m->stats);
+	tables[1] = STAT_VALUES(kvm_stats_table, &m->kvm_stats);
 	return 2;
 }
 
 const struct engine engine_kvm = {
 	.name = "kvm",
 	.own_irqchip = true,
+	.own_threads = true,
 	.prepare = prepare,
 	.create = create,
 	.destroy = destroy,

@@ -3,7 +3,8 @@
  * The engine that runs a whole guest by /dev/kvm: what its files share. The rest of L0 sees engine_kvm only
  * (run/engine.h); nobody outside this folder includes <linux/kvm.h>.
  *
- *	kvm.c          the engine: probe, VM, memory, the run loop
+ *	kvm.c          the engine: VM, memory, a vCPU's run loop
+ *	kvm_threads.c  threads of a machine's other vCPUs
  *	kvm_exits.c    what an exit means
  *	kvm_irqchip.c  KVM's interrupt controllers and 8254, and our devices' lines
  *	kvm_cpuid.c    the CPU model, cut down to what KVM offers
@@ -23,28 +24,60 @@
 
 #define KVM_CHIPS 3 /* master and slave 8259, I/O APIC */
 
-struct direct {
-	struct vcpu_thread *thread;
-	int kvm, vm, vcpu; /* file descriptors, -1: none */
-	struct kvm_run *run;
-	size_t run_size;
+/* The threads of all vCPUs but the first, whose own thread calls all of this but kvm_threads_end(). */
+struct kvm_threads {
+	pthread_mutex_t lock;
+	pthread_cond_t change; /* of anything below */
+	unsigned int started; /* threads that exist, one for each vCPU from 1 on */
+	unsigned int running; /* of these, in their loops */
+	u64 turn; /* changes when all loops are to begin */
+	bool quit;
+};
+
+/* A machine's share; its first vCPU's struct direct creates and destroys it. */
+struct kvm_machine {
+	struct machine *machine;
+	int kvm, vm; /* file descriptors, -1: none */
 	bool pit; /* KVM's 8254 exists */
 	bool line[IOAPIC_PINS]; /* levels of our devices' pins, as KVM was told */
+	u64 irq_lines; /* how often KVM was told */
 	struct kvm_irqchip chips[KVM_CHIPS]; /* at power-on */
 	struct kvm_pit_state2 pit_state; /* the same */
-	timer_t timer; /* in direct_loop() only: wakes the thread for the machine's timers */
+	pthread_mutex_t devices; /* one vCPU at a time on the bus or with timers that are due */
+	struct kvm_threads threads;
+	/* sums over the vCPUs, as of the last look */
+	struct direct_stats stats;
+	struct kvm_stats kvm_stats;
+};
+
+/* A vCPU's share */
+struct direct {
+	struct vcpu_thread *thread;
+	struct kvm_machine *machine;
+	int vcpu; /* file descriptor, -1: none */
+	struct kvm_run *run;
+	size_t run_size;
+	/* of the first vCPU: */
+	timer_t timer; /* in its loop only: wakes the thread for the machine's timers */
 	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
 	u64 look; /* ns at which to see whether the guest has halted for ever */
 	struct direct_stats stats;
-	struct kvm_stats kvm_stats; /* as of the last kvm_stats_read() */
 };
 
 /* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
-int kvm_failed(const struct direct *d, const char *call, char *error, size_t n);
+int kvm_failed(const struct kvm_machine *m, const char *call, char *error, size_t n);
+
+/* A vCPU's loop, on its thread: until the machine stops. Then the vCPU holds its state. */
+void kvm_vcpu_loop(struct direct *d);
+
+/* Begin the loops of all vCPUs but the first. false: errno, and none has begun */
+bool kvm_threads_begin(struct kvm_machine *m);
+void kvm_threads_wait(struct kvm_machine *m); /* until all have left their loops */
+void kvm_threads_end(struct kvm_machine *m); /* none is left */
 
 /* Interrupt controllers, 8254 unless no_pit, routing, irqchip_set()'s target. 0, or EXIT_HOST with a line in `error`. */
-int kvm_irqchip_create(struct direct *d, bool no_pit, char *error, size_t n);
-bool kvm_irqchip_reset(struct direct *d); /* false: errno */
+int kvm_irqchip_create(struct kvm_machine *m, bool no_pit, char *error, size_t n);
+bool kvm_irqchip_reset(struct kvm_machine *m); /* false: errno */
 
 /* engine.h's prepare(), with /dev/kvm open. */
 int kvm_cpuid_restrict(int kvm, struct cpu_model *model, char *error, size_t n);
@@ -54,8 +87,8 @@ int kvm_cpuid_set(struct direct *d, char *error, size_t n); /* KVM_SET_CPUID2; 0
 const char *kvm_state_put(struct direct *d);
 const char *kvm_state_get(struct direct *d);
 
-/* KVM's counters into d->kvm_stats; those that it doesn't have stay 0. Any thread. */
-void kvm_stats_read(struct direct *d);
+/* Add KVM's counters of the vCPU to *to; those that KVM doesn't have stay as they are. Any thread. */
+void kvm_stats_add(const struct direct *d, struct kvm_stats *to);
 
 /* Do what KVM_RUN returned for; stops the machine if nobody can. Counts it. */
 void kvm_exit(struct direct *d);

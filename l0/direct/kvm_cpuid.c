@@ -154,8 +154,8 @@ int kvm_cpuid_set(struct direct *d, char *error, size_t n)
 	union cpuid_table supported, t = { .list.nent = 0 };
 	struct vcpu *v = d->thread->v;
 
-	if (!get_supported(d->kvm, &supported))
-		return kvm_failed(d, "KVM_GET_SUPPORTED_CPUID", error, n);
+	if (!get_supported(d->machine->kvm, &supported))
+		return kvm_failed(d->machine, "KVM_GET_SUPPORTED_CPUID", error, n);
 	/* before the first reset: SYSCALL is shown in 64-bit mode only, KVM shows what it is told in every mode */
 	v->efer = EFER_LMA;
 	v->seg[CS].ar = AR_L;
@@ -167,6 +167,6 @@ int kvm_cpuid_set(struct direct *d, char *error, size_t n)
 	v->seg[CS].ar = 0;
 	host_layout(&supported, &t);
 	if (ioctl(d->vcpu, KVM_SET_CPUID2, &t.list))
-		return kvm_failed(d, "KVM_SET_CPUID2", error, n);
+		return kvm_failed(d->machine, "KVM_SET_CPUID2", error, n);
 	return 0;
 }

@@ -15,25 +15,25 @@
 #define TIMER_GSI 0
 #define TIMER_PIN 2
 
-static void pass_level(struct direct *d, unsigned int gsi, bool level)
+static void pass_level(struct kvm_machine *m, unsigned int gsi, bool level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
 
-	__atomic_fetch_add(&d->stats.irq_lines, 1, __ATOMIC_RELAXED);
-	if (ioctl(d->vm, KVM_IRQ_LINE, &irq))
-		machine_stop(d->thread->v->machine, STOP_INTERNAL, 0, "KVM: can't set interrupt line %u", gsi);
+	__atomic_fetch_add(&m->irq_lines, 1, __ATOMIC_RELAXED);
+	if (ioctl(m->vm, KVM_IRQ_LINE, &irq))
+		machine_stop(m->machine, STOP_INTERNAL, 0, "KVM: can't set interrupt line %u", gsi);
 }
 
 /* A serial port says what its line is at every access: only changes are worth a call. */
 static void set_line(void *arg, unsigned int gsi, bool level)
 {
-	struct direct *d = arg;
+	struct kvm_machine *m = arg;
 
-	if (__atomic_exchange_n(&d->line[gsi], level, __ATOMIC_ACQ_REL) != level)
-		pass_level(d, gsi, level);
+	if (__atomic_exchange_n(&m->line[gsi], level, __ATOMIC_ACQ_REL) != level)
+		pass_level(m, gsi, level);
 }
 
-static bool set_routing(struct direct *d)
+static bool set_routing(struct kvm_machine *m)
 {
 	union {
 		struct kvm_irq_routing table;
@@ -55,49 +55,49 @@ static bool set_routing(struct direct *d)
 			.u.irqchip = { KVM_IRQCHIP_IOAPIC, gsi == TIMER_GSI ? TIMER_PIN : gsi },
 		};
 	}
-	return !ioctl(d->vm, KVM_SET_GSI_ROUTING, &r);
+	return !ioctl(m->vm, KVM_SET_GSI_ROUTING, &r);
 }
 
 /* What KVM starts with is what a reset goes back to. */
-static bool save_power_on(struct direct *d)
+static bool save_power_on(struct kvm_machine *m)
 {
 	for (u32 i = 0; i < KVM_CHIPS; i++) {
-		d->chips[i].chip_id = i;
-		if (ioctl(d->vm, KVM_GET_IRQCHIP, &d->chips[i]))
+		m->chips[i].chip_id = i;
+		if (ioctl(m->vm, KVM_GET_IRQCHIP, &m->chips[i]))
 			return false;
 	}
-	return !d->pit || !ioctl(d->vm, KVM_GET_PIT2, &d->pit_state);
+	return !m->pit || !ioctl(m->vm, KVM_GET_PIT2, &m->pit_state);
 }
 
-bool kvm_irqchip_reset(struct direct *d)
+bool kvm_irqchip_reset(struct kvm_machine *m)
 {
 	for (u32 i = 0; i < KVM_CHIPS; i++)
-		if (ioctl(d->vm, KVM_SET_IRQCHIP, &d->chips[i]))
+		if (ioctl(m->vm, KVM_SET_IRQCHIP, &m->chips[i]))
 			return false;
 	/* the lines are the devices' and keep their levels */
 	for (unsigned int gsi = 0; gsi < IOAPIC_PINS; gsi++) {
-		pass_level(d, gsi, false);
-		if (__atomic_load_n(&d->line[gsi], __ATOMIC_ACQUIRE))
-			pass_level(d, gsi, true);
+		pass_level(m, gsi, false);
+		if (__atomic_load_n(&m->line[gsi], __ATOMIC_ACQUIRE))
+			pass_level(m, gsi, true);
 	}
-	return !d->pit || !ioctl(d->vm, KVM_SET_PIT2, &d->pit_state);
+	return !m->pit || !ioctl(m->vm, KVM_SET_PIT2, &m->pit_state);
 }
 
-int kvm_irqchip_create(struct direct *d, bool no_pit, char *error, size_t n)
+int kvm_irqchip_create(struct kvm_machine *m, bool no_pit, char *error, size_t n)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
-	if (ioctl(d->vm, KVM_CREATE_IRQCHIP, 0))
-		return kvm_failed(d, "KVM_CREATE_IRQCHIP (interrupt controllers in the kernel)", error, n);
-	if (!set_routing(d))
-		return kvm_failed(d, "KVM_SET_GSI_ROUTING", error, n);
+	if (ioctl(m->vm, KVM_CREATE_IRQCHIP, 0))
+		return kvm_failed(m, "KVM_CREATE_IRQCHIP (interrupt controllers in the kernel)", error, n);
+	if (!set_routing(m))
+		return kvm_failed(m, "KVM_SET_GSI_ROUTING", error, n);
 	if (!no_pit) {
-		if (ioctl(d->vm, KVM_CREATE_PIT2, &pit))
-			return kvm_failed(d, "KVM_CREATE_PIT2 (timer in the kernel)", error, n);
-		d->pit = true;
+		if (ioctl(m->vm, KVM_CREATE_PIT2, &pit))
+			return kvm_failed(m, "KVM_CREATE_PIT2 (timer in the kernel)", error, n);
+		m->pit = true;
 	}
-	if (!save_power_on(d))
-		return kvm_failed(d, "KVM_GET_IRQCHIP", error, n);
-	irqchip_redirect(d->thread->v->machine->irqchip, set_line, d);
+	if (!save_power_on(m))
+		return kvm_failed(m, "KVM_GET_IRQCHIP", error, n);
+	irqchip_redirect(m->machine->irqchip, set_line, m);
 	return 0;
 }

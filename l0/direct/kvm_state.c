@@ -183,9 +183,11 @@ static const char *msr_failed(const union msr_list *l, int done)
 
 const char *kvm_state_put(struct direct *d)
 {
-	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW };
 	struct vcpu *v = d->thread->v;
+	struct kvm_mp_state mp = {
+		.mp_state = v->activity == ACTIVITY_WAIT_SIPI ? KVM_MP_STATE_INIT_RECEIVED : KVM_MP_STATE_RUNNABLE,
+	};
 	struct kvm_debugregs debug = { .dr6 = v->dr[6], .dr7 = v->dr[7] };
 	struct kvm_xcrs xcrs = { .nr_xcrs = 1 };
 	struct kvm_xsave xsave = { .region = { 0 } };

@@ -13,17 +13,17 @@ static const char *const names[] = {
 #undef NAME
 };
 
-static void take(struct direct *d, int fd, const struct kvm_stats_header *h, const struct kvm_stats_desc *desc)
+static void take(struct kvm_stats *to, int fd, const struct kvm_stats_header *h, const struct kvm_stats_desc *desc)
 {
 	u64 value;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strncmp(names[i], desc->name, h->name_size) && desc->size == 1 &&
 		    pread(fd, &value, sizeof(value), h->data_offset + desc->offset) == (ssize_t)sizeof(value))
-			((u64 *)&d->kvm_stats)[i] = value;
+			((u64 *)to)[i] += value;
 }
 
-void kvm_stats_read(struct direct *d)
+void kvm_stats_add(const struct direct *d, struct kvm_stats *to)
 {
 	int fd = ioctl(d->vcpu, KVM_GET_STATS_FD, NULL);
 	struct kvm_stats_header h;
@@ -37,7 +37,7 @@ void kvm_stats_read(struct direct *d)
 		desc = malloc(size);
 		for (u32 i = 0; desc && i < h.num_desc; i++)
 			if (pread(fd, desc, size, h.desc_offset + (off_t)(i * size)) == (ssize_t)size)
-				take(d, fd, &h, desc);
+				take(to, fd, &h, desc);
 		free(desc);
 	}
 	close(fd);

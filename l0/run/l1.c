@@ -142,7 +142,7 @@ int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
 			snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
 			return EXIT_HOST;
 		}
-	l->turns = (struct turns){ .all = l->thread, .count = c->vcpus };
+	l->turns = (struct turns){ .all = l->thread, .count = l->engine->own_threads ? 1 : c->vcpus };
 	if (c->trace & BIT(TRACE_BIT_io))
 		l->machine.bus.trace = trace_io;
 	l->machine.clock.source = &l->machine;

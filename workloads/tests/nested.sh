@@ -125,4 +125,12 @@ ok $? "nearly all of L1's exits come from there"
 nested off --clock insns --mmu shadow > "$folder/shadow" 2> "$folder/errors"
 grep -q 'nested: its guest ended with exit code 0' "$folder/shadow"
 ok $? "L2 boots and powers off with --mmu shadow"
+# its VMM has a thread for each vCPU of L2, and L1 a vCPU for each of these
+nested "check turtles.vcpus=2" --vcpus 2 --clock insns > "$folder/smp" 2> "$folder/errors"
+grep -q '^SUMMARY [0-9]* passed, 0 failed' "$folder/smp" && grep -q 'nested: its guest ended with exit code 0' "$folder/smp"
+status=$?
+[ $status = 0 ] || grep '^FAIL' "$folder/smp" | sed 's/^/# /'
+ok $status "the self-check of an L2 with two vCPUs in an L1 with two comes to its end without a failure"
+[ "$(grep -c 'Brought up 1 node, 2 CPUs' "$folder/smp")" = 2 ]
+ok $? "both have brought up two CPUs"
 plan

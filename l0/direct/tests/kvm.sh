@@ -61,5 +61,12 @@ for engine in bt kvm; do
 	ends RESET 0 1 "" --no-reboot
 	ends EXIT 3 1 "^cr0=" --dump-on-exit
 	ends EXIT 3 1 "" --memory 4096
+	ends EXIT 3 1 "" --vcpus 3
+	ends RESET 0 1 "" --no-reboot --vcpus 3
+	# each time the others' threads leave their vCPUs and come back
+	timeout 60 "$turtles" --engine "$engine" --kernel "$folder/RESET" --memory 64 --timeout 2 --vcpus 3 \
+		> "$folder/console" 2> "$folder/errors" < /dev/null
+	[ $? = 124 ] && [ "$(grep -c 'hello from the guest' "$folder/console")" -gt 1 ]
+	ok $? "engine $engine: a machine with three vCPUs is reset again and again"
 done
 plan
