@@ -1,8 +1,8 @@
 # Guests: Debian's kernel, an initramfs with our programs, and guests of our own.
 GUEST_CFLAGS := -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -static -pthread
-GUEST_PROGRAMS := $(GUEST)/bin/rows $(GUEST)/bin/selfcheck
+GUEST_PROGRAMS := $(GUEST)/bin/rows $(GUEST)/bin/selfcheck $(GUEST)/bin/warehouse $(GUEST)/bin/compile
 
-$(GUEST)/bin/rows: workloads/rows.c
+$(GUEST)/bin/rows $(GUEST)/bin/warehouse $(GUEST)/bin/compile: $(GUEST)/bin/%: workloads/%.c
 	@mkdir -p $(@D)
 	gcc $(GUEST_CFLAGS) -o $@ $^
 
@@ -50,7 +50,7 @@ $(GUEST)/nested.cpio: workloads/nested-initramfs.sh workloads/guest/nested workl
 	workloads/nested-initramfs.sh $(GUEST) $(BUILD)/turtles $(GUEST)/bin/l1shim $(GUEST)/bin/nano
 
 $(GUEST)/nested3.cpio $(GUEST)/qemu3.cpio: $(GUEST)/%3.cpio: $(GUEST)/%.cpio workloads/deeper-initramfs.sh $(GUEST)/nested.cpio
-	workloads/deeper-initramfs.sh $(GUEST) $*
+	workloads/deeper-initramfs.sh $(GUEST) $*3 $* nested.cpio
 
 $(GUEST)/root-qemu: workloads/fetch-qemu.sh | $(GUEST)/vmlinuz
 	workloads/fetch-qemu.sh $(GUEST)
@@ -58,6 +58,16 @@ $(GUEST)/root-qemu: workloads/fetch-qemu.sh | $(GUEST)/vmlinuz
 # the same with Debian's QEMU
 $(GUEST)/qemu.cpio: workloads/qemu-initramfs.sh $(GUEST)/nested.cpio $(GUEST)/root-qemu
 	workloads/qemu-initramfs.sh $(GUEST)
+
+# a source tree, a compiler, and the initramfs of an L1 or L2 that compiles it, and of an L1 whose L2 does
+$(GUEST)/compile/list: workloads/fetch-compile.sh workloads/compile.list | $(GUEST)/vmlinuz
+	workloads/fetch-compile.sh $(GUEST)
+
+$(GUEST)/compile.cpio: workloads/compile-initramfs.sh $(GUEST)/compile/list $(GUEST)/initramfs.cpio
+	workloads/compile-initramfs.sh $(GUEST)
+
+$(GUEST)/compile-nested.cpio: $(GUEST)/compile.cpio $(GUEST)/nested.cpio workloads/deeper-initramfs.sh
+	workloads/deeper-initramfs.sh $(GUEST) compile-nested nested compile.cpio
 
 # make demo: Debian's kernel as a guest of its own KVM. LEVELS=1: no hypervisor in the guest; 3: L2 runs KVM, too, which boots L3.
 # VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc. KVM: parameters of L1's module kvm-intel, as
@@ -85,7 +95,7 @@ demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
 		--append '$(strip $(DEMO_APPEND) $(DEMO_APPEND_$(LEVELS)))'
 
 # It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.
-guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio $(GUEST)/nested3.cpio)
+guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio $(GUEST)/nested3.cpio $(GUEST)/compile-nested.cpio)
 
 TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o

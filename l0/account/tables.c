@@ -14,8 +14,8 @@ STAT_TABLE(bt_stats_table, "bt", "the translator, per L1", BT_STATS);
 STAT_TABLE(ept_merge_stats_table, "ept_merge", "the way to L2's memory, per L1 with VMX: EPT12 and EPT01 into EPT02",
 	   EPT_STATS);
 STAT_TABLE(vmcs_stats_table, "vmcs", "VM entries of L1, per L1 with VMX", VMCS_STATS);
-STAT_TABLE(profile_stats_table, "profile", "whose time it is, per L1, with --profile; the host's CPU time in all is their sum",
-	   PROFILE_STATS);
+STAT_TABLE(profile_stats_table, "profile",
+	   "whose time it is, per L1, with --profile; the host's CPU time in all is their sum", PROFILE_STATS);
 STAT_TABLE(direct_stats_table, "direct", "exits of KVM_RUN by KVM's reason, per L1 (--engine kvm)", DIRECT_STATS);
 STAT_TABLE(kvm_stats_table, "kvm", "what the host's KVM counts itself, per L1 (--engine kvm); 0 where it doesn't say",
 	   KVM_STATS);
