@@ -76,9 +76,10 @@ const char *caps_name(enum vmx_feature f)
 	return features[f].name;
 }
 
-void caps_want(enum vmx_feature control)
+void caps_want(enum vmx_feature f)
 {
-	shim.control[features[control].word] |= 1u << features[control].bit;
+	if (features[f].word < VMX_CONTROL_WORD_COUNT)
+		shim.control[features[f].word] |= 1u << features[f].bit;
 }
 
 void caps_reset(void)

@@ -139,7 +139,7 @@ static u64 parse(const char *line)
 static enum vmx_feature lacks(const struct payload *p)
 {
 	for (unsigned int i = 0; i < 2; i++)
-		if (p->controls[i] != VMX_ALWAYS && !caps_has(p->controls[i]))
+		if (p->controls[i] != VMX_ALWAYS && (p->controls[i] == VMX_ept ? !shim.ept : !caps_has(p->controls[i])))
 			return p->controls[i];
 	return VMX_ALWAYS;
 }

@@ -22,7 +22,7 @@
 #define OPTIONS(O) \
 	O(rounds,   0,     "rounds of each experiment; 0: its own number") \
 	O(batches,  10,    "parts of the rounds that are timed one by one") \
-	O(steps,    10000, "steps of computation in a round of loop and memory") \
+	O(steps,    10000, "steps of what a round of loop, memory, tsc and walk does") \
 	O(vmreads,  0,     "VMREADs that the handler does in vain, each round") \
 	O(vmwrites, 0,     "VMWRITEs that the handler does in vain, each round") \
 	O(timer,    0,     "value of the preemption timer") \
@@ -92,7 +92,7 @@ void caps_read(void); /* ends the run if something is missing that l1shim can't 
 bool caps_has(enum vmx_feature f);
 const char *caps_name(enum vmx_feature f);
 void caps_reset(void); /* shim.control: what each VMCS has */
-void caps_want(enum vmx_feature control); /* one more, offered */
+void caps_want(enum vmx_feature f); /* one more control, offered; what is none needs nothing */
 void vmx_on(void);
 
 /* memory.c: what L2 sees at its physical addresses */

@@ -19,6 +19,10 @@
 	S(callouts,        counted, "instructions done in C")                                          \
 	S(tlb_misses,      counted, "data accesses that left the inline path")                         \
 	S(stlb_hits,       counted, "of these and of C's accesses: translations found in the soft TLB's second level")  \
+	S(walks,           counted, "walks of L1's page tables, for data and for code, that found a page") \
+	S(walk_refs,       counted, "entries that these read")                                         \
+	S(l2_walks,        counted, "the same of page tables of L1's guests")                          \
+	S(l2_walk_refs,    counted, "entries that these read; what EPT adds to find each is in ept_merge") \
 	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
 	S(tlb_flushes,     counted, "times that soft TLBs were emptied, entirely or of all but global entries") \
 	S(tlb_switches,    counted, "changes of address space without emptying")                       \

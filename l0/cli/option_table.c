@@ -601,7 +601,8 @@ const struct option OPTIONS[] = {
 { GROUP_MACHINE, "memory",        "m",             "SIZE",      set_memory,      0,                   NULL,
   "guest memory in MiB, or with a suffix K, M or G; without the option 512 MiB" },
 { GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_huge_pages,  FIELD(huge_pages),   "on off",
-  "off: the host backs guest memory with 4 KiB pages only, which makes more EPT violations where KVM runs the guest" },
+  "off: the host backs guest memory with 4 KiB pages only, and EPT01 has no others, which makes more EPT violations"
+  " where KVM runs the guest, and longer walks where L1 has guests" },
 { GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_walk_cache,  FIELD(walk_cache),   "on off",
   "off: each miss of the TLB walks a guest's tables from their root, as a CPU without paging-structure caches would" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,

@@ -405,6 +405,12 @@ static bool finish(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 	return true;
 }
 
+static void count(struct vcpu *v, const struct walk *w)
+{
+	v->walks[v->in_l2]++;
+	v->walk_refs[v->in_l2] += w->depth - w->first;
+}
+
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
 	bool from_cache = true;
@@ -441,6 +447,7 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 	} while (mark && !walk_mark(v, &w, linear, access));
 	if (mark)
 		walk_to_cache(v, &w, linear);
+	count(v, &w);
 	fill_page(v, &w, linear, access, page);
 	return finish(v, linear, access, mark, page, error);
 }

@@ -161,6 +161,7 @@ struct vcpu {
 	bool no_walk_cache; /* --walk-cache off: cpu/psc.h */
 	u64 tlb_switches; /* changes of context so far; orders them by age */
 	u64 stlb_hits; /* misses of the soft TLB that needed no walk */
+	u64 walks[2], walk_refs[2]; /* of page tables, and the entries they read; [1]: while in L2 */
 	u64 tlb_flushes; /* times that contexts were emptied, entirely or of all but global entries */
 	struct vcpu_thread *thread; /* run/loop.h */
 	u64 exceptions, interrupts; /* delivered so far */

@@ -73,6 +73,7 @@ fail:
 
 void memory_small_pages(struct memory *m)
 {
+	m->small_pages = true;
 	(void)madvise(m->base, m->low, MADV_NOHUGEPAGE);
 	if (m->high)
 		(void)madvise(m->base + MEMORY_HIGH_START, m->high, MADV_NOHUGEPAGE);

@@ -29,6 +29,7 @@
 struct memory {
 	u8 *base; /* host address of guest-physical 0 */
 	u64 low, high; /* bytes */
+	bool small_pages; /* memory_small_pages() was called */
 	/* Per page: WRITE_INDEX_*. Owned by the translator; NULL without it. */
 	u64 *write_index;
 	u8 *flags; /* one byte a page, low and high packed: memory_flag() */

@@ -99,6 +99,10 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 		const struct vcpu *v = m->vcpu[i];
 
 		s->stlb_hits += v->stlb_hits;
+		s->walks += v->walks[0];
+		s->walk_refs += v->walk_refs[0];
+		s->l2_walks += v->walks[1];
+		s->l2_walk_refs += v->walk_refs[1];
 		s->tlb_flushes += v->tlb_flushes;
 		s->exceptions += v->exceptions;
 		s->interrupts += v->interrupts;

@@ -55,6 +55,20 @@ static u64 map(struct l0_tables *t, u64 used, u64 from, u64 bytes, u32 features)
 	return used;
 }
 
+/* Tables of the last two levels for that much RAM */
+static u64 small_tables(u64 bytes)
+{
+	return bytes / BIT(ept_shift(3)) + bytes / BIT(ept_shift(2)) + 2;
+}
+
+u64 ept01_pages(const struct memory *m, u32 features)
+{
+	/* a root and its table; RAM below the hole and above 4 GiB ends in the middle of a large page at most once each: two tables for either */
+	u64 large = 6;
+
+	return features & EPT_HAS_2M ? large : large + small_tables(m->low) + small_tables(m->high);
+}
+
 struct ept01 ept01_make(struct l0_tables *t, u32 features, u8 maxphyaddr)
 {
 	u64 used = 1; /* the root */

@@ -9,8 +9,8 @@
 #include "../../ept-merge/ept_merge.h"
 #include "../machine/memory.h"
 
-/* RAM below the hole and above 4 GiB ends in the middle of a large page at most once each: two tables for either. */
-#define EPT01_PAGES 6
+/* Pages that EPT01's tables need at most, with the features of ept01_make() */
+u64 ept01_pages(const struct memory *m, u32 features);
 
 struct l0_tables {
 	const struct memory *memory; /* L1's */
@@ -23,7 +23,7 @@ struct l0_tables {
 u64 *l0_page(const struct l0_tables *t, u64 pa);
 
 /*
- * Make EPT01 in the first EPT01_PAGES pages of *t, which are zero: L1's RAM with all rights, write-back, in pages as large as
+ * Make EPT01 in the first ept01_pages() pages of *t, which are zero: L1's RAM with all rights, write-back, in pages as large as
  * `features` (EPT_HAS_2M, EPT_HAS_1G) has them; device memory and what is nothing are holes. maxphyaddr: bits.
  */
 struct ept01 ept01_make(struct l0_tables *t, u32 features, u8 maxphyaddr);

@@ -104,11 +104,14 @@ struct vmx_mmu *vmx_mmu_create(struct vcpu *v)
 	const struct memory *memory = &v->machine->memory;
 	struct vmx_mmu *m = calloc(1, sizeof(*m));
 	u64 pages = pool_pages(memory);
+	/* L0's own pages are as large as the host backs L1's memory */
+	u32 features = memory->small_pages ? 0 : EPT_HAS_2M | EPT_HAS_1G;
+	u64 own = ept01_pages(memory, features);
 	struct ept12 offered;
 
 	if (!m)
 		return NULL;
-	m->tables = (struct l0_tables){ .memory = memory, .start = TABLES_START, .count = EPT01_PAGES + pages };
+	m->tables = (struct l0_tables){ .memory = memory, .start = TABLES_START, .count = own + pages };
 	m->tables.pages = mmap(NULL, m->tables.count * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	m->descriptors = calloc(pages, sizeof(*m->descriptors));
@@ -116,13 +119,13 @@ struct vmx_mmu *vmx_mmu_create(struct vcpu *v)
 		vmx_mmu_destroy(m);
 		return NULL;
 	}
-	m->ept01 = ept01_make(&m->tables, EPT_HAS_2M | EPT_HAS_1G, L0_MAXPHYADDR);
+	m->ept01 = ept01_make(&m->tables, features, L0_MAXPHYADDR);
 	offered.space = (struct ept_space){
 		.format = offered_format(&v->vmx->caps), .ctx = v, .table = table, .pml_ready = pml_ready, .pml_log = pml_log
 	};
 	ept_cache_init(&m->cache,
-		       &(struct ept_cache_memory){ .pages = m->tables.pages + EPT01_PAGES * PAGE_SIZE,
-						   .pages_pa = TABLES_START + EPT01_PAGES * PAGE_SIZE,
+		       &(struct ept_cache_memory){ .pages = m->tables.pages + own * PAGE_SIZE,
+						   .pages_pa = TABLES_START + own * PAGE_SIZE,
 						   .descriptors = m->descriptors,
 						   .page_count = (u32)pages,
 						   .trees = m->trees,

@@ -8,7 +8,8 @@
 #define SECOND (1ull << 32) /* its x2APIC ID, as the ICR wants it */
 #define PATIENCE 100000000ul
 
-extern const u8 second_code[], second_code_end[];
+extern const u8 second_code[];
+extern const u32 second_code_size;
 void second_main(void);
 void ipi_entry(void);
 
@@ -38,7 +39,7 @@ const char *lacks_second_cpu(void)
 	if (second_runs)
 		return NULL;
 	gate(VECTOR_IPI, ipi_entry);
-	for (u64 i = 0; i < (u64)(second_code_end - second_code); i++)
+	for (u64 i = 0; i < second_code_size; i++)
 		((volatile u8 *)TRAMPOLINE)[i] = second_code[i];
 	wrmsr(MSR_X2APIC_ICR, SECOND | ICR_INIT);
 	for (int i = 0; i < 100000; i++)

@@ -55,7 +55,7 @@ long_mode:
 
 	/* What the second CPU starts with, copied to a page below 1 MiB: CS has its base, IP is 0 */
 	.code16
-	.globl second_code, second_code_end
+	.globl second_code
 second_code:
 	cli
 	mov %cs, %ax
@@ -68,6 +68,9 @@ second_gdt:
 	.word gdt_end - gdt - 1
 	.long gdt
 second_code_end:
+	.globl second_code_size
+second_code_size:
+	.long second_code_end - second_code
 
 	.code32
 second_32:

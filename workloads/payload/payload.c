@@ -164,6 +164,48 @@ __attribute__((noinline)) void work_memory(uint64_t steps)
 	USED(sum);
 }
 
+/* RDTSC where nobody wants to see it */
+__attribute__((noinline)) void work_tsc(uint64_t steps)
+{
+	uint32_t low, high;
+
+	while (steps--)
+		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+}
+
+/*
+ * With page tables of its own, in 4 KiB pages, each step makes the processor forget its translations and reads a byte of another
+ * page: walks of four levels, and nothing that would shorten them.
+ */
+#define ENTRIES 512
+#define WALKED (PAYLOAD_MEMORY / PAGE / ENTRIES) /* last-level tables for all of L2's memory */
+static uint64_t walk_tables[3 + WALKED][ENTRIES] __attribute__((aligned(PAGE)));
+
+static uint64_t walk_root(void)
+{
+	for (uint64_t i = 0; i < 2; i++)
+		walk_tables[i][0] = (uint64_t)walk_tables[i + 1] | 3;
+	for (uint64_t i = 0; i < WALKED; i++) {
+		walk_tables[2][i] = (uint64_t)walk_tables[3 + i] | 3;
+		for (uint64_t j = 0; j < ENTRIES; j++)
+			walk_tables[3 + i][j] = (i * ENTRIES + j) * PAGE | 3;
+	}
+	return (uint64_t)walk_tables[0];
+}
+
+__attribute__((noinline)) void work_walk(uint64_t steps)
+{
+	volatile const uint8_t *arena = (volatile const uint8_t *)PAYLOAD_ARENA;
+	uint64_t before, root = walk_root();
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(before));
+	for (uint64_t i = 0; i < steps; i++) {
+		__asm__ volatile("mov %0, %%cr3" : : "r"(root) : "memory");
+		(void)arena[i % (PAYLOAD_ARENA_SIZE / PAGE) * PAGE];
+	}
+	__asm__ volatile("mov %0, %%cr3" : : "r"(before) : "memory");
+}
+
 static void work_rounds(void (*work)(uint64_t steps))
 {
 	for (;;) {
@@ -180,6 +222,16 @@ void l2_loop(void)
 void l2_memory(void)
 {
 	work_rounds(work_memory);
+}
+
+void l2_tsc(void)
+{
+	work_rounds(work_tsc);
+}
+
+void l2_walk(void)
+{
+	work_rounds(work_walk);
 }
 
 void l2_module(void)

@@ -8,7 +8,7 @@
  *   handler   what L1 does then, a function of l1shim/exits.c
  *   bytes     the length of the instruction that L1 steps over; it needn't ask the VMCS
  *   rounds    without rounds=N
- *   controls  the two that the exit needs, by their names in vmcs-shadow/vmx_controls.h; ALWAYS: none
+ *   controls  what it needs of the processor, by the names in vmcs-shadow/vmx_controls.h: for the exit, or (walk) for none; ALWAYS: nothing
  *   work      NULL, or what L2 computes in a round: L1 does the same by itself for comparison
  */
 #ifndef WORKLOADS_PAYLOAD_PAYLOADS_H
@@ -37,6 +37,8 @@
 	P(apic,      APIC_ACCESS,         step,      2, 10000, virtualize_apic_accesses, ALWAYS,      NULL) \
 	P(loop,      VMCALL,              step,      3,   100, ALWAYS, ALWAYS,                        work_loop) \
 	P(memory,    VMCALL,              step,      3,   100, ALWAYS, ALWAYS,                        work_memory) \
+	P(tsc,       VMCALL,              step,      3,   100, ALWAYS, ALWAYS,                        work_tsc) \
+	P(walk,      VMCALL,              step,      3,   100, ept, true_controls,                    work_walk) \
 	P(module,    VMCALL,              step,      3, 10000, hlt_exiting, unconditional_io_exiting, NULL)
 /* clang-format on */
 
@@ -64,5 +66,7 @@ PAYLOADS(P)
 
 void work_loop(uint64_t steps);
 void work_memory(uint64_t steps);
+void work_tsc(uint64_t steps);
+void work_walk(uint64_t steps);
 
 #endif
