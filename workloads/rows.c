@@ -4,11 +4,13 @@
  * `row NAME NS` for each: the median over PASSES passes of the wall time of one unit of work. Each pass checks its
  * result; a wrong one ends the program with `FAIL: NAME: ...` and exit code 1.
  *
- * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So do pages and clock.
+ * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So do pages, clock, and single
+ * operations that have a price without an operating system, too: callret, rdtsc, divzero and segv (a signal each), forkwait.
  *
  * Usage: rows [NAME]...
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PASSES 5
@@ -380,6 +383,88 @@ static u64 row_pages(void)
 	return start;
 }
 
+/* 1 M calls of a function that does nothing */
+static __attribute__((noinline)) void nothing(void)
+{
+	__asm__ volatile("");
+}
+
+static u64 row_callret(void)
+{
+	u64 start = now();
+
+	for (int i = 0; i < 1000000; i++)
+		nothing();
+	return now() - start;
+}
+
+/* 1 M RDTSC */
+static u64 row_rdtsc(void)
+{
+	u64 start = now(), first = __builtin_ia32_rdtsc(), last = first;
+
+	for (int i = 0; i < 1000000; i++)
+		last = __builtin_ia32_rdtsc();
+	start = now() - start;
+	if (last <= first)
+		wrong("rdtsc", "it stands still");
+	return start;
+}
+
+/* The faulting instructions have two bytes. */
+static void step_over(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+}
+
+static void on(int signal)
+{
+	struct sigaction sa = { .sa_sigaction = step_over, .sa_flags = SA_SIGINFO };
+
+	sigaction(signal, &sa, NULL);
+}
+
+/* 10 k divisions by zero, and their signals */
+static u64 row_divzero(void)
+{
+	u64 start;
+
+	on(SIGFPE);
+	start = now();
+	for (int i = 0; i < 10000; i++)
+		__asm__ volatile("divl %%ecx" : : "a"(1), "c"(0), "d"(0) : "cc");
+	return now() - start;
+}
+
+/* 10 k loads from where nothing is, and their signals */
+static u64 row_segv(void)
+{
+	void *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u64 start;
+
+	if (page == MAP_FAILED)
+		wrong("segv", "mmap failed");
+	on(SIGSEGV);
+	start = now();
+	for (int i = 0; i < 10000; i++)
+		__asm__ volatile("movb (%%rdi), %%al" : : "D"(page) : "eax", "memory");
+	start = now() - start;
+	munmap(page, 4096);
+	return start;
+}
+
+/* 2 k times fork, exit, wait: Adams and Agesen's forkwait does it 40 k times */
+static u64 row_forkwait(void)
+{
+	u64 start = now();
+
+	for (int i = 0; i < 20; i++)
+		row_fork();
+	return now() - start;
+}
+
 /* no work: the clock itself, for who wants to compare it with another level's */
 static u64 row_clock(void)
 {
@@ -387,7 +472,7 @@ static u64 row_clock(void)
 }
 
 #define ROWS(R) R(int) R(sort) R(matmul) R(memcpy) R(chase) R(syscall) R(fork) R(pipe) R(fault)
-#define NAMED_ROWS(R) R(pages) R(cpuid) R(port) R(fresh) R(clock)
+#define NAMED_ROWS(R) R(cpuid) R(port) R(fresh) R(pages) R(clock) R(callret) R(rdtsc) R(divzero) R(segv) R(forkwait)
 #define ROW(name) { #name, row_##name, true },
 #define NAMED_ROW(name) { #name, row_##name, false },
 

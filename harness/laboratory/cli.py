@@ -29,7 +29,9 @@ def parser():
     run.add_argument("--jobs", type=int, default=1, help="runs at a time (1); more than one disturbs what is timed")
     run.add_argument("--repeat", type=int, default=3, help="of each timed run (3); counted ones are always the same")
     run.add_argument("--again", action="store_true", help="make the runs again that are there")
-    run.add_argument("--trace", action="store_true", help="record a trace of each run as well")
+    run.add_argument("--trace", choices=("counted", "all", "none"), default="counted",
+                     help="which runs record a trace (counted); those that are about their trace always do, timed ones are slower with it")
+    run.add_argument("--small", action="store_true", help="the small form: less work, a minute or two, for the shapes alone")
     run.add_argument("--turtles", default="build/turtles", help="the program (build/turtles)")
     run.add_argument("--guest", default="build/guest", help="the guests' folder (build/guest)")
 
@@ -63,11 +65,12 @@ def choose(only):
     return [by_id[name] for name in ids]
 
 
-def runs_of(experiments):
-    from .commands import RUNS
+def runs_of(experiments, small=False):
+    from .commands import RUNS, all_runs
 
-    names = dict.fromkeys(name for e in experiments for name in e.runs)
-    return [RUNS[name] for name in names]
+    runs = all_runs(small=True) if small else RUNS
+    names = dict.fromkeys(name for e in experiments for name in e.runs if name in runs)
+    return [runs[name] for name in names]
 
 
 def do_run(options):
@@ -76,13 +79,13 @@ def do_run(options):
     if options.jobs < 1 or options.repeat < 1:
         raise LabError("--jobs and --repeat are 1 or more")
     experiments = choose(options.only)
-    runner = Runner(options.results, options.turtles, options.guest, options.jobs, options.trace)
+    runner = Runner(options.results, options.turtles, options.guest, options.jobs, options.trace, small=options.small)
 
     def stopped(*_):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stopped)
-    problems = runner.run(runs_of(experiments), options.repeat, options.again)
+    problems = runner.run(runs_of(experiments, options.small), options.repeat, options.again)
     for problem in problems:
         print(f"lab: {problem}", file=sys.stderr)
     report = Path(options.results) / "report.html"
@@ -94,12 +97,11 @@ def do_run(options):
 def write_report(results, experiments, path):
     """Returns the number of checks that don't hold."""
     from .report import render
+    from .results import write_whole
 
     html, failed = render(results, experiments)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_text(html)
-    new.rename(path)
+    write_whole(path, html)
     for line in failed:
         print(f"lab: doesn't hold: {line}", file=sys.stderr)
     return len(failed)
@@ -175,7 +177,10 @@ def do_keep(options):
             stats["run"].pop("command", None)
             (to / "stats.json").write_text(json.dumps(stats, separators=(",", ":")) + "\n")
         lines = (folder / "console.txt").read_text(errors="replace").replace("\r", "").splitlines()
-        said = [line for line in lines if line.startswith(("row ", "skip ", "count ", "kvm exits", "nested: its guest"))]
+        said = [line for line in lines if line.startswith(("row ", "skip ", "count ", "check ", "kvm exits", "nested: its guest")) or "tsc: Detected" in line]
+        for name in ("collapsed.txt", "round.csv"):
+            if (folder / name).exists():
+                shutil.copy(folder / name, to / name)
         (to / "console.txt").write_text("".join(line + "\n" for line in said))
         about["command"] = about["command"].replace(str(Path(options.results)), "RESULTS")
         (to / "run.json").write_text(json.dumps(about, indent=1) + "\n")

@@ -2,7 +2,8 @@
 """
 The command lines of all runs. Experiments share them: a run is named once and made once, whoever asks for it.
 
-A Run is *counted* (instruction clock: the same to the last exit each time, so once is enough) or *timed* (host clock, repeated).
+A Run is *counted* (instruction clock: the same to the last exit each time, so once is enough) or *timed* (host clock, repeated). Each is there
+in two sizes: the small form does the same with less work and leaves out what only repeats it; `make check` runs it for the shapes that must hold.
 """
 from dataclasses import dataclass
 
@@ -19,6 +20,11 @@ class Run:
     exit_code: int = 0
     expects: str = ""  # a regular expression that the console must have
     native: bool = False  # the arguments are a program of this host and what it is given: no turtles, no stats
+    work: int = 0  # operations that it is about, 0: that isn't a number; see results.added()
+    trace: str = ""  # behind --trace FILE: a trace is part of the run. Others have one if they are counted, up to a limit
+    after: tuple = ()  # (file, words of turtles trace) made of the trace when the run is over
+    several: bool = False  # vCPUs or L1s, which --trace doesn't record
+    small: bool = True  # part of the small form
 
     def words(self, turtles, guest, stats):
         """The command as a list of words; stats is the file for --stats."""
@@ -32,34 +38,53 @@ class Run:
         return 1 if self.kind == COUNTED else repeat
 
 
-def shim(name, kind, append, *options, seconds=1.0, memory="64"):
+NESTED = ("--cpu", "Skylake-Server,+vmx")
+DEBUG_EXIT = ("--device", "isa-debug-exit,iobase=0xf4,iosize=0x4")
+ENDED = "its guest ended with exit code 33"
+
+
+def shim(name, kind, append, *options, seconds=1.0, **more):
     """l1shim as L1"""
-    return Run(name, kind, seconds, (
-        "run", "--kernel", "{guest}/bin/l1shim", "--memory", memory, "--cpu", "Skylake-Server,+vmx", "--device",
-        "isa-debug-exit,iobase=0xf4,iosize=0x4", "--no-reboot", *options, "--append", append),
-        exit_code=33, expects=r"(?m)^row ")
+    return Run(name, kind, seconds, ("run", "--kernel", "{guest}/bin/l1shim", "--memory", "64", *NESTED, *DEBUG_EXIT, "--no-reboot", *options,
+                                     "--append", append), exit_code=33, expects=r"(?m)^row ", **more)
 
 
-def kvm(name, kind, what, *options, seconds=5.0, expects="ended with exit code 0", append=""):
+def nano(name, kind, append, *options, seconds=1.0, **more):
+    """workloads/nano as L1"""
+    return Run(name, kind, seconds, ("run", "--kernel", "{guest}/bin/nano", "--memory", "64", "--device", "pc-testdev", *DEBUG_EXIT, "--no-reboot",
+                                     *options, "--append", append), exit_code=33, expects=r"(?m)^row ", **more)
+
+
+def kvm(name, kind, what, *options, seconds=5.0, expects="ended with exit code 0", append="", initrd="nested", memory="1024", **more):
     """Debian's KVM as L1, turtles as its VMM, Debian's Linux as L2, which runs `what`"""
     return Run(name, kind, seconds, (
-        "run", "--cpu", "Skylake-Server,+vmx", "--kernel", "{guest}/vmlinuz", "--initrd", "{guest}/nested.cpio", "--memory",
-        "1024", "--no-reboot", *options, "--append",
-        f"console=ttyS0 panic=-1 rdinit=/nested turtles.run={what}{append}"), expects=expects)
+        "run", *NESTED, "--kernel", "{guest}/vmlinuz", "--initrd", f"{{guest}}/{initrd}.cpio", "--memory", memory, "--no-reboot", *options, "--append",
+        f"console=ttyS0 panic=-1 rdinit=/nested turtles.run={what}{append}"), expects=expects, **more)
 
 
-def linux(name, kind, what, *options, seconds=3.0, expects="init: user space"):
+def kvm_bare(name, kind, program, append, *options, level=2, seconds=2.0, cpu="", vcpus=1, **more):
+    """KVM as L1 with a kernel of ours as L2; with level=3 the same KVM as L2, and the kernel as L3"""
+    if vcpus > 1:
+        options, more = (*options, "--vcpus", str(vcpus)), {**more, "several": True}
+    words = f" turtles.l2={program} turtles.levels={level} turtles.vcpus={vcpus}{cpu} turtles.append={append.replace(' ', ',')}"
+    return kvm(name, kind, "none", *options, append=words, seconds=seconds + 3 * (level - 2), expects=ENDED,
+               initrd="nested" if level == 2 else "nested3", memory="1024" if level == 2 else "2048", **more)
+
+
+def linux(name, kind, what, *options, seconds=3.0, expects="init: user space", initrd="initramfs", **more):
     """Debian's Linux as L1, no hypervisor"""
     return Run(name, kind, seconds, (
-        "run", "--kernel", "{guest}/vmlinuz", "--initrd", "{guest}/initramfs.cpio", "--memory", "512", "--no-reboot", *options,
-        "--append", f"console=ttyS0 panic=-1 turtles.run={what}"), expects=expects)
+        "run", "--kernel", "{guest}/vmlinuz", "--initrd", f"{{guest}}/{initrd}.cpio", "--memory", "512", "--no-reboot", *options,
+        "--append", f"console=ttyS0 panic=-1 turtles.run={what}"), expects=expects, **more)
+
+
+def native(name, seconds, *words, expects=r"(?m)^row ", **more):
+    """A program of the guests' on this host"""
+    return Run(name, TIMED, seconds, words, expects=expects, native=True, **more)
 
 
 # Turtles' L1 made 7 VMREADs and 4 VMWRITEs for a cpuid: l1shim has 2 and 1 of its own.
 TURTLES_L1 = "payload=cpuid vmreads=5 vmwrites=3"
-ROW_PASSES = 5  # of workloads/rows.c
-CPUIDS = 10000  # in a pass of the row cpuid
-PORTS = 1000  # in a pass of the row port
 
 # how L1's VMCS is reached, and how much of it an entry copies: the columns of Turtles' figure 10, and hardware's shadowing
 VARIANTS = {
@@ -69,50 +94,147 @@ VARIANTS = {
     "rewrite-full": ("--vmcs-access", "rewrite", "--vmcs-merge", "full"),
     "rewrite": ("--vmcs-access", "rewrite"),
 }
+TRAP, REWRITE = VARIANTS["trap"], VARIANTS["rewrite"]
 MMUS = ("merge", "walk", "shadow")
+# (EPT01's pages, EPT12's pages): options of turtles, and of l1shim
+NO_CACHE = ("--walk-cache", "off")
+PAGES = {"4k": ((*NO_CACHE, "--huge-pages", "off"), "large=0"), "2m12": ((*NO_CACHE, "--huge-pages", "off"), "large=1"), "2m01": (NO_CACHE, "large=0"), "2m": (NO_CACHE, "large=1"),
+         "cache": (("--huge-pages", "off"), "large=0")}
+
+# operations at each level; those of two CPUs stand apart
+OPERATIONS = ("cpuid", "vmcall", "pio", "mmio", "timer", "eoi", "rdmsr", "ud")
+LEVELS = (1, 2, 3)
+
+# programs of E4 and E5: what init runs
+PROGRAMS = {"compile": "compile", "warehouse": "warehouse"}
 
 
-def all_runs():
-    runs = []
+class Size:
+    """full(many, few) is what the full form has of something, and the small form of the same"""
+
+    def __init__(self, small):
+        self.small = small
+
+    def __call__(self, many, few):
+        return few if self.small else many
+
+
+def _cpuid(n):
+    """E1, E2, E8"""
     for name, options in VARIANTS.items():
-        runs.append(shim(f"shim-cpuid-{name}", COUNTED, f"{TURTLES_L1} rounds=10000 counts=1", *options))
-        runs.append(shim(f"shim-cpuid-time-{name}", TIMED, f"{TURTLES_L1} rounds=200000", *options, seconds=1.5))
-        runs.append(kvm(f"kvm-cpuid-{name}", COUNTED, "rows:cpuid", *options))
-        runs.append(kvm(f"kvm-cpuid-time-{name}", TIMED, "rows:cpuid,port", *options, seconds=6))
-    for name in ("trap", "shadow", "rewrite"):
-        runs.append(kvm(f"kvm-off-{name}", COUNTED, "off", *VARIANTS[name]))
-    runs.append(linux("linux-cpuid", TIMED, "rows:cpuid,port", expects=r"(?m)^row cpuid "))
+        least = name in ("trap", "shadow", "rewrite")
+        yield shim(f"shim-cpuid-{name}", COUNTED, f"{TURTLES_L1} rounds={n(10000, 1000)} counts=1", *options, small=least)
+        yield shim(f"shim-cpuid-time-{name}", TIMED, f"{TURTLES_L1} rounds={n(200000, 5000)}", *options, seconds=1.5, small=name in ("trap-full", "rewrite"))
+        for rounds in (n(1000, 200), n(2000, 400)):
+            part = "few" if rounds == n(1000, 200) else "many"
+            yield kvm_bare(f"kvm-cpuid-{name}-{part}", COUNTED, "nano", f"ops=cpuid rounds={rounds} batches=1", *options, work=2 * rounds, small=least)
+        yield kvm_bare(f"kvm-cpuid-time-{name}", TIMED, "nano", f"ops=cpuid rounds={n(50000, 2000)} batches={n(19, 3)}", "--profile", *options,
+                       seconds=4, work=n(50000, 2000) * n(20, 4), small=name in ("trap-full", "rewrite"))
+    for rounds in (n(1000, 200), n(2000, 400)):
+        part = "few" if rounds == n(1000, 200) else "many"
+        yield shim(f"shim-least-{part}", COUNTED, f"payload=cpuid rounds={rounds}", *TRAP, work=rounds)
+    yield kvm_bare("kvm-nothing-time", TIMED, "nano", "ops=loop rounds=1 batches=1", "--profile")
+    yield kvm_bare("kvm-stacks", COUNTED, "nano", f"ops=cpuid rounds={n(1000, 200)} batches=1", *TRAP, trace=",stacks=all,reasons=CPUID",
+                   work=n(2000, 400), after=(("collapsed.txt", ("--reason", "CPUID", "--level", "1", "--export", "collapsed")),
+                                             ("round.csv", ("--round", str(n(500, 150)), "--export", "csv"))))
 
-    for name in ("trap", "rewrite"):
-        runs.append(shim(f"shim-all-time-{name}", TIMED, "rounds=20000 steps=100", *VARIANTS[name], seconds=3))
-        runs.append(kvm(f"kvm-rows-{name}", COUNTED, "rows", *VARIANTS[name], seconds=9))
-        runs.append(kvm(f"kvm-rows-time-{name}", TIMED, "rows", *VARIANTS[name], seconds=9))
 
+def _reasons(n):
+    """E3"""
+    for name, options in (("trap", TRAP), ("rewrite", REWRITE)):
+        yield shim(f"shim-all-time-{name}", TIMED, f"rounds={n(20000, 1000)} steps=100", *options, seconds=3, small=name == "rewrite")
+        yield kvm(f"kvm-rows-{name}", COUNTED, n("rows", "rows:syscall,fault"), *options, seconds=9)
+        yield kvm(f"kvm-rows-time-{name}", TIMED, "rows", *options, seconds=9, small=False)
+
+
+def _programs(n):
+    """E4, E5: programs natively, in L1, in L2; E12"""
+    compile_ = "exec:compile,passes={},files={},/compile".format(n(4, 2), n(4, 1))
+    trade = "exec:warehouse,{}".format(n("seconds=3", "seconds=0.5"))
+    for program, what in (("compile", compile_), ("warehouse", trade)):
+        initrd = "compile" if program == "compile" else "initramfs"
+        nested, memory = ("compile-nested", "1400") if program == "compile" else ("nested", "1024")
+        extra = f" turtles.initrd={initrd}.cpio"
+        words = what.removeprefix("exec:").replace(",/compile", ",{guest}/compile").split(",")
+        yield native(f"native-{program}", 3, f"{{guest}}/bin/{words[0]}", *words[1:], expects=r"(?m)^check ")
+        yield linux(f"linux-{program}", TIMED, what, "--profile", expects=r"(?m)^check ", initrd=initrd, seconds=8)
+        for name, options in (("trap", TRAP), ("rewrite", REWRITE)):
+            small = name == "rewrite" or program == "warehouse"
+            yield kvm(f"kvm-{program}-{name}", TIMED, what, "--profile", *options, expects=r"(?m)^check ", append=extra, initrd=nested, memory=memory,
+                      seconds=11, small=small)
+            # the same without the program
+            if program == "compile":
+                yield kvm(f"kvm-boot-{name}", TIMED, "exec:true", "--profile", *options, append=extra, initrd=nested, memory=memory, seconds=5, small=small)
+        if program == "compile":
+            yield linux("linux-boot", TIMED, "exec:true", "--profile", initrd=initrd, seconds=3)
+
+    rows = n(("int", "sort", "chase", "syscall", "fork", "fault", "forkwait"), ("syscall", "fork"))
+    yield native("native-rows", 6, "{guest}/bin/rows", *rows)
+    yield linux("linux-rows", TIMED, f"rows:{','.join(rows)}", seconds=9, expects=r"(?m)^row fork ")
+    for name, options in (("rewrite", REWRITE), ("trap", TRAP)):
+        yield kvm(f"kvm-forks-{name}", TIMED, f"rows:{','.join(rows)}", *options, seconds=13, expects=r"(?m)^row fork ", small=name == "rewrite")
+
+
+def _memory(n):
+    """E6, E17"""
     for mmu in MMUS:
-        runs.append(shim(f"shim-touch-{mmu}", COUNTED, "payload=touch,memory rounds=10000 counts=1 steps=100", "--mmu", mmu))
-        runs.append(shim(f"shim-touch-time-{mmu}", TIMED, "payload=touch,memory rounds=20000 steps=1000", "--mmu", mmu, seconds=2))
-        runs.append(kvm(f"kvm-memory-{mmu}", COUNTED, "rows:fault,fork,chase", "--mmu", mmu, seconds=10))
-        runs.append(kvm(f"kvm-memory-time-{mmu}", TIMED, "rows:fault,fork,chase", "--mmu", mmu, seconds=10))
+        yield shim(f"shim-touch-{mmu}", COUNTED, f"payload=touch,memory rounds={n(10000, 1000)} counts=1 steps=100", "--mmu", mmu)
+        yield shim(f"shim-touch-time-{mmu}", TIMED, f"payload=touch,memory rounds={n(20000, 500)} steps=1000", "--mmu", mmu, seconds=2, small=False)
+        yield kvm(f"kvm-memory-{mmu}", COUNTED, n("rows:fault,fork,chase,pages", "rows:fault"), "--mmu", mmu, seconds=10, small=mmu != "walk")
+        yield kvm(f"kvm-memory-time-{mmu}", TIMED, "rows:fault,fork,chase,pages", "--mmu", mmu, seconds=10, small=False)
+    yield linux("linux-memory-time", TIMED, "rows:fault,fork,chase,pages", seconds=3, small=False)
+    for pages, (options, append) in PAGES.items():
+        for mmu in ("merge", "walk"):
+            for part, steps in (("few", 1000), ("many", 2000)):
+                yield shim(f"shim-walk-{pages}-{mmu}-{part}", COUNTED, f"payload=walk rounds=100 steps={steps} {append}", "--mmu", mmu, *options,
+                           work=100 * steps, small=pages in ("4k", "2m"))
 
-    runs.append(linux("linux-off", TIMED, "off"))
-    runs.append(linux("linux-rows", TIMED, "rows", seconds=4, expects=r"(?m)^row fault "))
-    runs.append(Run("native-rows", TIMED, 2, ("{guest}/bin/rows", "syscall", "fork", "fault", "chase", "int", "sort"),
-                    expects=r"(?m)^row fault ", native=True))
 
-    runs.append(Run("nano", TIMED, 2, (
-        "run", "--kernel", "{guest}/bin/nano", "--memory", "64", "--device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "--no-reboot"),
-        exit_code=33, expects=r"(?m)^row rdtsc "))
+def _operations(n):
+    """E9, E10"""
+    yield nano("nano", TIMED, n("", "rounds=1000 batches=5"), seconds=2)
+    yield shim("shim-tsc-time", TIMED, f"payload=vmcall,rdtsc,tsc rounds={n(2000, 200)} steps=1000", *REWRITE, seconds=1)
+    yield native("native-operations", 1, "{guest}/bin/rows", "callret", "rdtsc", "syscall", "divzero", "segv")
 
-    deeper = " turtles.l2=l1shim turtles.cpu=Skylake-Server,+vmx turtles.append="
-    ended = "its guest ended with exit code 33"
-    runs.append(kvm("kvm-shim-time", TIMED, "none", append=f"{deeper}rounds=1000,steps=100", seconds=8, expects=ended))
-    for rounds in (1000, 2000):
-        for payload in ("cpuid", "vmcall", "out", "rdmsr", "ud", "touch"):
-            runs.append(kvm(f"kvm-shim-{payload}-{rounds}", COUNTED, "none", "--vmcs-access", "trap",
-                            append=f"{deeper}payload={payload},rounds={rounds}", seconds=4, expects=ended))
-            runs.append(shim(f"shim-{payload}-{rounds}", COUNTED, f"payload={payload} rounds={rounds} counts=1",
-                             "--vmcs-access", "trap"))
-    return {run.name: run for run in runs}
+
+def _depth(n):
+    """E16, E18: the same operation at each level"""
+    few = ("cpuid", "pio")
+    for level in LEVELS:
+        rounds, batches = {1: (n(20000, 1000), n(21, 3)), 2: (n(2000, 100), n(11, 3)), 3: (n(200, 20), n(5, 1))}[level]
+        seconds = {1: 1, 2: 3, 3: 4}[level]
+
+        def at(name, kind, append, *options, level=level, **more):
+            if level == 1:
+                vcpus = more.pop("vcpus", 1)
+                more = {**more, "several": True} if vcpus > 1 else more
+                return nano(name, kind, append, *NESTED, *options, *(("--vcpus", str(vcpus)) if vcpus > 1 else ()), **more)
+            return kvm_bare(name, kind, "nano", append, *options, level=level, **more)
+
+        yield at(f"nano{level}-time", TIMED, f"ops={'+'.join(OPERATIONS)} rounds={rounds} batches={batches}", seconds=seconds, small=level < 3)
+        yield at(f"nano{level}-base", COUNTED, "ops=loop rounds=1 batches=1", *TRAP)
+        for op in OPERATIONS:
+            each = n(1000, 100) if level < 3 else n(200, 50)
+            yield at(f"nano{level}-{op}", COUNTED, f"ops={op} rounds={each} batches=1", *TRAP, work=2 * each, small=op in few and (level < 3 or op == "cpuid"))
+    yield linux("linux-getpid", TIMED, "rows:syscall", expects=r"(?m)^row syscall ", small=False)
+    yield kvm("kvm-getpid", TIMED, "rows:syscall", expects=r"(?m)^row syscall ", small=False)
+
+
+def _translation(n):
+    """E11"""
+    yield linux("linux-off", TIMED, "off")
+    yield linux("linux-all", TIMED, n("rows", "rows:int"), seconds=4, expects=r"(?m)^row int ", small=False)
+
+
+def all_runs(small=False):
+    n = Size(small)
+    runs = {}
+    for part in (_cpuid, _reasons, _programs, _memory, _operations, _depth, _translation):
+        for run in part(n):
+            if run.small or not small:
+                assert run.name not in runs, run.name
+                runs[run.name] = run
+    return runs
 
 
 RUNS = all_runs()

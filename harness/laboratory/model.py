@@ -8,7 +8,7 @@ Fitted on two columns of Turtles' figure 10, those in which VMCS accesses exit: 
 difference is F. They can't tell X from v * e; so e is taken to be what L0 needs for the plainest exit there is, the
 single-level cpuid of column 1 (1,500 cycles). The other two columns, without such exits, are unseen.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from .papers import FIGURE_10
 
@@ -28,6 +28,16 @@ class Model:
     def cycles(self, exits, all_fields=False):
         """exits: v"""
         return (2 + exits) * self.switch + exits * self.emulate + self.reflect + self.copy * all_fields + self.handler
+
+    def saved(self, exits):
+        """What so many exits of L1 less take away, whatever else a round costs"""
+        return exits * (self.switch + self.emulate)
+
+
+def on(fitted, switch):
+    """The same L0 and L1 on a CPU whose exit and entry cost so much: all costs in that proportion"""
+    factor = switch / fitted.switch
+    return Model(*(getattr(fitted, f.name) * factor for f in fields(Model)))
 
 
 def fit(full=FIGURE_10["nested"], changed=FIGURE_10["nested, 3.5.1"]):

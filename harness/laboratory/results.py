@@ -35,6 +35,17 @@ def read_stats(path):
     return stats
 
 
+def write_whole(path, text):
+    """A reader never sees half of it, and a full disk leaves what was there."""
+    new = path.with_name(path.name + ".new")
+    try:
+        new.write_text(text)
+        new.rename(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
 class Result:
     """One finished run"""
 
@@ -59,6 +70,11 @@ class Result:
         """What L2's exits cost, by reason"""
         return {row["reason"]: row for row in self.vmx["rounds"]}
 
+    def check(self, program):
+        """`check NAME HASH`: what a program says of its results; None if it didn't"""
+        found = re.search(rf"(?m)^check {re.escape(program)} (\S+)$", self.console)
+        return found.group(1) if found else None
+
     def row(self, name):
         """`row NAME NS` of workloads/rows.c; None if it isn't there"""
         found = re.search(rf"(?m)^row {re.escape(name)} (\d+)$", self.console)
@@ -76,10 +92,68 @@ class Result:
         return total
 
 
+class Added:
+    """What the operations of one run add to another that has fewer of them, or none: all numbers are per operation."""
+
+    def __init__(self, many, few):
+        self.many, self.few = many, few
+        self.work = many.about["work"] - few.about["work"]
+        if self.work <= 0:
+            raise LabError(f"{many.folder}: no more work in it than in {few.folder}")
+
+    def _each(self, many, few, least=0.01):
+        return {key: n / self.work for key, n in difference(many, few).items() if abs(n) / self.work >= least}
+
+    def exits(self):
+        """Of L1 and of its guests, by reason"""
+        return self._each(self.many.exits(), self.few.exits())
+
+    def round(self, reason):
+        """Exits of L1 in the rounds that a reason opens, by their reason; None if there is no such round"""
+        many, few = (run.rounds().get(reason) for run in (self.many, self.few))
+        if many is None:
+            return None
+        before = few or {"l1_exits": {}}
+        n = many["rounds"] - (few["rounds"] if few else 0)
+        return {key: count / n for key, count in difference(many["l1_exits"], before["l1_exits"]).items() if count / n >= 0.0005} if n else None
+
+    def insns(self, reason):
+        """Instructions of L1 in a round"""
+        many, few = (run.rounds()[reason] for run in (self.many, self.few))
+        return (many["insns"] - few["insns"]) / (many["rounds"] - few["rounds"])
+
+    def fields(self, what):
+        """what: vmread or vmwrite, by field"""
+        return self._each(self.many.vmx[what], self.few.vmx[what])
+
+    def number(self, table, name):
+        return (self.many.l1[table][name] - self.few.l1[table][name]) / self.work
+
+
 class ResultSet:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.runs = self.folder / "runs"
+
+    @property
+    def small(self):
+        path = self.folder / "set.json"
+        return path.exists() and bool(read_json(path).get("small"))
+
+    def say_size(self, small):
+        """A result set is of one size: the same names mean other command lines."""
+        path = self.folder / "set.json"
+        if path.exists() and self.small != small:
+            raise LabError(f"{self.folder}: holds runs of the {'small' if self.small else 'full'} form; choose another folder with --results")
+        write_whole(path, json.dumps({"small": small}) + "\n")
+
+    def added(self, many, few):
+        """Added, of two runs' names; None if one isn't there"""
+        runs = self.one(many), self.one(few)
+        return Added(*runs) if all(runs) else None
+
+    def pair(self, name):
+        return self.added(f"{name}-many", f"{name}-few")
 
     def finished(self, name):
         """The results of a run in the order of their numbers"""
@@ -93,6 +167,15 @@ class ResultSet:
         """The first result of a run; None if there is none"""
         results = self.finished(name)
         return results[0] if results else None
+
+    def tsc_hz(self):
+        """Ticks a second of the TSC that guests see, from a kernel's console; None: no run says it"""
+        for name in ("linux-off", "linux-boot", "linux-all", "linux-getpid", "linux-compile"):
+            for result in self.finished(name):
+                found = re.search(r"tsc: Detected ([\d.]+) MHz", result.console)
+                if found:
+                    return float(found.group(1)) * 1e6
+        return None
 
     def sample(self, name, value):
         """The values of a run's repeats; value(result) may be None"""

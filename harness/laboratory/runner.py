@@ -3,6 +3,7 @@
 Makes runs. A run writes into NAME.N.part, which is renamed when all is there: whatever ends the laboratory, a folder without
 a suffix is a finished run, and the same command goes on with the others.
 """
+import errno
 import fcntl
 import json
 import os
@@ -18,9 +19,11 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from . import ROOT, LabError, host
+from .commands import COUNTED
 from .results import ResultSet, read_stats
 
 LIMIT = 900  # seconds after which a run is given up
+TRACE_LIMIT = "16M"  # of the trace of a counted run that isn't about its trace
 
 
 class Progress:
@@ -58,9 +61,10 @@ class Progress:
 
 
 class Runner:
-    def __init__(self, folder, turtles="build/turtles", guest="build/guest", jobs=1, trace=False, out=sys.stderr):
+    def __init__(self, folder, turtles="build/turtles", guest="build/guest", jobs=1, trace="counted", out=sys.stderr, small=False):
+        """trace: which runs record one, besides those that are about it: "counted", "all" (timed ones are disturbed by it) or "none"."""
         self.set = ResultSet(folder)
-        self.turtles, self.guest, self.jobs, self.trace, self.out = turtles, guest, jobs, trace, out
+        self.turtles, self.guest, self.jobs, self.trace, self.out, self.small = turtles, guest, jobs, trace, out, small
         self.children, self.lock, self.stopping = set(), threading.Lock(), False
         self.versions = None
 
@@ -68,6 +72,7 @@ class Runner:
         """Makes what isn't there. Returns the lines that say what went wrong."""
         self._prepare(runs)
         with self._locked():
+            self.set.say_size(self.small)
             self._clean(runs, again)
             tasks = [(run, n) for run in runs for n in range(1, run.times(repeat) + 1) if not self.set.has(run.name, n)]
             kept = sum(run.times(repeat) for run in runs) - len(tasks)
@@ -99,6 +104,8 @@ class Runner:
     def _clean(self, runs, again):
         for folder in [*self.set.runs.glob("*.part"), *self.set.runs.glob("*.failed")]:
             shutil.rmtree(folder)
+        for file in self.set.folder.glob("*.new"):
+            file.unlink()
         for run in runs if again else ():
             for result in self.set.finished(run.name):
                 shutil.rmtree(result.folder)
@@ -152,7 +159,7 @@ class Runner:
         try:
             part.mkdir()
             about = self._execute(run, part)
-            problem = self._judge(run, part, about)
+            problem = self._judge(run, part, about) or self._look_at_trace(run, part)
             (part / "run.json").write_text(json.dumps(about, indent=1) + "\n")
             if not self.stopping:
                 part.rename(part.with_suffix(".failed") if problem else final)
@@ -160,6 +167,8 @@ class Runner:
                 problem = f"{name}: {problem}; see {part.with_suffix('.failed')}"
         except OSError as error:
             problem = f"{name}: {error.filename or part}: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                shutil.rmtree(part, ignore_errors=True)  # it can't be finished, and the next ones need the room
         return time.monotonic() - started, problem
 
     def _execute(self, run, part):
@@ -167,15 +176,16 @@ class Runner:
             return os.path.relpath(path.resolve(), ROOT)
 
         words = run.words(self.turtles, self.guest, short(part / "stats.json"))
-        if self.trace and not run.native:
-            words[2:2] = ["--trace", short(part / "trace")]
+        if self._traced(run):
+            words[2:2] = ["--trace", short(part / "trace") + (run.trace or f",limit={TRACE_LIMIT}")]
         before, started = host.describe(), time.time()
         with open(part / "console.txt", "wb") as console, open(part / "errors.txt", "wb") as errors:
             with self.lock:
                 if self.stopping:
                     raise OSError(0, "stopped")
-                child = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=console, stderr=errors,
-                                         start_new_session=True)
+                # whatever ends this process, its guests end with it
+                child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=console,
+                                         stderr=errors, start_new_session=True)
                 self.children.add(child)
             try:
                 code = child.wait(timeout=LIMIT)
@@ -187,13 +197,29 @@ class Runner:
                 with self.lock:
                     self.children.discard(child)
         return {
-            "name": run.name, "kind": run.kind, "native": run.native,
+            "name": run.name, "kind": run.kind, "native": run.native, "work": run.work,
             # as it is said again elsewhere: the files of this folder have their final names
             "command": shlex.join(words).replace(short(part), short(part.with_suffix(""))),
             "arguments": list(run.arguments), "exit_code": code, "started": int(started),
             "seconds": round(time.time() - started, 2), "jobs": self.jobs,
             "host": {**before, "load_after": host.describe()["load"]}, "versions": self.versions,
         }
+
+    def _traced(self, run):
+        if run.native or run.several:
+            return False
+        return bool(run.trace) or self.trace == "all" or (self.trace == "counted" and run.kind == COUNTED)
+
+    def _look_at_trace(self, run, part):
+        """What is made of a trace while it is there. Returns None or what went wrong."""
+        for name, words in run.after:
+            symbols = part / "trace.kallsyms"
+            done = subprocess.run([self.turtles, "trace", part / "trace", *words, *(("--symbols", symbols) if symbols.exists() else ())],
+                                  cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+            if done.returncode:
+                return f"turtles trace {' '.join(words)}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+            (part / name).write_text(done.stdout)
+        return None
 
     @staticmethod
     def _judge(run, part, about):

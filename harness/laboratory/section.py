@@ -15,8 +15,11 @@ class Table:
 
 @dataclass
 class Figure:
+    """Ours; beside it the paper's, redrawn from its published numbers, where it has one"""
     title: str
     svg: str
+    paper: str = ""  # SVG
+    paper_title: str = ""
 
 
 @dataclass
@@ -29,6 +32,16 @@ class Section:
 
     def check(self, what, holds):
         self.checks.append((what, bool(holds)))
+
+    def table(self, title, columns, rows):
+        if rows:
+            self.tables.append(Table(title, columns, rows))
+
+    def figure(self, title, svg, paper="", paper_title=""):
+        self.figures.append(Figure(title, svg, paper, paper_title))
+
+    def say(self, agrees, text):
+        (self.agrees if agrees else self.differs).append(text)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,15 @@ if arguments == ["--version"]:
     sys.exit(0)
 option = {name: arguments[arguments.index(name) + 1] for name in ("--stats", "--append") if name in arguments}
 behaviour = option.get("--append", "")
+if arguments[:1] == ["trace"]:
+    print("turtles: no such trace", file=sys.stderr)
+    sys.exit(2)
+Path(os.environ["FAKE_LOG"] + ".pid").write_text(str(os.getpid()))
 with open(os.environ["FAKE_LOG"], "a") as log:
     log.write(f"{behaviour}\n")
 print("row cpuid 1000 155 min 150")
+if "talks" in behaviour:
+    print("x" * 1000000, flush=True)
 time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
 broken_once = Path(os.environ["FAKE_LOG"] + ".broken")
 if "fails-once" in behaviour and not broken_once.exists():

@@ -9,14 +9,15 @@ import pytest
 
 from laboratory import LabError, model
 from laboratory.cli import main
-from laboratory.commands import COUNTED, RUNS
+from laboratory.commands import COUNTED, RUNS, all_runs
 from laboratory.compare import compare
 from laboratory.experiments import EXPERIMENTS
+from laboratory.figures import flame
 from laboratory.papers import FIGURE_10
 from laboratory.report import render
 from laboratory.results import ResultSet, Sample, read_stats
 
-ABOUT = {"kind": "counted", "native": False, "command": "turtles run", "seconds": 1, "exit_code": 33, "started": 0,
+ABOUT = {"kind": "counted", "native": False, "work": 0, "command": "turtles run", "seconds": 1, "exit_code": 33, "started": 0,
          "host": {"cpu": "a CPU", "cores": 2, "kernel": "6.1", "kvm": "none", "load": 0.5, "busy": False},
          "versions": {"turtles_sha256": "0", "commit": "abc"}}
 
@@ -25,6 +26,7 @@ def write(folder, name, number=1, rounds=None, console="", about=None, insns=100
     to = folder / "runs" / f"{name}.{number}"
     to.mkdir(parents=True)
     (to / "run.json").write_text(json.dumps({**ABOUT, "name": name, **(about or {})}))
+    (folder / "set.json").write_text('{"small": false}')
     vmx = {"rounds": rounds or [], "l1_exits": {}}
     (to / "stats.json").write_text(json.dumps(
         {"schema": 1, "run": {"insns": insns},
@@ -88,6 +90,40 @@ def test_each_run_is_of_an_experiment():
     assert set(RUNS) == {name for e in EXPERIMENTS for name in e.runs}
 
 
+def test_each_experiment_that_runs_is_in_the_small_form():
+    small = all_runs(small=True)
+    assert set(small) <= set(RUNS)
+    for e in EXPERIMENTS:
+        assert e.not_run or set(e.runs) & set(small), e.id
+
+
+def test_the_flame_graph_has_the_functions_and_leaves_out_what_is_asked(tmp_path):
+    svg = flame("x", "L2;CPUID;run;handle;VMREAD 6\nL2;CPUID;run;VMRESUME 2\nL1;boot;CPUID 9\n", "exits", scale=2, below="L2", skip=("CPUID", "run"))
+    assert "handle" in svg and "VMRESUME" in svg and ">boot<" not in svg and ">run<" not in svg
+    assert flame("x", "", "exits") == ""
+
+
+def test_operations_are_what_one_run_adds_to_another(tmp_path):
+    write(tmp_path, "kvm-cpuid-trap-few", rounds=cpuid(8, 1, 1000), about={"work": 900})
+    write(tmp_path, "kvm-cpuid-trap-many", rounds=cpuid(8, 1, 2000), about={"work": 1900})
+    added = ResultSet(tmp_path).pair("kvm-cpuid-trap")
+    assert added.round("CPUID") == {"VMREAD": 8, "VMWRITE": 1, "VMRESUME": 1} and added.work == 1000
+    assert added.exits() == {"CPUID": 1}
+    with pytest.raises(LabError, match="no more work"):
+        ResultSet(tmp_path).added("kvm-cpuid-trap-few", "kvm-cpuid-trap-many")
+
+
+def test_a_missing_or_broken_run_is_one_line_on_the_command_line(fixture, capsys):
+    stats = fixture / "runs" / "shim-cpuid-trap.1" / "stats.json"
+    for text in (None, "{}", '{"schema": 9}', '{"schema": 1, "l1": [{"name": "a"}]}', '{"schema": 1'):
+        stats.unlink(missing_ok=True)
+        if text is not None:
+            stats.write_text(text)
+        assert main(["report", "--results", str(fixture)]) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "shim-cpuid-trap.1/stats.json" in said, (text, said)
+
+
 def test_a_counted_run_has_the_instruction_clock_and_a_timed_one_has_not():
     for run in RUNS.values():
         assert run.native or ("insns" in run.words("turtles", "guest", "stats")) == (run.kind == COUNTED)
@@ -130,7 +166,7 @@ def test_an_experiment_without_results_shows_no_numbers(tmp_path):
 
 def test_text_of_consoles_and_commands_is_escaped(fixture, tmp_path):
     about = {"command": "turtles <script>alert(1)</script>"}
-    write(fixture, "kvm-off-trap", rounds=cpuid(7, 1), about=about)
+    write(fixture, "shim-cpuid-rewrite-full", rounds=cpuid(7, 1), about=about)
     page, _ = render(fixture, EXPERIMENTS)
     assert "<script>" not in page
 

@@ -16,6 +16,7 @@ from laboratory.results import ResultSet
 from laboratory.runner import Progress, Runner
 
 FAKE = str(Path(__file__).with_name("fake.py"))
+HARNESS = str(Path(__file__).resolve().parents[1])
 
 
 def a_run(name, behaviour="", kind=TIMED, expects="^row"):
@@ -113,8 +114,9 @@ def test_two_laboratories_do_not_share_a_folder(lab):
         lab.run([a_run("a")])
 
 
-def test_an_interrupt_leaves_a_half_run_and_the_next_one_goes_on(lab, tmp_path, monkeypatch):
-    script = (f"import sys; sys.dont_write_bytecode = True; sys.path[:0] = {sys.path[:1]!r}\n"
+def _interrupted(tmp_path, signal_):
+    """Another laboratory is ended by a signal while its first guest runs: (the exit code, the guest's process ID)"""
+    script = (f"import sys; sys.dont_write_bytecode = True; sys.path[:0] = [{HARNESS!r}]\n"
               f"import signal; signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
               f"from laboratory.runner import Runner; from laboratory.commands import Run\n"
               f"Runner({str(tmp_path / 'set')!r}, {FAKE!r}).run([Run(n, 'timed', 1, ('run', '--append', n), 33, '^row') for n in 'ab'], 1)\n")
@@ -124,11 +126,111 @@ def test_an_interrupt_leaves_a_half_run_and_the_next_one_goes_on(lab, tmp_path, 
         if (tmp_path / "log").exists():
             break
         time.sleep(0.1)
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(timeout=60) != 0
-    assert not lab.set.has("a", 1)
+    guest = int((tmp_path / "log.pid").read_text())
+    child.send_signal(signal_)
+    return child.wait(timeout=60), guest
+
+
+def _gone(pid):
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL"])
+def test_what_an_end_leaves_half_is_made_again_and_its_guest_is_gone(lab, tmp_path, how):
+    code, guest = _interrupted(tmp_path, getattr(signal, how))
+    assert code != 0 and _gone(guest)
+    assert not lab.set.has("a", 1) and lab.names() == ["a.1.part"]
     assert lab.run([a_run("a"), a_run("b")], repeat=1) == []
     assert lab.names() == ["a.1", "b.1"]
+
+
+def _on_a_small_disk(tmp_path, command):
+    """A shell command with a disk of 256 KiB at $DISK: (exit code, what it said)"""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = f"mount -t tmpfs -o size=256k none {disk} && {command}"
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", words], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "DISK": str(disk), "FAKE_LOG": str(tmp_path / "log")})
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path):
+    script = (f"import sys; sys.dont_write_bytecode = True; sys.path[:0] = [{HARNESS!r}]; import os\n"
+              f"from laboratory.runner import Runner; from laboratory.commands import Run\n"
+              f"runs = [Run(n, 'timed', 1, ('run', '--append', n), 33, '^row') for n in ('first', 'talks', 'last')]\n"
+              f"runner = Runner(os.environ['DISK'] + '/set', {FAKE!r})\n"
+              f"print(*runner.run(runs, 1), *sorted(p.name for p in runner.set.runs.iterdir()), sep=chr(10))")
+    code, said = _on_a_small_disk(tmp_path, f"{sys.executable} -c \"{script}\"")
+    assert code == 0 and "Traceback" not in said
+    assert [line for line in said.splitlines() if "talks.1" in line and "No space left" in line], said
+    assert "first.1" in said.splitlines() and "last.1" in said.splitlines()
+
+
+def test_a_report_on_a_full_disk_is_one_line_and_the_old_one_stays(tmp_path):
+    lab_ = Path(__file__).resolve().parents[1] / "lab"
+    command = (f"mkdir -p $DISK/set/runs && echo old > $DISK/set/report.html && head -c 300000 /dev/zero > $DISK/zero; "
+               f"{sys.executable} {lab_} report --results $DISK/set; echo code $?; cat $DISK/set/report.html")
+    _, said = _on_a_small_disk(tmp_path, command)
+    assert "code 1" in said and "No space left" in said and "Traceback" not in said and "code 1\nold\n" in said
+
+
+def test_the_command_line_is_stopped_by_ctrl_c_in_one_line(tmp_path):
+    lab_ = Path(__file__).resolve().parents[1] / "lab"
+    log = tmp_path / "log"
+    child = subprocess.Popen([sys.executable, lab_, "run", "--only", "E11", "--turtles", FAKE, "--results", tmp_path / "set"],
+                             env={**os.environ, "FAKE_SECONDS": "30", "FAKE_LOG": str(log)}, stderr=subprocess.PIPE, text=True)
+    for _ in range(300):
+        if log.exists() or child.poll() is not None:
+            break
+        time.sleep(0.1)
+    if child.poll() is not None:
+        assert "needs" in child.stderr.read()
+        pytest.skip("no guests: make guest")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    said = child.stderr.read()
+    assert "goes on with what is missing" in said and "Traceback" not in said
+
+
+def test_the_progress_on_a_terminal_is_one_line_with_the_time_left():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Terminal()
+    progress = Progress([(a_run("a"), 1), (a_run("b"), 1)], 1, out)
+    progress.show("a.1")
+    progress.finish(a_run("a"), 60.0)
+    progress.show("b.1")
+    assert out.getvalue().count("\n") == 0 and "1/2, 1:00 left: b.1" in out.getvalue()
+
+
+def test_a_result_set_is_of_one_size(lab):
+    lab.run([a_run("a")], repeat=1)
+    with pytest.raises(LabError, match="holds runs of the full form"):
+        Runner(lab.set.folder, FAKE, out=io.StringIO(), small=True).run([a_run("a")])
+
+
+def test_a_counted_run_has_a_trace_and_a_timed_one_has_not(lab):
+    lab.run([a_run("c", kind=COUNTED), a_run("t")], repeat=1)
+    assert "--trace" in lab.set.one("c").about["command"] and "--trace" not in lab.set.one("t").about["command"]
+
+
+def test_what_cannot_be_made_of_a_trace_is_told(lab):
+    run = Run("a", COUNTED, 1.0, ("run", "--append", ""), exit_code=33, expects="^row", trace=",stacks=all", after=(("x.csv", ("--export", "csv")),))
+    problems = lab.run([run])
+    assert len(problems) == 1 and "turtles trace --export csv: turtles: no such trace" in problems[0] and lab.names() == ["a.1.failed"]
 
 
 def test_the_time_left_follows_the_pace():

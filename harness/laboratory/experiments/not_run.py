@@ -3,9 +3,6 @@
 from ..section import Experiment
 
 _LIST = (
-    ("E4", "Programs nested: kernbench and SPECjbb", "Turtles, table 2",
-     "the guests have no compile job and no Java yet; E12 runs small programs of our own instead"),
-    ("E5", "Cycles by owner in such programs", "Turtles, figure 5", "needs E4's programs"),
     ("E7", "Network throughput nested", "Turtles, figures 7 and 8", "turtles' machine has no network device, and there is no second machine"),
     ("E13", "Which engine runs what", "Bugnion et al. 2012",
      "turtles runs a guest with one engine from begin to end: there is no decision to be swept"),

@@ -3,7 +3,7 @@
 from ..figures import bars
 from ..papers import FIGURE_6, PIO_EXITS, PIO_EXITS_DRW
 from ..results import Sample
-from ..section import Experiment, Figure, Section, Table
+from ..section import Experiment, Section
 
 LEAST = 20  # rounds: fewer say nothing about a reason
 
@@ -35,13 +35,18 @@ def analyse(results):
                      _round_us(results, "rewrite", reason).text(),
                      *(f"{p:,}" if isinstance(p, int) else "–" for p in published[1:])])
         section.check(f"{reason}: rewrite has fewer exits than trap", amplification(less) < amplification(row))
-    section.tables.append(Table("Exits of L2 under Debian's KVM: L2 boots Linux and runs the programs of workloads/rows.c", [
+    section.table("Exits of L2 under Debian's KVM: L2 boots Linux and runs the programs of workloads/rows.c", [
         ("exit of L2", ""), ("count", "counted"), ("VMCS accesses", "counted"), ("exits in all, trap", "counted"), ("exits in all, rewrite", "counted"),
         ("instructions of L1", "counted"), ("L1's round, trap/us", "timed"), ("L1's round, rewrite/us", "timed"),
-        ("Turtles nested/cycles", "published"), ("Turtles 3.5.2/cycles", "published")], rows))
-    section.figures.append(Figure("Exits that one exit of L2 becomes", bars(
+        ("Turtles nested/cycles", "published"), ("Turtles 3.5.2/cycles", "published")], rows)
+    section.figure("Exits that one exit of L2 becomes", bars(
         "e3", reasons, [("trap", "counted", [amplification(trap[r]) for r in reasons]),
-                        ("rewrite", "counted", [amplification(rewrite[r]) for r in reasons])], "exits")))
+                        ("rewrite", "counted", [amplification(rewrite[r]) for r in reasons])], "exits"))
+    common = [r for r in reasons if r in FIGURE_6 and _round_us(results, "trap", r)]
+    if common:
+        section.figure("Ours: L1's round", bars("e3-time", common, [(v, "timed", [_round_us(results, v, r) for r in common]) for v in ("trap", "rewrite")], "us", log=True, values=False),
+                       bars("e3-paper", list(FIGURE_6), [(name, "published", [v[i] for v in FIGURE_6.values()]) for i, name in ((0, "single level"), (1, "nested"), (2, "nested, 3.5.2"))],
+                            "cycles", log=True, values=False), "Turtles, figure 6 (two bars printed, the others read off the figure)")
     _shim(section, results)
     _against_turtles(section, results, trap, rewrite)
     return section
@@ -52,14 +57,14 @@ def _shim(section, results):
     times = {v: results.finished(f"shim-all-time-{v}") for v in ("trap", "rewrite")}
     if not all(times.values()):
         return
-    names = [n for n in times["trap"][0].shim_rows() if n not in ("loop", "memory", "loop.l1", "memory.l1")]
+    names = [n for n in times["trap"][0].shim_rows() if n.removesuffix(".l1") not in ("loop", "memory", "tsc", "walk")]
     values = {v: [Sample([r.shim_rows()[n] for r in times[v] if n in r.shim_rows()]) for n in names] for v in times}
     for i, name in enumerate(names):
         lines.append([name, values["trap"][i].text(), values["rewrite"][i].text()])
-    section.tables.append(Table("The smallest L1 (l1shim): a round by the exit that it is about", [
-        ("payload", ""), ("trap/TSC cycles, least batch", "timed"), ("rewrite/TSC cycles, least batch", "timed")], lines))
-    section.figures.append(Figure("A round under l1shim", bars(
-        "e3-shim", names, [("trap", "timed", values["trap"]), ("rewrite", "timed", values["rewrite"])], "TSC cycles", log=True)))
+    section.table("The smallest L1 (l1shim): a round by the exit that it is about", [
+        ("payload", ""), ("trap/TSC cycles, least batch", "timed"), ("rewrite/TSC cycles, least batch", "timed")], lines)
+    section.figure("A round under l1shim", bars(
+        "e3-shim", names, [("trap", "timed", values["trap"]), ("rewrite", "timed", values["rewrite"])], "TSC cycles", log=True, values=False))
 
 
 def _against_turtles(section, results, trap, rewrite):
