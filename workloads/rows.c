@@ -356,14 +356,15 @@ static u64 row_fresh(void)
 static u64 row_pages(void)
 {
 	enum { PAGES = 16384, WORDS = 4096 / sizeof(u32), STEPS = 4 * PAGES };
-	u32 *p = mmap(NULL, (size_t)PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at = 0, seed = 11;
+	u32 *p = mmap(NULL, (size_t)PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at = 0,
+	    seed = 11;
 	u64 start;
 
 	if (p == MAP_FAILED || madvise(p, (size_t)PAGES * 4096, MADV_NOHUGEPAGE))
 		wrong("pages", "mmap failed");
 
-	/* Sattolo again; each page's word is in a line of its own */
-#define WORD(page) p[(size_t)(page) * WORDS + ((page) * 16 + ((page) >> 6)) % WORDS]
+		/* Sattolo again; each page's word is in a line of its own */
+#define WORD(page) p[(size_t)(page)*WORDS + ((page)*16 + ((page) >> 6)) % WORDS]
 	for (u32 i = 0; i < PAGES; i++)
 		WORD(i) = i;
 	for (u32 i = PAGES - 1; i > 0; i--) {
