@@ -216,8 +216,33 @@ def _depth(n):
         for op in OPERATIONS:
             each = n(1000, 100) if level < 3 else n(200, 50)
             yield at(f"nano{level}-{op}", COUNTED, f"ops={op} rounds={each} batches=1", *TRAP, work=2 * each, small=op in few and (level < 3 or op == "cpuid"))
+    for level in LEVELS:
+        each, batches = {1: (n(500, 50), n(11, 3)), 2: (n(200, 20), n(5, 3)), 3: (n(50, 10), n(5, 1))}[level]
+        bare = (lambda *a, level=level, **more: nano(*a, *NESTED, "--vcpus", "2", several=True, **more)) if level == 1 else \
+            (lambda name, kind, append, *a, level=level, **more: kvm_bare(name, kind, "nano", append, *a, level=level, vcpus=2, **more))
+        yield bare(f"nano{level}-ipi-time", TIMED, f"ops=ipi rounds={each} batches={batches}", seconds=3, small=level == 2)
+        yield bare(f"nano{level}-ipi-base", COUNTED, "ops=ipi rounds=1 batches=1", *TRAP, work=2, small=False)
+        yield bare(f"nano{level}-ipi", COUNTED, f"ops=ipi rounds={n(200, 50)} batches=1", *TRAP, work=2 * n(200, 50), small=False)
     yield linux("linux-getpid", TIMED, "rows:syscall", expects=r"(?m)^row syscall ", small=False)
     yield kvm("kvm-getpid", TIMED, "rows:syscall", expects=r"(?m)^row syscall ", small=False)
+
+
+SEVERAL = (1, 2, 4)
+
+
+def _several(n):
+    """E21"""
+    l1s = [("--l1", f"name={name}") for name in "abcdefgh"]
+    for k in SEVERAL:
+        each = tuple(word for pair in l1s[:k] for word in pair) if k > 1 else ()
+        for guests in (1, 2):
+            words = f" turtles.guests={guests} turtles.l2=nano turtles.append=ops=cpuid,batches=1,rounds={n(50000, 5000)}"
+            yield kvm(f"several-{k}-{guests}", COUNTED, "none", *each, append=words, seconds=1 + 1.2 * k, expects=ENDED, several=k > 1,
+                      work=2 * guests * n(50000, 5000), small=k < 4)
+    for k in (*SEVERAL, 8):
+        each = tuple(word for pair in l1s[:k] for word in pair) if k > 1 else ()
+        yield Run(f"fair-{k}", TIMED, 2.2, ("run", "--kernel", "{guest}/bin/l1shim", "--memory", "64", *NESTED, *DEBUG_EXIT, "--timeout", n("2", "0.5"), *each,
+                                            "--append", "payload=loop rounds=1000000000 batches=1"), exit_code=124, several=True, small=k == 2)
 
 
 def _translation(n):
@@ -229,7 +254,7 @@ def _translation(n):
 def all_runs(small=False):
     n = Size(small)
     runs = {}
-    for part in (_cpuid, _reasons, _programs, _memory, _operations, _depth, _translation):
+    for part in (_cpuid, _reasons, _programs, _memory, _operations, _depth, _several, _translation):
         for run in part(n):
             if run.small or not small:
                 assert run.name not in runs, run.name

@@ -11,7 +11,6 @@ _LIST = (
     ("E19", "VPID, clean fields, bitmap caches as switches", "messages of Linux kernel commits",
      "turtles offers no enlightened VMCS; what VPID costs is a run of l1shim with vpid=0"),
     ("E20", "Dirty tracking: write protection against a log", "Janus, OSDI 2026", "there is no migration and no dirty tracking in turtles"),
-    ("E21", "k L1s with m L2s each: fairness, reuse, no leak", "ours", "turtles runs one L1 in a process yet"),
 )
 
 EXPERIMENTS = [Experiment(id=id_, title=title, question="", method="", reproduces=source, not_run=reason)
