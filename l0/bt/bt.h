@@ -42,6 +42,9 @@ int bt_uncounted(const struct vcpu *v);
 
 /* A device or loader wrote guest-physical memory: drop what was translated from it. */
 void bt_phys_written(struct machine *m, u64 gpa, u64 n);
+/* The same around a write that a vCPU of another thread must not see before: what is in between may not raise exceptions. */
+void bt_phys_write_begin(struct machine *m, u64 gpa, u64 n);
+void bt_phys_write_end(struct machine *m);
 
 /*
  * A trap (its vector) arrived as a signal while v's thread was at `host_pc` with RSP at v. If that is translated code doing what
@@ -59,6 +62,7 @@ unsigned int bt_recent(const struct vcpu *v, u64 *linear, unsigned int n);
 /* Print every block as it is translated, on stderr. */
 void bt_trace(struct bt *bt, bool on);
 
-const struct bt_stats *bt_stats(const struct bt *bt);
+/* Of all vCPUs */
+void bt_stats(const struct bt *bt, struct bt_stats *to);
 
 #endif

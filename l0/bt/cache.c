@@ -42,6 +42,17 @@ static u16 *page_slow(struct bt *bt, u64 phys)
 	return &bt->page_slow_writes[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
 }
 
+/* Places for the vCPUs' single instructions, behind the thunks: the first blocks there are, in the order of their addresses as all. */
+static void make_singles(struct bt *bt)
+{
+	u32 at = (bt->used + 15) & ~15ull;
+
+	for (unsigned int i = 0; i < bt->machine->vcpu_count; i++, at += SINGLE_ROOM)
+		bt->blocks[i].code = bt->blocks[i].direct = bt->blocks[i].end = at;
+	bt->block_count = bt->map_count = bt->machine->vcpu_count;
+	bt->used = at;
+}
+
 struct bt *bt_create(struct machine *m, size_t cache_bytes)
 {
 	struct bt *bt = calloc(1, sizeof(*bt));
@@ -73,6 +84,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	if (translate_create(bt) < 0)
 		goto fail;
 	thunks_emit(bt);
+	make_singles(bt);
 	return bt;
 fail:
 	bt_destroy(bt);
@@ -106,9 +118,18 @@ void bt_trace(struct bt *bt, bool on)
 	bt->trace = on;
 }
 
-const struct bt_stats *bt_stats(const struct bt *bt)
+void bt_stats(const struct bt *bt, struct bt_stats *to)
 {
-	return &bt->stats;
+	*to = bt->stats;
+	for (unsigned int i = 0; i < bt->machine->vcpu_count; i++) {
+		const struct vcpu *v = bt->machine->vcpu[i];
+
+		if (!v || !v->bt)
+			continue;
+#define S(name, kind, text) to->name += v->bt->stats.name;
+		BT_STATS(S)
+#undef S
+	}
 }
 
 static u32 hash(u64 phys, u32 mode)
@@ -125,15 +146,24 @@ static u32 block_index(const struct bt *bt, const struct bt_block *b)
 
 struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode)
 {
-	u32 i;
+	u32 i = __atomic_load_n(&bt->hash[hash(phys, mode)], __ATOMIC_ACQUIRE);
 
-	for (i = bt->hash[hash(phys, mode)]; i != BLOCK_NONE; i = bt->blocks[i].hash_next) {
+	for (; i != BLOCK_NONE; i = __atomic_load_n(&bt->blocks[i].hash_next, __ATOMIC_ACQUIRE)) {
 		struct bt_block *b = &bt->blocks[i];
 
 		if (b->phys == phys && b->mode == mode && (b->phys2 == UINT64_MAX || b->phys2 == phys2))
 			return b;
 	}
 	return NULL;
+}
+
+static void clear(struct bt_block *b, u32 map)
+{
+	memset(b, 0, sizeof(*b));
+	b->phys2 = UINT64_MAX;
+	b->hash_next = b->page_next[0] = b->page_next[1] = b->incoming = BLOCK_NONE;
+	b->exit[0].target = b->exit[1].target = BLOCK_NONE;
+	b->map = map;
 }
 
 struct bt_block *cache_new(struct bt *bt)
@@ -143,16 +173,22 @@ struct bt_block *cache_new(struct bt *bt)
 	if (bt->block_count == bt->block_max || bt->map_count + BLOCK_MAX_INSNS > bt->map_max)
 		return NULL;
 	b = &bt->blocks[bt->block_count];
-	memset(b, 0, sizeof(*b));
-	b->phys2 = UINT64_MAX;
-	b->hash_next = b->page_next[0] = b->page_next[1] = b->incoming = BLOCK_NONE;
-	b->exit[0].target = b->exit[1].target = BLOCK_NONE;
-	b->map = bt->map_count;
+	clear(b, bt->map_count);
 	return b;
 }
 
-/* From now on stores to the page must be noticed. */
-static void watch(struct bt *bt, u64 phys)
+struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu)
+{
+	struct bt_block *b = &bt->blocks[vcpu];
+	u32 code = b->code;
+
+	cache_drop(bt, b);
+	clear(b, vcpu);
+	b->code = code;
+	return b;
+}
+
+void cache_watch(struct bt *bt, u64 phys)
 {
 	struct memory *m = &bt->machine->memory;
 	u8 *flag = memory_flag(m, phys);
@@ -183,31 +219,30 @@ static void page_link(struct bt *bt, struct bt_block *b, int which, u64 phys)
 
 	b->page_next[which] = *head;
 	*head = block_index(bt, b) * 2 + which;
-	watch(bt, phys);
+	/* With several threads it is watched already. */
+	if (!(*memory_flag(&bt->machine->memory, phys) & PAGE_CODE))
+		cache_watch(bt, phys);
 }
 
 void cache_add(struct bt *bt, struct bt_block *b)
 {
 	u32 *bucket = &bt->hash[hash(b->phys, b->mode)];
 
-	bt->block_count++;
-	bt->map_count += b->insns;
 	b->valid = true;
-	if (!b->single) {
-		b->hash_next = *bucket;
-		*bucket = block_index(bt, b);
-	}
 	page_link(bt, b, 0, b->phys);
 	if (b->phys2 != UINT64_MAX)
 		page_link(bt, b, 1, b->phys2);
+	if (b->single)
+		return;
+	bt->map_count += b->insns;
+	b->hash_next = *bucket;
+	atomic_store_explicit(&bt->block_count, bt->block_count + 1, memory_order_release);
+	__atomic_store_n(bucket, block_index(bt, b), __ATOMIC_RELEASE);
 }
 
 static void aim(struct bt *bt, u32 patch, u32 target)
 {
-	/* Naturally aligned or not: only the vCPU's own thread runs this code, and it isn't in it now. */
-	u32 rel = target - (patch + 4);
-
-	memcpy(bt->rw + patch, &rel, 4);
+	__atomic_store_n((guest_u32 *)(bt->rw + patch), target - (patch + 4), __ATOMIC_RELEASE);
 }
 
 static struct bt_exit *exit_of(struct bt *bt, u32 id)
@@ -231,17 +266,23 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 	bt->stats.chained++;
 }
 
-/* The stub is MOV ECX, exit; JMP chain: it becomes MOV ECX, offset in the page; JMP lookup. */
+/* Another stub: MOV ECX, offset in the page; JMP lookup. It is no block's. */
 void cache_never_chain(struct bt *bt, u32 id)
 {
 	const struct bt_block *b = &bt->blocks[id >> 1];
+	struct emit e = { .p = bt->rw + bt->used, .end = bt->rw + bt->size, .delta = bt->rx - bt->rw };
 	struct bt_exit *x = exit_of(bt, id);
 	enum jc_class class = jc_class_of(b->mode);
 
 	if (!x->patch || class == JC_OTHER)
 		return;
-	memcpy(bt->rw + x->stub + 1, &x->delta, 4);
-	aim(bt, x->stub + 6, (u32)(bt->thunk.lookup[class] - bt->rx));
+	emit8(&e, 0xb8 | TC);
+	emit32(&e, (u32)x->delta);
+	emit_jmp(&e, bt->thunk.lookup[class]);
+	if (e.full)
+		return;
+	aim(bt, x->patch, bt->used);
+	bt->used = (u64)(e.p - bt->rw + 15) & ~15ull;
 	x->patch = 0;
 }
 
@@ -276,9 +317,8 @@ static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
 
 void cache_drop(struct bt *bt, struct bt_block *b)
 {
-	u32 *p = &bt->hash[hash(b->phys, b->mode)], self = block_index(bt, b);
-	u8 *entry = bt->rw + b->code;
-	u32 rel;
+	u32 *p = &bt->hash[hash(b->phys, b->mode)], self = block_index(bt, b), rel;
+	u64 *entry;
 
 	if (!b->valid)
 		return;
@@ -286,7 +326,7 @@ void cache_drop(struct bt *bt, struct bt_block *b)
 	if (!b->single) {
 		while (*p != self)
 			p = &bt->blocks[*p].hash_next;
-		*p = b->hash_next;
+		__atomic_store_n(p, b->hash_next, __ATOMIC_RELEASE);
 	}
 	while (b->incoming != BLOCK_NONE)
 		unchain(bt, b->incoming);
@@ -295,28 +335,11 @@ void cache_drop(struct bt *bt, struct bt_block *b)
 	page_unlink(bt, b, 0, b->phys);
 	if (b->phys2 != UINT64_MAX)
 		page_unlink(bt, b, 1, b->phys2);
-	/* xor ecx, ecx would touch flags; the lookup takes desc 0 as "no stack change to undo" */
-	entry[0] = 0xb9;
-	memset(entry + 1, 0, 4);
-	entry[5] = 0xe9;
-	rel = (u32)(bt->thunk.jc_miss - (cache_rx(bt, b->code) + 10));
-	memcpy(entry + 6, &rel, 4);
+	/* The first instruction is longer than this jump: prologue(). */
+	entry = (u64 *)(bt->rw + b->code);
+	rel = (u32)(bt->thunk.dropped - (cache_rx(bt, b->code) + 5));
+	__atomic_store_n(entry, (*entry & ~0xffffffffffull) | (u64)rel << 8 | 0xe9, __ATOMIC_RELEASE);
 	bt->stats.invalidated++;
-}
-
-void cache_forget_single(struct bt *bt)
-{
-	struct bt_block *b;
-
-	if (!bt->block_count)
-		return;
-	b = &bt->blocks[bt->block_count - 1];
-	if (!b->single)
-		return;
-	cache_drop(bt, b);
-	bt->block_count--;
-	bt->map_count -= b->insns;
-	bt->used = b->code;
 }
 
 /* Whether [gpa, gpa + n), within one page, meets the bytes of b that lie in the page where it is linked as `which`. */
@@ -372,8 +395,25 @@ bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current
 
 void bt_phys_written(struct machine *m, u64 gpa, u64 n)
 {
+	if (!m->bt)
+		return;
+	bt_lock(m->bt);
+	cache_written(m->bt, gpa, n, NULL);
+	bt_unlock(m->bt);
+}
+
+void bt_phys_write_begin(struct machine *m, u64 gpa, u64 n)
+{
+	if (!m->bt)
+		return;
+	bt_lock(m->bt);
+	cache_written(m->bt, gpa, n, NULL);
+}
+
+void bt_phys_write_end(struct machine *m)
+{
 	if (m->bt)
-		cache_written(m->bt, gpa, n, NULL);
+		bt_unlock(m->bt);
 }
 
 void cache_flush(struct bt *bt)
@@ -388,9 +428,10 @@ void cache_flush(struct bt *bt)
 			bt->machine->memory.flags[page] &= ~PAGE_CODE;
 		}
 	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
-	bt->block_count = 0;
-	bt->map_count = 0;
-	bt->used = bt->thunks_end;
+	for (i = 0; i < bt->machine->vcpu_count; i++)
+		bt->blocks[i].valid = false;
+	bt->block_count = bt->map_count = bt->machine->vcpu_count;
+	bt->used = bt->blocks[bt->machine->vcpu_count - 1].code + SINGLE_ROOM;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		for (c = 0; c < TLB_CONTEXTS; c++)
 			tlb_flush_code(&bt->machine->vcpu[i]->tlbs[c]);
@@ -400,7 +441,7 @@ void cache_flush(struct bt *bt)
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 {
 	u64 offset = host_pc - (u64)bt->rx;
-	u32 lo = 0, hi = bt->block_count;
+	u32 lo = 0, count = atomic_load_explicit(&bt->block_count, memory_order_acquire), hi = count;
 
 	if (offset >= bt->used)
 		return NULL;
@@ -412,7 +453,7 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 		else
 			hi = mid;
 	}
-	if (lo == bt->block_count || offset < bt->blocks[lo].code)
+	if (lo == count || offset < bt->blocks[lo].code)
 		return NULL;
 	return &bt->blocks[lo];
 }

@@ -12,15 +12,27 @@
  *
  * Stale blocks: all chained jumps to them are undone and their indirect entry becomes a jump to the lookup, so that
  * nothing has to search the jump caches. Their bytes stay until the cache is emptied as a whole.
+ *
+ * Several vCPUs may run at once (machine.parallel), and share the cache:
+ *  - Whoever makes, chains or drops blocks holds bt->lock. Looking one up needs no lock: a block's place in its list is
+ *    written last, and what is unlinked can still be walked through.
+ *  - Code that others may be running is changed by single stores within eight aligned bytes, so that they see the old jump or the new one.
+ *  - Pages with code: no TLB entry writes there, so each store comes to C, which drops the blocks it overlaps and stores under the
+ *    lock; and a translation reads the page's bytes under it. So whoever sees the new bytes finds no translation of the old ones. That
+ *    a page becomes one of these (cache_watch()) takes being alone (run/gate.h): nobody is between a TLB hit and its store.
+ *  - The whole cache is emptied by one who is alone: nobody is in translated code.
+ *  - A vCPU that is in a dropped block goes on to its next exit, as a CPU goes on with what it has fetched already.
  */
 #ifndef L0_BT_CACHE_H
 #define L0_BT_CACHE_H
 
+#include "../machine/machine.h"
 #include "bt.h"
 #include "emit.h"
 
 #define BLOCK_NONE UINT32_MAX
 #define BLOCK_MAX_INSNS 64
+#define SINGLE_ROOM (8u << 10) /* for one instruction of each vCPU: cache_new_single() */
 #define HASH_BITS 19
 
 struct bt_exit {
@@ -65,21 +77,23 @@ struct bt {
 	struct machine *machine;
 	int fd;
 	u8 *rw, *rx; /* two views of the same memory: never both writable and executable */
-	size_t size, used, thunks_end;
+	size_t size, used;
+	struct lock lock; /* machine.parallel */
 	struct bt_block *blocks;
-	u32 block_count, block_max;
+	_Atomic u32 block_count; /* the first ones are single instructions, one for each vCPU */
+	u32 block_max;
 	struct bt_insn_map *maps;
 	u32 map_count, map_max;
 	u32 *hash;
 	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
-		u8 *enter, *exit, *miss, *commit, *callout, *segment, *chain, *jc_miss, *budget, *fault, *step;
+		u8 *enter, *exit, *miss, *commit, *callout, *segment, *chain, *jc_miss, *dropped, *budget, *fault, *step;
 		u8 *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;
 	bool trace; /* --trace translate */
-	struct bt_stats stats;
+	struct bt_stats stats; /* what is counted under the lock; the rest is in struct bt_vcpu */
 };
 
 #define BT_RECENT 32
@@ -98,19 +112,34 @@ struct bt_vcpu {
 	u64 fault_vector, fault_rip_host; /* from the signal handler */
 	u64 recent[BT_RECENT];
 	u32 recent_next;
+	struct bt_stats stats;
 };
+
+static inline void bt_lock(struct bt *bt)
+{
+	if (bt->machine->parallel)
+		lock_take(&bt->lock);
+}
+
+static inline void bt_unlock(struct bt *bt)
+{
+	if (bt->machine->parallel)
+		lock_give(&bt->lock);
+}
 
 /* cache.c */
 struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode);
 struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_flush() and begin anew */
+/* The vCPU's block for a single instruction, in a place of its own. The last one goes: it has run, and nobody leads to it. */
+struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu);
 void cache_add(struct bt *bt, struct bt_block *b); /* into hash and page lists; watches the page */
+/* From now on stores to the page must be noticed. Alone. */
+void cache_watch(struct bt *bt, u64 gpa);
 void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
 /* The exit's target can't be chained as it crosses into another page: from now on it is looked up in the jump cache. */
 void cache_never_chain(struct bt *bt, u32 from_exit);
 void cache_drop(struct bt *bt, struct bt_block *b);
-void cache_flush(struct bt *bt);
-/* If the last block is one for a single instruction, its room is free again: it has run, and nobody leads to it. Not for who runs it. */
-void cache_forget_single(struct bt *bt);
+void cache_flush(struct bt *bt); /* alone */
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
 bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);
@@ -136,9 +165,12 @@ static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 u8 *emit_jump_cache(struct emit *e, enum jc_class class);
 void thunks_emit(struct bt *bt);
 
-/* translate.c: translate the block at linear address v->code_base + v->rip; raises #PF of the fetch. NULL: cache full.
- * The caller has parked the guest's vector state: this is ordinary C. */
-struct bt_block *translate(struct vcpu *v, u64 linear, bool single);
+/*
+ * translate.c: translate the block at linear address v->code_base + v->rip; raises #PF of the fetch. NULL: cache full, or
+ * *unwatched is the physical address of a page that cache_watch() has to be called for first. The caller has parked the guest's
+ * vector state, as this is ordinary C, and holds bt->lock.
+ */
+struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatched);
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
 void translate_destroy(struct bt *bt);

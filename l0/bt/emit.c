@@ -253,6 +253,28 @@ u8 *emit_jcc_fwd(struct emit *e, u8 cc)
 	return e->p - 4;
 }
 
+/* SDM vol. 3, "Guaranteed Atomic Operations"; AMD promises it within an aligned quadword. opcode: bytes before the displacement */
+static void align_displacement(struct emit *e, unsigned int opcode)
+{
+	static const u8 nops[][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
+	unsigned int at = ((u64)e->p + opcode) & 7, n = at > 4 ? 8 - at : 0;
+
+	for (unsigned int k = 0; k < n; k++)
+		emit8(e, nops[n][k]);
+}
+
+u8 *emit_jmp_patched(struct emit *e)
+{
+	align_displacement(e, 1);
+	return emit_jmp_fwd(e);
+}
+
+u8 *emit_jcc_patched(struct emit *e, u8 cc)
+{
+	align_displacement(e, 2);
+	return emit_jcc_fwd(e, cc);
+}
+
 u8 *emit_jrcxz_fwd(struct emit *e)
 {
 	emit8(e, 0xe3);

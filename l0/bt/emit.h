@@ -104,6 +104,9 @@ void emit_call_reg(struct emit *e, u8 reg);
 /* Forward references: returns the place of the displacement (writable view); emit_patch*() aims it at e->p. */
 u8 *emit_jmp_fwd(struct emit *e);
 u8 *emit_jcc_fwd(struct emit *e, u8 cc);
+/* The same where another thread may run the jump while its displacement is changed: that lies within eight aligned bytes. */
+u8 *emit_jmp_patched(struct emit *e);
+u8 *emit_jcc_patched(struct emit *e, u8 cc);
 u8 *emit_jrcxz_fwd(struct emit *e); /* 8-bit displacement */
 void emit_patch32(struct emit *e, u8 *place);
 void emit_patch8(struct emit *e, u8 *place);

@@ -107,7 +107,7 @@ static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
 static void exit_undo(struct lower *l, int exit, s64 delta, int undo)
 {
 	if (chainable(l, delta)) {
-		chain_from(l, exit, delta, emit_jmp_fwd(&l->e));
+		chain_from(l, exit, delta, emit_jmp_patched(&l->e));
 		return;
 	}
 	target_linear(l, delta);
@@ -142,7 +142,7 @@ static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
 
 void lower_jcc(struct lower *l)
 {
-	exit_from(l, 0, branch_delta(l), emit_jcc_fwd(&l->e, l->i->z.opcode & 15));
+	exit_from(l, 0, branch_delta(l), emit_jcc_patched(&l->e, l->i->z.opcode & 15));
 	lower_exit(l, 1, next_delta(l));
 }
 
@@ -276,9 +276,9 @@ void lower_jcxz(struct lower *l)
 
 	counter(l);
 	taken = emit_jrcxz_fwd(e);
-	exit_from(l, 1, next_delta(l), emit_jmp_fwd(e));
+	exit_from(l, 1, next_delta(l), emit_jmp_patched(e));
 	emit_patch8(e, taken);
-	exit_from(l, 0, branch_delta(l), emit_jmp_fwd(e));
+	exit_from(l, 0, branch_delta(l), emit_jmp_patched(e));
 }
 
 /* LOOP, LOOPE, LOOPNE: the counter changes, flags don't */
@@ -300,14 +300,14 @@ void lower_loop(struct lower *l)
 	zero = emit_jrcxz_fwd(e);
 	switch (l->i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_LOOPE:
-		exit_from_undo(l, 0, branch_delta(l), emit_jcc_fwd(e, 4), undo);
+		exit_from_undo(l, 0, branch_delta(l), emit_jcc_patched(e, 4), undo);
 		break;
 	case ZYDIS_MNEMONIC_LOOPNE:
-		exit_from_undo(l, 0, branch_delta(l), emit_jcc_fwd(e, 5), undo);
+		exit_from_undo(l, 0, branch_delta(l), emit_jcc_patched(e, 5), undo);
 		break;
 	default:
-		exit_from_undo(l, 0, branch_delta(l), emit_jmp_fwd(e), undo);
+		exit_from_undo(l, 0, branch_delta(l), emit_jmp_patched(e), undo);
 	}
 	emit_patch8(e, zero);
-	exit_from(l, 1, next_delta(l), emit_jmp_fwd(e));
+	exit_from(l, 1, next_delta(l), emit_jmp_patched(e));
 }

@@ -15,6 +15,7 @@
 #include "../cpu/insn.h"
 #include "../cpu/mode.h"
 #include "../machine/machine.h"
+#include "../run/gate.h"
 #include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 
@@ -28,7 +29,7 @@ static void select_tlb(struct vcpu *v)
 	if (b->gs == v->tlb)
 		return;
 	b->gs = v->tlb;
-	v->bt->bt->stats.tlb_switches++;
+	b->stats.tlb_switches++;
 	if (b->fsgsbase)
 		__asm__ volatile("wrgsbase %0" : : "r"(v->tlb));
 	else
@@ -96,6 +97,40 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 	tlb_insert_code_page(v->tlb, linear, page, user);
 }
 
+/*
+ * A block that isn't in the cache, or is by now: another vCPU may be faster. NULL: the machine has been stopped. An exception or
+ * exit leaves with the lock; bt_unwound() gives it back.
+ */
+static struct bt_block *make(struct vcpu *v, u64 linear, bool single, u64 phys, u64 phys2)
+{
+	struct bt *bt = v->bt->bt;
+	bool flushed = false;
+	struct bt_block *b;
+	u64 unwatched, flushes;
+
+	for (;;) {
+		bt_lock(bt);
+		flushes = bt->stats.cache_flushes;
+		b = single ? NULL : cache_find(bt, phys, phys2, v->mode);
+		if (!b)
+			b = translate(v, linear, single, &unwatched);
+		bt_unlock(bt);
+		if (b)
+			return b;
+		if (unwatched == UINT64_MAX && flushed)
+			break;
+		gate_alone(v);
+		if (unwatched != UINT64_MAX)
+			cache_watch(bt, unwatched);
+		else if (flushes == bt->stats.cache_flushes) /* nobody else has, meanwhile */
+			cache_flush(bt);
+		flushed |= unwatched == UINT64_MAX;
+		gate_open(v);
+	}
+	machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes", bt->size);
+	return NULL;
+}
+
 /* The block at v->rip: its indirect entry. Raises the fetch's faults. */
 static u8 *find(struct vcpu *v, u64 linear, bool single)
 {
@@ -107,7 +142,7 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	u64 phys2 = UINT64_MAX;
 
 	find_page(v, linear, &page);
-	bt->stats.lookups++;
+	v->bt->stats.lookups++;
 	/* 15 bytes from here could reach the next page: its translation is part of the key of a crossing block. */
 	if ((linear & 4095) > 4096 - 15 &&
 	    mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
@@ -115,17 +150,9 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	b = single ? NULL : cache_find(bt, page.gpa, phys2, v->mode);
 	if (!b) {
 		vcpu_fpu_park(v);
-		b = translate(v, linear, single);
-		if (!b) {
-			cache_flush(bt);
-			b = translate(v, linear, single);
-			if (!b) {
-				machine_stop(v->machine, STOP_INTERNAL, 0,
-					     "bt: one block does not fit into an empty code cache of %zu bytes",
-					     bt->size);
-				return bt->thunk.exit;
-			}
-		}
+		b = make(v, linear, single, page.gpa, phys2);
+		if (!b)
+			return bt->thunk.exit;
 	}
 	if (!b->single)
 		tlb_insert_code(v->tlb, class, linear, cache_rx(bt, b->code), page.shift, page.global);
@@ -200,16 +227,18 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 
 	v->rip = wrap(v, linear - v->code_base);
 	code = next(v);
-	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page || !from->valid)
+	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page)
 		return code;
-	to = cache_by_host(bt, (u64)code);
+	bt_lock(bt);
+	to = from->valid ? cache_by_host(bt, (u64)code) : NULL;
 	/* The jump cache may still have another page's code for this address: then it isn't the page that `from` is in. */
-	if (!to || ((to->phys ^ from->phys) & ~4095ull) || to->single || !to->valid)
-		return code;
-	if (to->phys2 == UINT64_MAX)
-		cache_chain(bt, id, to);
-	else
-		cache_never_chain(bt, id);
+	if (to && !((to->phys ^ from->phys) & ~4095ull) && !to->single && to->valid) {
+		if (to->phys2 == UINT64_MAX)
+			cache_chain(bt, id, to);
+		else
+			cache_never_chain(bt, id);
+	}
+	bt_unlock(bt);
 	return code;
 }
 
@@ -261,7 +290,7 @@ static void check_target(struct vcpu *v, u64 linear, u32 desc)
 
 u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 {
-	v->bt->bt->stats.jc_misses++;
+	v->bt->stats.jc_misses++;
 	linear = wrap(v, linear);
 	check_target(v, linear, desc);
 	if (!desc) /* from the entry of a dropped block: the jump cache led there */
@@ -314,7 +343,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	u8 shadow = v->intr_shadow;
 	u64 at;
 
-	b->bt->stats.callouts++;
+	b->stats.callouts++;
 	b->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	at = v->rip;
@@ -361,15 +390,21 @@ static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigne
 	struct bt *bt = v->bt->bt;
 	bool last = !current || bt->maps[current->map + current->insns - 1].guest == offset;
 	struct mmu_page page;
+	bool hit;
 	u32 error;
 
 	while (size) {
 		unsigned int k = 4096 - (linear & 4095);
 
 		k = k < size ? k : size;
+		hit = false;
 		if (mmu_walk(v, linear, access, &page, &error) && memory_is_ram(&v->machine->memory, page.gpa) &&
-		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_CODE) &&
-		    cache_written(bt, page.gpa, k, current) && !last) {
+		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_CODE)) {
+			bt_lock(bt);
+			hit = cache_written(bt, page.gpa, k, current);
+			bt_unlock(bt);
+		}
+		if (hit && !last) {
 			/* The block has changed behind this instruction: do it again alone, then look at the new bytes. */
 			v->bt->single = true;
 			vcpu_restart(v);
@@ -416,6 +451,19 @@ static bool x87_pending(const struct vcpu *v)
 	return f.fsw & 0x80;
 }
 
+/*
+ * An instruction that reads and writes its operand, which it can't do on the memory itself. If it is a locked one, no other vCPU may come in
+ * between: rt_commit() opens the gate again.
+ */
+static void alone_with_memory(struct vcpu *v)
+{
+	u64 flushes = v->bt->bt->stats.cache_flushes;
+
+	gate_alone(v);
+	if (flushes != v->bt->bt->stats.cache_flushes)
+		vcpu_restart(v); /* the code that has called us is gone */
+}
+
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 {
 	struct bt_vcpu *b = v->bt;
@@ -426,7 +474,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	bool split = (linear & 4095) + size > 4096;
 	u8 *host;
 
-	bt->stats.tlb_misses++;
+	b->stats.tlb_misses++;
 	b->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
 	v->bounce = 0;
@@ -444,12 +492,12 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	if (!split) {
 		host = mmu_host(v, linear, access);
 		if (host) {
-			bt->stats.tlb_fills++;
+			b->stats.tlb_fills++;
 			b->fixup = 0;
 			return (u64)host - linear;
 		}
 	} else {
-		bt->stats.split++;
+		b->stats.split++;
 		mmu_check(v, linear, size, access);
 	}
 	if ((access & ACC_WRITE) && v->apic_access && !split)
@@ -461,10 +509,12 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 			return (u64)host - linear;
 		}
 	}
+	if ((desc & DESC_READ) && (desc & DESC_WRITE) && v->machine->parallel)
+		alone_with_memory(v);
 	host = b->bounce + (linear & 63);
 	if (access & ACC_READ) {
 		if (!split)
-			bt->stats.mmio++;
+			b->stats.mmio++;
 		mmu_read_bytes(v, linear, host, size, access & ~ACC_WRITE);
 	}
 	if (access & ACC_WRITE) {
@@ -485,6 +535,8 @@ void rt_commit(struct vcpu *v)
 	b->fixup = b->bounce_uncounted; /* a device may look at the clock */
 	mmu_write_bytes(v, b->bounce_linear, b->bounce + (b->bounce_linear & 63), b->bounce_size, mmu_data(v, ACC_WRITE));
 	b->fixup = 0;
+	if (v->alone)
+		gate_open(v);
 	vcpu_fpu_load(v);
 }
 
@@ -537,7 +589,7 @@ void bt_run(struct vcpu *v)
 	struct bt *bt = v->bt->bt;
 	u8 *code = next(v);
 
-	bt->stats.slices++;
+	v->bt->stats.slices++;
 	if (code != bt->thunk.exit)
 		((void (*)(struct vcpu *, u8 *))bt->thunk.enter)(v, code);
 }
@@ -551,6 +603,8 @@ void bt_unwound(struct vcpu *v)
 {
 	v->budget += v->bt->fixup;
 	v->bt->fixup = 0;
+	if (v->machine->parallel)
+		lock_drop(&v->bt->bt->lock);
 }
 
 unsigned int bt_recent(const struct vcpu *v, u64 *linear, unsigned int n)

@@ -267,11 +267,16 @@ void thunks_emit(struct bt *bt)
 	emit_callout(&e, t);
 	t->chain = emit_leave(&e, rt_chain, TC, H_NONE);
 	t->jc_miss = emit_leave(&e, rt_jc_miss, TA, TC);
+	/* a dropped block's entry leads here; the lookup takes desc 0 as "no stack change to undo". XOR would touch flags. */
+	t->dropped = begin(&e);
+	emit8(&e, 0xb8 | TC);
+	emit32(&e, 0);
+	emit_jmp(&e, t->jc_miss);
 	t->budget = emit_leave(&e, rt_budget, TA, TI);
 	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
 	t->step = emit_leave(&e, rt_step, TA, TC);
 	for (class = 0; class < JC_OTHER; class ++)
 		t->lookup[class] = emit_lookup(&e, t, class);
 	begin(&e);
-	bt->thunks_end = bt->used = e.p - bt->rw;
+	bt->used = e.p - bt->rw;
 }

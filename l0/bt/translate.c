@@ -257,13 +257,16 @@ static void prologue(struct lower *l)
 	struct emit *e = &l->e;
 	u8 *go;
 
-	/* indirect entry: RSI = linear address of the block */
+	/*
+	 * Indirect entry: RSI = linear address of the block. LEA RCX, [RSI - offset], in its longest form: a dropped block's entry
+	 * becomes a jump (cache_drop()), and who is between these two instructions must not notice.
+	 */
 	l->b->code = e->p - l->bt->rw;
-	emit_lea(e, 8, TC, MEM_BASE(TA, -(s32)l->insn[0].offset));
+	emit8(e, 0x48);
+	emit8(e, 0x8d);
+	emit8(e, 0x8e);
+	emit32(e, -(u32)l->insn[0].offset);
 	emit_store(e, 8, MEM_VCPU(OFF(rip_base)), TC);
-	/* a dropped block's entry becomes a 10-byte jump (cache_drop()) */
-	while ((u32)(e->p - l->bt->rw) < l->b->code + 10 && !e->full)
-		emit8(e, 0x90);
 
 	l->b->direct = e->p - l->bt->rw;
 	if (l->b->check_at)
@@ -328,7 +331,16 @@ static void trace_block(const struct lower *l, u64 linear)
 	}
 }
 
-struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
+/* Stores to the page are noticed, or will be once the block is there: nobody else runs. */
+static bool watched(struct vcpu *v, u64 gpa, u64 *unwatched)
+{
+	if (!v->machine->parallel || (*memory_flag(&v->machine->memory, gpa) & PAGE_CODE))
+		return true;
+	*unwatched = gpa;
+	return false;
+}
+
+struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatched)
 {
 	struct bt *bt = v->bt->bt;
 	struct lower *l = &bt->scratch->lower;
@@ -339,16 +351,17 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	u32 error;
 
 	start = now_ns();
-	if (single)
-		cache_forget_single(bt);
-	b = cache_new(bt);
-	if (!b || bt->size - bt->used < BLOCK_ROOM)
-		return NULL;
+	*unwatched = UINT64_MAX;
 	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), &page, &error))
 		raise_page_fault(v, linear, error);
 	f.host = ram_page(v, page.gpa);
 	if (!f.host)
 		fetch_outside_ram(v, linear, page.gpa);
+	if (!watched(v, page.gpa, unwatched))
+		return NULL;
+	b = single ? cache_new_single(bt, v->index) : cache_new(bt);
+	if (!b || (!single && bt->size - bt->used < BLOCK_ROOM))
+		return NULL;
 	f.phys = page.gpa;
 	f.left = PAGE_SIZE - (linear & 4095);
 
@@ -361,7 +374,11 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 	l->cold_count = 0;
 	l->at = 0;
 	l->count = decode_block(l, &f, linear, single);
-	l->e = (struct emit){ .p = bt->rw + bt->used, .end = bt->rw + bt->size, .delta = bt->rx - bt->rw };
+	if (f.phys2 != UINT64_MAX && !watched(v, f.phys2, unwatched))
+		return NULL;
+	l->e = (struct emit){ .p = bt->rw + (single ? b->code : bt->used),
+			      .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->size),
+			      .delta = bt->rx - bt->rw };
 	b->phys = f.phys;
 	b->phys2 = f.phys2;
 	b->mode = v->mode;
@@ -373,7 +390,8 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single)
 		return NULL;
 	b->end = l->e.p - bt->rw;
 	bt->stats.host_bytes += b->end - b->code;
-	bt->used = (b->end + 15) & ~15ull;
+	if (!single)
+		bt->used = (b->end + 15) & ~15ull;
 	bt->stats.blocks++;
 	bt->stats.insns += l->count;
 	bt->stats.guest_bytes += b->len;

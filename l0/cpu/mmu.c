@@ -108,15 +108,19 @@ _Static_assert(TLB_ENTRIES < BIT(WRITE_INDEX_BITS), "an index + 1 fits");
 
 static void note_writable(struct memory *m, u64 gpa, u64 page)
 {
-	u64 *index, known, want = tlb_index(page) + 1;
+	u64 *index, known, old, want = tlb_index(page) + 1;
 
 	if (!m->write_index)
 		return;
 	index = &m->write_index[memory_flag(m, gpa) - m->flags];
-	for (known = *index; known; known >>= WRITE_INDEX_BITS)
-		if ((known & (BIT(WRITE_INDEX_BITS) - 1)) == want)
-			return;
-	*index = WRITE_INDEX_FULL(*index) ? WRITE_INDEX_MANY : *index << WRITE_INDEX_BITS | want;
+	old = __atomic_load_n(index, __ATOMIC_RELAXED);
+	do {
+		for (known = old; known; known >>= WRITE_INDEX_BITS)
+			if ((known & (BIT(WRITE_INDEX_BITS) - 1)) == want)
+				return;
+	} while (!__atomic_compare_exchange_n(index, &old,
+					      WRITE_INDEX_FULL(old) ? WRITE_INDEX_MANY : old << WRITE_INDEX_BITS | want, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 
 /* Enter what a walk found for the page at `page_linear`; *rights: as entered. False: it may not be accessed directly. */
@@ -249,6 +253,25 @@ static void read_in_page(struct vcpu *v, u64 linear, u8 *to, unsigned int n, uns
 		to[i] = ((volatile u8 *)host)[i];
 }
 
+/* Sizes that other vCPUs see whole: SDM vol. 3, "Guaranteed Atomic Operations" */
+static void copy_in(u8 *host, const u8 *from, unsigned int n)
+{
+	if (n == 8 && !((u64)host & 7)) {
+		*(volatile guest_u64 *)host = *(const guest_u64 *)from;
+		return;
+	}
+	if (n == 4 && !((u64)host & 3)) {
+		*(volatile guest_u32 *)host = *(const guest_u32 *)from;
+		return;
+	}
+	if (n == 2 && !((u64)host & 1)) {
+		*(volatile guest_u16 *)host = *(const guest_u16 *)from;
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		((volatile u8 *)host)[i] = from[i];
+}
+
 static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned int n, unsigned int access)
 {
 	struct mmu_page page;
@@ -280,10 +303,12 @@ static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned i
 			}
 			return;
 		}
-		bt_phys_written(v->machine, page.gpa, n);
+		bt_phys_write_begin(v->machine, page.gpa, n);
+		copy_in(host, from, n);
+		bt_phys_write_end(v->machine);
+		return;
 	}
-	for (i = 0; i < n; i++)
-		((volatile u8 *)host)[i] = from[i];
+	copy_in(host, from, n);
 }
 
 bool mmu_apic_access(struct vcpu *v, u64 linear, size_t n, unsigned int access)

@@ -28,6 +28,7 @@ struct cpu_model;
 struct tlb;
 struct bt_vcpu;
 struct vcpu_thread;
+struct timers;
 struct vmx;
 struct trace;
 
@@ -151,6 +152,10 @@ struct vcpu {
 	_Atomic u32 events; /* EV_*: posted by vcpu_post() */
 	jmp_buf unwind;
 
+	_Atomic u32 inside; /* run/gate.h */
+	u32 alone; /* gate_alone() so many times */
+	struct timers *timers; /* on its own thread; NULL: the machine's are its own, too */
+
 	unsigned int index; /* number of the vCPU in its machine, also its APIC ID */
 	u8 sipi_vector;
 	struct machine *machine;
@@ -211,12 +216,31 @@ static inline void vcpu_leave_soon(struct vcpu *v)
 	}
 }
 
+/*
+ * Another thread wants a vCPU to come out of translated code. It takes this much from its budget, which translated code changes at
+ * the same time: the kick may get lost, then the vCPU comes at the end of its slice. What is left of the budget can be told all the same.
+ */
+#define BUDGET_KICK (1ll << 40)
+
+static inline void vcpu_kick(struct vcpu *v)
+{
+	__atomic_fetch_sub(&v->budget, BUDGET_KICK, __ATOMIC_RELAXED);
+}
+
+static inline s64 budget_without_kicks(s64 budget)
+{
+	while (budget < -BUDGET_KICK / 2)
+		budget += BUDGET_KICK;
+	return budget;
+}
+
 static inline void vcpu_settle(struct vcpu *v)
 {
 	if (v->budget_held != BUDGET_NOT_HELD) {
 		v->budget += v->budget_held + 1;
 		v->budget_held = BUDGET_NOT_HELD;
 	}
+	v->budget = budget_without_kicks(v->budget);
 }
 
 /* Recompute v->mode (and v->cpl's uses) after CR0, CR4, EFER, a segment, RFLAGS.{TF,AC,VM}, DR7 or XCR0 changed. */

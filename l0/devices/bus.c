@@ -142,8 +142,11 @@ static bool bus_traced(const struct bus *b)
 
 u32 bus_pio_read(struct bus *b, u16 port, unsigned int size)
 {
-	u32 value = (u32)bus_read(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size);
+	u32 value;
 
+	bus_take(b);
+	value = (u32)bus_read(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size);
+	bus_give(b);
 	if (bus_traced(b))
 		bus_trace(b, false, false, port, size, value);
 	return value;
@@ -151,15 +154,20 @@ u32 bus_pio_read(struct bus *b, u16 port, unsigned int size)
 
 void bus_pio_write(struct bus *b, u16 port, unsigned int size, u32 value)
 {
+	bus_take(b);
 	bus_write(b->pio, b->pio_count, &b->unclaimed_pio, 0xffff, port, size, value);
+	bus_give(b);
 	if (bus_traced(b))
 		bus_trace(b, false, true, port, size, value);
 }
 
 u64 bus_mmio_read(struct bus *b, u64 gpa, unsigned int size)
 {
-	u64 value = bus_read(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size);
+	u64 value;
 
+	bus_take(b);
+	value = bus_read(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size);
+	bus_give(b);
 	if (bus_traced(b))
 		bus_trace(b, true, false, gpa, size, value);
 	return value;
@@ -167,7 +175,9 @@ u64 bus_mmio_read(struct bus *b, u64 gpa, unsigned int size)
 
 void bus_mmio_write(struct bus *b, u64 gpa, unsigned int size, u64 value)
 {
+	bus_take(b);
 	bus_write(b->mmio, b->mmio_count, &b->unclaimed_mmio, UINT64_MAX, gpa, size, value);
+	bus_give(b);
 	if (bus_traced(b))
 		bus_trace(b, true, true, gpa, size, value);
 }

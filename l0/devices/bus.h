@@ -7,7 +7,7 @@
 #ifndef L0_DEVICES_BUS_H
 #define L0_DEVICES_BUS_H
 
-#include "../cpu/types.h"
+#include "../run/lock.h"
 
 struct bus_ops {
 	/* offset: bytes from the start of the range; size in bytes. Unused high bits of a result are 0. */
@@ -37,6 +37,8 @@ struct bus {
 	struct bus_range pio[BUS_RANGES], mmio[BUS_RANGES]; /* sorted by start */
 	unsigned int pio_count, mmio_count;
 	u64 unclaimed_pio, unclaimed_mmio;
+	bool shared; /* several threads: an access, and a timer of a device, has all devices for itself */
+	struct lock lock;
 	void (*trace)(const struct bus_access *a); /* called after every access, in ordinary C; NULL: nobody looks */
 };
 
@@ -50,6 +52,19 @@ static inline void bus_trace_private(struct bus *b, const char *device, u64 gpa,
 	if (__builtin_expect(b->trace != NULL, 0))
 		b->trace(&(struct bus_access){
 			.mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
+}
+
+/* Any thread: nothing happens on the bus meanwhile. Nests. */
+static inline void bus_take(struct bus *b)
+{
+	if (b->shared)
+		lock_take(&b->lock);
+}
+
+static inline void bus_give(struct bus *b)
+{
+	if (b->shared)
+		lock_give(&b->lock);
 }
 
 u32 bus_pio_read(struct bus *b, u16 port, unsigned int size);

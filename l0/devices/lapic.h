@@ -9,8 +9,7 @@
  *   lapic_timer.c  the timer
  *
  * Threads: what other agents reach (IRR, TMR, LVT, the errors not yet shown in ESR) is atomic. All
- * else belongs to the vCPU's thread, except that the timer's function runs on vCPU 0's: with several
- * threads the timer's fields will need the lock of the machine's timers, or one of their own.
+ * else belongs to the vCPU's thread, on which its timer's function runs as well.
  */
 #ifndef L0_DEVICES_LAPIC_H
 #define L0_DEVICES_LAPIC_H

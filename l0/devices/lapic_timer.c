@@ -82,6 +82,7 @@ static void timer_fired(void *arg)
 void lapic_timer_init(struct lapic *a)
 {
 	timer_init(&a->timer, timer_fired, a);
+	a->timer.own = a->vcpu->timers;
 }
 
 void lapic_timer_reset(struct lapic *a)

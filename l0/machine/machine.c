@@ -98,6 +98,7 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 	m->vcpu_count = c->vcpu_count;
 	m->load = c->load;
 	m->no_reboot = c->no_reboot;
+	m->parallel = m->bus.shared = c->parallel;
 	clock_init(&m->clock, c->clock);
 	err = memory_init(&m->memory, c->memory);
 	if (err)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include "../devices/bus.h"
 #include "../run/clock.h"
+#include "../run/lock.h"
 #include "boot.h"
 #include "load.h"
 #include "memory.h"
@@ -44,6 +45,12 @@ enum stop_reason {
 	STOP_INTERNAL,
 };
 
+/* Of the vCPUs' threads: run/gate.h */
+struct vcpu_gate {
+	struct lock turn; /* of who is alone, or waits for the others to leave */
+	_Atomic u32 closed; /* somebody has it */
+};
+
 struct machine {
 	const char *name;
 	struct memory memory;
@@ -53,6 +60,8 @@ struct machine {
 
 	unsigned int vcpu_count;
 	struct vcpu **vcpu;
+	bool parallel; /* each of several vCPUs has a host thread of its own; false: one thread runs all there are */
+	struct vcpu_gate gate;
 
 	/* devices: created by machine_create(), owned by the machine */
 	struct irqchip *irqchip; /* two 8259s and the I/O APIC */
@@ -90,6 +99,7 @@ struct machine_config {
 	const struct cpu_model *model;
 	struct vcpu **vcpu; /* vcpu_count pointers, NULL until the run loop creates the vCPUs */
 	unsigned int vcpu_count;
+	bool parallel;
 	enum clock_kind clock;
 	const struct devices_config *devices; /* devices/devices.h; needed during machine_create() only */
 	struct load_config load;

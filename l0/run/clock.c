@@ -5,7 +5,7 @@
  * frequency, found once: what CPUID says, if a short measurement agrees, otherwise a longer
  * measurement. Other invariants:
  *  - mul_div() rounds down, so clock_ns() >= clock_tsc_to_ns(t) implies clock_tsc() >= t.
- *  - The list of timers is locked: any thread may arm one, thread 0 runs them, and a timer's
+ *  - A list of timers is locked: any thread may arm one, one thread runs them, and a timer's
  *    function is called without the lock.
  */
 #include "clock.h"
@@ -163,28 +163,30 @@ u64 clock_wall_seconds(struct clock *c)
 	return CLOCK_INSNS_EPOCH + clock_ns(c) / NS_PER_SECOND;
 }
 
-static void timers_lock(struct clock *c)
+static void timers_lock(struct timers *l)
 {
-	while (__atomic_exchange_n(&c->timers_locked, true, __ATOMIC_ACQUIRE))
+	while (__atomic_exchange_n(&l->locked, true, __ATOMIC_ACQUIRE))
 		__builtin_ia32_pause();
 }
 
-static void timers_unlock(struct clock *c)
+static void timers_unlock(struct timers *l)
 {
-	__atomic_store_n(&c->timers_locked, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->locked, false, __ATOMIC_RELEASE);
 }
 
 void timer_init(struct timer *t, void (*fn)(void *arg), void *arg)
 {
-	t->deadline = TIMER_OFF;
-	t->fn = fn;
-	t->arg = arg;
-	t->next = NULL;
+	*t = (struct timer){ .deadline = TIMER_OFF, .fn = fn, .arg = arg };
 }
 
-static void timer_remove(struct clock *c, struct timer *t)
+static struct timers *list_of(struct clock *c, const struct timer *t)
 {
-	struct timer **at = &c->timers;
+	return t->own ? t->own : &c->timers;
+}
+
+static void timer_remove(struct timers *l, struct timer *t)
+{
+	struct timer **at = &l->first;
 
 	if (t->deadline == TIMER_OFF)
 		return;
@@ -196,13 +198,14 @@ static void timer_remove(struct clock *c, struct timer *t)
 
 void timer_arm(struct clock *c, struct timer *t, u64 deadline)
 {
-	struct timer **at = &c->timers;
+	struct timers *l = list_of(c, t);
+	struct timer **at = &l->first;
 	bool first;
 
-	timers_lock(c);
-	timer_remove(c, t);
+	timers_lock(l);
+	timer_remove(l, t);
 	if (deadline == TIMER_OFF) {
-		timers_unlock(c);
+		timers_unlock(l);
 		return;
 	}
 	/* behind its equals: timers of one moment fire in the order in which they were armed */
@@ -211,46 +214,58 @@ void timer_arm(struct clock *c, struct timer *t, u64 deadline)
 	t->deadline = deadline;
 	t->next = *at;
 	*at = t;
-	first = c->timers == t;
-	timers_unlock(c);
-	if (first && c->earlier)
+	first = l->first == t;
+	timers_unlock(l);
+	if (first && c->earlier && !t->own)
 		c->earlier(c->earlier_arg);
 }
 
 void timer_cancel(struct clock *c, struct timer *t)
 {
-	timers_lock(c);
-	timer_remove(c, t);
-	timers_unlock(c);
+	struct timers *l = list_of(c, t);
+
+	timers_lock(l);
+	timer_remove(l, t);
+	timers_unlock(l);
+}
+
+u64 timers_next(struct timers *l)
+{
+	u64 deadline;
+
+	timers_lock(l);
+	deadline = l->first ? l->first->deadline : TIMER_OFF;
+	timers_unlock(l);
+	return deadline;
 }
 
 u64 timer_next(struct clock *c)
 {
-	u64 deadline;
-
-	timers_lock(c);
-	deadline = c->timers ? c->timers->deadline : TIMER_OFF;
-	timers_unlock(c);
-	return deadline;
+	return timers_next(&c->timers);
 }
 
 /* `now` is read once: a timer that re-arms itself for a later moment isn't chased. */
-void timer_run(struct clock *c)
+void timers_run(struct clock *c, struct timers *l)
 {
 	u64 now = clock_ns(c);
 
 	for (;;) {
 		struct timer *t;
 
-		timers_lock(c);
-		t = c->timers;
+		timers_lock(l);
+		t = l->first;
 		if (!t || t->deadline > now) {
-			timers_unlock(c);
+			timers_unlock(l);
 			return;
 		}
-		c->timers = t->next;
+		l->first = t->next;
 		t->deadline = TIMER_OFF;
-		timers_unlock(c);
+		timers_unlock(l);
 		t->fn(t->arg);
 	}
+}
+
+void timer_run(struct clock *c)
+{
+	timers_run(c, &c->timers);
 }

@@ -4,7 +4,8 @@
  * start of the machine. Instruction clock: one guest instruction is one nanosecond and one TSC tick
  * (1 GHz); a halted vCPU jumps to the next deadline; nothing is read from the host.
  *
- * Timers are intrusive and fire on the thread of vCPU 0, between two guest instructions.
+ * Timers are intrusive and fire between two guest instructions: the machine's on the thread of vCPU 0, those of a vCPU (its local
+ * APIC's, VMX's) on its own, if it has one.
  */
 #ifndef L0_RUN_CLOCK_H
 #define L0_RUN_CLOCK_H
@@ -18,6 +19,13 @@ struct timer {
 	void (*fn)(void *arg);
 	void *arg;
 	struct timer *next;
+	struct timers *own; /* the list that it is armed in; NULL: the machine's */
+};
+
+/* Sorted by deadline */
+struct timers {
+	struct timer *first;
+	bool locked; /* held for a few instructions */
 };
 
 #define TIMER_OFF UINT64_MAX
@@ -27,14 +35,13 @@ struct clock {
 	u64 start_ns, start_tsc; /* host: at clock_init() */
 	u64 tsc_hz; /* ticks of the guest's TSC a second */
 	u64 insns; /* CLOCK_INSNS: ns passed as of the last look; see clock_sync */
-	struct timer *timers; /* sorted by deadline */
+	struct timers timers; /* the machine's */
 	void *source; /* CLOCK_INSNS: argument of now() */
 	u64 (*now)(void *source); /* CLOCK_INSNS: exact instruction count at this moment, skipped time included */
-	/* Called by timer_arm(), on its thread, when the next deadline became earlier; may be NULL. Whoever computed
+	/* Called by timer_arm(), on its thread, when the machine's next deadline became earlier; may be NULL. Whoever computed
 	 * how long translated code may run from timer_next() computes it again. */
 	void (*earlier)(void *arg);
 	void *earlier_arg;
-	bool timers_locked; /* of `timers`; held for a few instructions */
 };
 
 void clock_init(struct clock *c, enum clock_kind kind);
@@ -56,5 +63,8 @@ void timer_cancel(struct clock *c, struct timer *t);
 u64 timer_next(struct clock *c);
 /* Fire everything due. */
 void timer_run(struct clock *c);
+/* The same with a vCPU's list */
+u64 timers_next(struct timers *l);
+void timers_run(struct clock *c, struct timers *l);
 
 #endif

@@ -94,7 +94,8 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 	struct bt_stats *s = &all->bt;
 	size_t n = 0;
 
-	*all = (struct bt_totals){ .bt = *bt_stats(m->bt) };
+	*all = (struct bt_totals){ 0 };
+	bt_stats(m->bt, s);
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
 		const struct vcpu *v = m->vcpu[i];
 

@@ -43,6 +43,14 @@ static u64 insns_now(void *source)
 	return now;
 }
 
+/* A device has set a timer, on any vCPU's thread: the first one's runs it. */
+static void wake_first(void *arg)
+{
+	const struct machine *m = arg;
+
+	vcpu_post(m->vcpu[0], EV_TIMER);
+}
+
 /* 0 or -ENOMEM */
 static int create_vcpu(struct l1 *l, unsigned int i)
 {
@@ -82,6 +90,8 @@ static int create_machine(struct l1 *l, char *error, size_t n)
 		.model = &l->model,
 		.vcpu = l->vcpu,
 		.vcpu_count = c->vcpus,
+		/* the instruction clock is one of all vCPUs, in an order that can be repeated */
+		.parallel = c->vcpus > 1 && c->clock == CLOCK_HOST && !l->engine->own_threads,
 		.clock = c->clock,
 		.devices = &devices,
 		.load = { .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->append },
@@ -142,11 +152,15 @@ int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
 			snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
 			return EXIT_HOST;
 		}
-	l->turns = (struct turns){ .all = l->thread, .count = l->engine->own_threads ? 1 : c->vcpus };
+	l->turns = (struct turns){ .all = l->thread, .count = l->machine.parallel || l->engine->own_threads ? 1 : c->vcpus };
 	if (c->trace & BIT(TRACE_BIT_io))
 		l->machine.bus.trace = trace_io;
 	l->machine.clock.source = &l->machine;
 	l->machine.clock.now = insns_now;
+	if (l->machine.parallel) {
+		l->machine.clock.earlier = wake_first;
+		l->machine.clock.earlier_arg = &l->machine;
+	}
 	code = create_trace(l, error, n);
 	for (unsigned int i = 0; i < c->vcpus && !code; i++)
 		code = l->engine->create(&l->thread[i], c, error, n);

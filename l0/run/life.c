@@ -81,6 +81,43 @@ static bool goes_on(struct l1 *l, unsigned int *faults)
 	return true;
 }
 
+static void *other_main(void *arg)
+{
+	struct vcpu_thread *t = arg;
+	struct machine *m = t->v->machine;
+	const struct l1 *l = t->l1;
+	int err = crash_thread_begin(t->v);
+
+	if (err)
+		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+	l->engine->loop(t);
+	if (!err)
+		crash_thread_end();
+	return NULL;
+}
+
+/* All vCPUs until the machine stops, each on its thread: this is the first one's. */
+static void run_vcpus(struct l1 *l)
+{
+	unsigned int others = l->machine.parallel ? l->config->vcpus - 1 : 0, i;
+
+	for (i = 1; i <= others; i++) {
+		int err;
+
+		l->thread[i].l1 = l;
+		err = vcpu_thread_start(&l->thread[i], other_main, &l->thread[i]);
+		if (err) {
+			machine_stop(&l->machine, STOP_INTERNAL, 0, "can't start a thread for vCPU %u: %s", i, strerror(-err));
+			others = i - 1;
+		}
+	}
+	l->engine->loop(&l->thread[0]);
+	for (i = 1; i <= others; i++) {
+		pthread_join(l->thread[i].thread, NULL);
+		l->thread[i].thread = 0;
+	}
+}
+
 void *l1_main(void *arg)
 {
 	struct l1 *l = arg;
@@ -93,7 +130,7 @@ void *l1_main(void *arg)
 	if (l->turns.count > 1)
 		turns_begin(&l->turns);
 	do
-		l->engine->loop(&l->thread[0]);
+		run_vcpus(l);
 	while (goes_on(l, &faults));
 	if (!err)
 		crash_thread_end();

@@ -14,6 +14,7 @@
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
+#include "gate.h"
 #include "sleep.h"
 #include "trace.h"
 #include "turns.h"
@@ -31,13 +32,14 @@ u64 vcpu_insns(const struct vcpu *v)
 
 	if (v->budget_held != BUDGET_NOT_HELD)
 		budget += v->budget_held + 1;
-	return v->insns + (u64)(v->slice - budget - bt_uncounted(v));
+	return v->insns + (u64)(v->slice - budget_without_kicks(budget) - bt_uncounted(v));
 }
 
 /* The slice is over, or was left in its middle: its count goes to the total. */
 static void end_slice(struct vcpu *v)
 {
 	bt_unwound(v);
+	gate_reopen(v);
 	vcpu_settle(v);
 	v->insns += (u64)(v->slice - v->budget);
 	v->slice = v->budget = 0;
@@ -48,22 +50,38 @@ _Noreturn void vcpu_restart(struct vcpu *v)
 	_longjmp(v->unwind, UNWIND_RESTART);
 }
 
+/* Those that this thread runs: where vCPUs have threads of their own, the machine's are the first one's. */
+static u64 next_timer(const struct vcpu *v)
+{
+	u64 own = v->timers ? timers_next(v->timers) : TIMER_OFF, machines;
+
+	if (v->timers && v->index)
+		return own;
+	machines = timer_next(&v->machine->clock);
+	return machines < own ? machines : own;
+}
+
 static void run_timers(struct vcpu *v)
 {
-	struct clock *c = &v->machine->clock;
+	struct machine *m = v->machine;
+	u64 next = next_timer(v);
 
-	if (timer_next(c) == TIMER_OFF)
+	if (next == TIMER_OFF || next > clock_ns(&m->clock))
 		return;
-	if (timer_next(c) <= clock_ns(c)) {
-		vcpu_fpu_park(v);
-		timer_run(c);
-	}
+	vcpu_fpu_park(v);
+	if (v->timers)
+		timers_run(&m->clock, v->timers);
+	if (v->timers && v->index)
+		return;
+	bus_take(&m->bus);
+	timer_run(&m->clock);
+	bus_give(&m->bus);
 }
 
 static s64 slice(struct vcpu *v)
 {
 	struct clock *c = &v->machine->clock;
-	u64 next = timer_next(c), now, n = SLICE_MAX;
+	u64 next = next_timer(v), now, n = SLICE_MAX;
 
 	if (next == TIMER_OFF)
 		return n;
@@ -160,7 +178,7 @@ static void halted(struct vcpu_thread *t)
 {
 	struct vcpu *v = t->v;
 	struct clock *c = &v->machine->clock;
-	u64 next = timer_next(c), now;
+	u64 next = next_timer(v), now;
 
 	if (t->turns) {
 		t->idle = true;
@@ -204,10 +222,12 @@ void vcpu_loop(struct vcpu_thread *t)
 
 	/* Guest faults come back here from anywhere. */
 	(void)_setjmp(v->unwind);
+	gate_in(v);
 	while (!atomic_load_explicit(&v->machine->stop, memory_order_relaxed)) {
 		u32 events;
 
 		end_slice(v);
+		gate_pass(v);
 		if (v->user_seen && !t->user_ns)
 			t->user_ns = clock_ns(&v->machine->clock);
 		if (v->event.valid) {
@@ -259,4 +279,5 @@ void vcpu_loop(struct vcpu_thread *t)
 	}
 	end_slice(v);
 	vcpu_fpu_park(v);
+	gate_out(v);
 }

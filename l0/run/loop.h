@@ -5,9 +5,11 @@
 
 #include <pthread.h>
 #include "../cpu/vcpu.h"
+#include "clock.h"
 
 struct bt_totals;
 struct direct;
+struct l1;
 struct profile;
 struct turns;
 
@@ -16,8 +18,10 @@ struct vcpu_thread {
 	void *stack; /* holds *v, too */
 	size_t stack_size;
 	pthread_t thread;
+	struct timers timers; /* of the vCPU, where each has its thread */
 	pthread_mutex_t lock; /* for sleeping in HLT */
 	pthread_cond_t wake;
+	const struct l1 *l1; /* a vCPU's but the first, while it runs: life.c */
 	u32 trace; /* BIT(TRACE_BIT_*) of cli/config.h */
 	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
 	/* Another thread has posted something: get the vCPU out of the guest. NULL: it looks often enough by itself. */

@@ -1,5 +1,5 @@
 GENERAL_OBJS += l0/run/clock.o
-GENERAL_OBJS += l0/run/loop.o
+GENERAL_OBJS += l0/run/loop.o l0/run/gate.o
 OBJS += l0/run/thread.o
 GENERAL_OBJS += l0/run/turns.o
 OBJS += l0/run/trace.o

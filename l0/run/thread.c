@@ -21,6 +21,7 @@
 #include "../cpu/tlb.h"
 #include "../devices/irqchip.h"
 #include "../machine/machine.h"
+#include "gate.h"
 #include "sleep.h"
 #include "turns.h"
 
@@ -45,6 +46,7 @@ int vcpu_thread_create(struct vcpu_thread *t, struct machine *m, unsigned int in
 	v->machine = m;
 	v->model = m->model;
 	v->budget_held = BUDGET_NOT_HELD;
+	v->timers = m->parallel ? &t->timers : NULL;
 	v->tlbs = aligned_alloc(4096, (sizeof(struct tlb) * TLB_CONTEXTS + 4095) & ~4095ull);
 	if (!v->tlbs) {
 		munmap(t->stack, t->stack_size);
@@ -112,6 +114,8 @@ void vcpu_post(struct vcpu *v, u32 events)
 	pthread_mutex_unlock(&t->lock);
 	if (t->kick && t->thread)
 		t->kick(t);
+	else if (v->timers)
+		vcpu_kick(v);
 }
 
 /* to the vCPU, or to one of those that it takes turns with */
@@ -140,6 +144,7 @@ void sleep_until(struct vcpu_thread *t, u64 deadline)
 	}
 	if (t->turns)
 		t = t->turns->all;
+	gate_out(v);
 	pthread_mutex_lock(&t->lock);
 	while (!posted(v, t) && !atomic_load(&v->machine->stop)) {
 		if (deadline == TIMER_OFF) {
@@ -149,6 +154,7 @@ void sleep_until(struct vcpu_thread *t, u64 deadline)
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
+	gate_in(v);
 }
 
 /* With one vCPU only a device's NMI could. */

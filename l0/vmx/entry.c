@@ -115,6 +115,7 @@ void vmx_timer_start(struct vcpu *v)
 
 	x->timer_expired = false;
 	timer_init(&x->timer, timer_expired, v);
+	x->timer.own = v->timers;
 	if (!has_preemption_timer(&x->v02))
 		return;
 	x->timer_start = clock_tsc(c);

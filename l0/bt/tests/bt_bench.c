@@ -47,9 +47,10 @@ void bt_bench_destroy(struct bt_bench *b)
 struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n)
 {
 	struct bt_block *block;
+	u64 unwatched;
 
 	assert_true(machine_write(&b->machine, at, code, n));
-	block = translate(b->v, at, false);
+	block = translate(b->v, at, false, &unwatched);
 	assert_non_null(block);
 	return block;
 }

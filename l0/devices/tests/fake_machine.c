@@ -96,7 +96,7 @@ void fake_destroy(struct fake *f)
 		free(f->v[i]);
 	}
 	devices_destroy(&f->m);
-	assert_null(f->m.clock.timers);
+	assert_null(f->m.clock.timers.first);
 	free(f);
 }
 

@@ -228,7 +228,7 @@ static void a_conflict_leaves_nothing_behind(void **state)
 	assert_int_equal(devices_create(&m, &c), -EEXIST);
 	assert_null(m.irqchip);
 	assert_null(m.pit);
-	assert_null(m.clock.timers);
+	assert_null(m.clock.timers.first);
 	assert_int_equal(m.bus.pio_count, 0);
 	c.debug_exit_iosize = 0;
 	assert_int_equal(devices_create(&m, &c), 0);
