@@ -24,6 +24,11 @@ void rounds_enter_at(struct rounds *r, u64 tsc, u64 insns)
 	r->open = NULL;
 }
 
+void rounds_stood_still(struct rounds *r, u64 ticks)
+{
+	r->open_tsc += ticks;
+}
+
 void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns)
 {
 	rounds_reflect_at(r, reason, __rdtsc(), insns);

@@ -62,6 +62,9 @@ void rounds_enter_at(struct rounds *r, u64 tsc, u64 insns);
 void rounds_reflect(struct rounds *r, unsigned int reason, u64 insns);
 void rounds_enter(struct rounds *r, u64 insns);
 
+/* So many ticks of the host's TSC up to now are nobody's: the machine was held. */
+void rounds_stood_still(struct rounds *r, u64 ticks);
+
 /* A check of VM entry failed. */
 static inline void rounds_failed(struct rounds *r, enum vmx_check check)
 {

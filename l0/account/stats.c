@@ -71,7 +71,7 @@ static json_t *machine_object(const struct stats_machine *m)
 	return object;
 }
 
-static json_t *document(const struct stats_doc *doc)
+json_t *stats_json(const struct stats_doc *doc)
 {
 	json_t *l1 = json_array(), *root = NULL;
 	bool ok = l1;
@@ -106,7 +106,7 @@ static int write_text(const char *path, const char *text, char *err, size_t n)
 
 int stats_write(const char *path, const struct stats_doc *doc, char *err, size_t n)
 {
-	json_t *root = document(doc);
+	json_t *root = stats_json(doc);
 	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	int result = text ? write_text(path, text, err, n) : fail(ENOMEM, path, err, n);
 

@@ -107,6 +107,10 @@ struct stats_doc {
 	size_t machine_count;
 };
 
+/* The document; the caller's. NULL: no memory */
+struct json_t;
+struct json_t *stats_json(const struct stats_doc *doc);
+
 /*
  * Write the document to `path`: to a new file beside it that takes its place when it is complete, so that a reader
  * never sees half of it; directly if `path` is no regular file. Returns 0, or -errno with one line in err[0..n-1].

@@ -53,6 +53,9 @@ void bt_phys_write_end(struct machine *m);
  */
 u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc);
 
+/* The machine's clock has moved against the host's: no code that reads it is right any more. No vCPU runs. */
+void bt_clock_moved(struct bt *bt);
+
 /* Is that an address in translated code? Safe in a signal handler. */
 bool bt_is_code(const struct vcpu *v, u64 host_pc);
 

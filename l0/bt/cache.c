@@ -438,6 +438,11 @@ void cache_flush(struct bt *bt)
 	bt->stats.cache_flushes++;
 }
 
+void bt_clock_moved(struct bt *bt)
+{
+	cache_flush(bt);
+}
+
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 {
 	u64 offset = host_pc - (u64)bt->rx;

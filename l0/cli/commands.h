@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The subcommands that read results. Their options are in tables, from which help and the man page come. */
+/* The subcommands besides run. Their options are in tables, from which help and the man page come. */
 #ifndef L0_CLI_COMMANDS_H
 #define L0_CLI_COMMANDS_H
 
@@ -9,6 +9,7 @@
 /* argv[0] is the subcommand's name. The program's exit code; messages on stderr. */
 int command_trace(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_ctl(int argc, char **argv);
 
 struct command_option {
 	const char *name; /* without dashes */
@@ -24,7 +25,11 @@ struct command_help {
 	size_t count;
 };
 
-extern const struct command_help TRACE_HELP, REPORT_HELP;
+extern const struct command_help TRACE_HELP, REPORT_HELP, CTL_HELP;
+
+/* All of them */
+extern const struct command_help *const COMMAND_HELPS[];
+extern const size_t COMMAND_HELP_COUNT;
 
 /*
  * Take the options off argv[1..argc-1]; what is none stays in argv[1..*words], in its order. "--" ends the options. 0, or -EINVAL

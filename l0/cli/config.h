@@ -66,6 +66,7 @@ struct run_config {
 	struct trace_options exits; /* --trace */
 	bool profile; /* whose time it is, in the stats: only with ENGINE_BT and CLOCK_HOST */
 	bool no_reboot; /* a guest's reset ends its run */
+	bool held; /* it executes nothing before it is told to */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
 	bool no_pit; /* -machine pit=off: no 8254 */
 	bool testdev; /* -device pc-testdev */
@@ -83,6 +84,8 @@ struct lab_config {
 	const char *directory; /* where files with relative names are written, and config.json; NULL: the current one */
 	const char *stats; /* file for --stats; NULL: none */
 	bool summary; /* print stats_summary() on stderr at the end */
+	const char *control; /* the control socket; NULL: none */
+	bool no_shutdown; /* the run goes on when no L1 does */
 	int argc; /* the whole command line, for the stats */
 	char **argv;
 

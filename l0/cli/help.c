@@ -7,12 +7,13 @@
 #include "../account/stats.h"
 #include "../cpu/model.h"
 #include "../machine/machine.h"
+#include "../run/lab_control.h"
+#include "../run/version.h"
 #include "../vmx/exits.h"
 #include "commands.h"
 #include "console.h"
 #include "options.h"
 
-#define VERSION "0.1.0"
 #define WIDTH 100 /* columns of --help */
 
 /* Titles of enum option_group in --help and in the man page; GROUP_QUIET and GROUP_REFUSED have their own form. */
@@ -111,8 +112,8 @@ void help_version(FILE *to)
 static void usage(FILE *to)
 {
 	fputs("\nturtles [run] --kernel FILE [OPTION]...    boot a guest\n", to);
-	fprintf(to, "%-42s %s\n", TRACE_HELP.usage, TRACE_HELP.brief);
-	fprintf(to, "%-42s %s\n", REPORT_HELP.usage, REPORT_HELP.brief);
+	for (size_t i = 0; i < COMMAND_HELP_COUNT; i++)
+		fprintf(to, "%-42s %s\n", COMMAND_HELPS[i]->usage, COMMAND_HELPS[i]->brief);
 	fputs("turtles help [SUBJECT]                     ", to);
 	help_subject_names(to);
 	fputs("\n\nThe guest's first serial port is the terminal; Ctrl-A x quits, Ctrl-A h lists the keys.\n"
@@ -200,6 +201,7 @@ static const struct {
 	{ "stats", "every number in the file of --stats", stats_describe },
 	{ "trace", "what --trace-log can show", print_trace_areas },
 	{ "reasons", "the exit reasons, as the Linux kernel spells them", print_reasons },
+	{ "control", "the commands of the control socket", control_commands_print },
 	{ "exit", "the exit codes", print_exit_codes },
 	{ "man", "the man page's source", help_man },
 };
@@ -300,8 +302,7 @@ void help_man(FILE *to)
 	fputs(".TH TURTLES 1 \"\" \"turtles " VERSION "\"\n"
 	      ".SH NAME\nturtles \\- run an unmodified guest PC by binary translation\n"
 	      ".SH SYNOPSIS\n.B turtles\n[\\fBrun\\fR] \\fB\\-\\-kernel\\fR \\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
-	      ".B turtles trace\n\\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
-	      ".B turtles report\n\\fISTATS\\fR...\n.br\n"
+	      ".B turtles trace\\fR|\\fBreport\\fR|\\fBctl\\fR ...\n.br\n"
 	      ".B turtles help\n[\\fISUBJECT\\fR]\n"
 	      ".SH DESCRIPTION\n"
 	      "turtles is a hypervisor in user space. A binary translator runs the code of a whole guest PC, whatever\n"
@@ -325,8 +326,8 @@ void help_man(FILE *to)
 			roff_option(to, &o);
 		}
 	}
-	roff_command(to, &TRACE_HELP);
-	roff_command(to, &REPORT_HELP);
+	for (size_t i = 0; i < COMMAND_HELP_COUNT; i++)
+		roff_command(to, COMMAND_HELPS[i]);
 	fputs(".SH KEYS\n.nf\n", to);
 	roff(to, CONSOLE_KEYS);
 	fputs(".fi\n.SH EXIT STATUS\n", to);

@@ -65,10 +65,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } COMMANDS[] = {
-	{ "run", command_run },
-	{ "trace", command_trace },
-	{ "report", command_report },
-	{ "help", command_help },
+	{ "run", command_run }, { "trace", command_trace }, { "report", command_report },
+	{ "ctl", command_ctl }, { "help", command_help },
 };
 
 int main(int argc, char **argv)

@@ -145,8 +145,8 @@ static int set_cpu(struct option_parse *p, const struct option *o, const char *a
 	return set_string(p, o, arg);
 }
 
-/* unix:PATH[,server=on][,wait=off]: what else QEMU has there isn't what is asked for */
-static int set_serial_unix(struct option_parse *p, struct serial_spec *s, const char *arg)
+/* PATH[,server=on][,wait=off]: what else QEMU has there isn't what is asked for. *path: the name; 0 or -EINVAL */
+static int socket_path(struct option_parse *p, const char *arg, const char **path)
 {
 	size_t n = strcspn(arg, ",");
 	const char *list = arg + n + (arg[n] == ',');
@@ -158,9 +158,16 @@ static int set_serial_unix(struct option_parse *p, struct serial_spec *s, const 
 		if ((strcmp(pair.key, "server") || (pair.has_value && strcmp(pair.value, "on"))) &&
 		    (strcmp(pair.key, "wait") || strcmp(pair.value, "off")) && strcmp(pair.key, "nowait"))
 			return option_error(p, "unix: '%s' is not available: server=on,wait=off is", pair.key);
-	s->kind = SERIAL_UNIX;
-	s->path = lab_text(p, arg, n);
-	return s->path ? 0 : -EINVAL;
+	*path = lab_text(p, arg, n);
+	return *path ? 0 : -EINVAL;
+}
+
+static int set_control(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o;
+	if (strncmp(arg, "unix:", 5) && strchr(arg, ':') && !strchr(arg, '/'))
+		return option_error(p, "'%s' is not available: unix:PATH", arg);
+	return socket_path(p, arg + (strncmp(arg, "unix:", 5) ? 0 : 5), &p->lab->control);
 }
 
 static int set_serial(struct option_parse *p, const struct option *o, const char *arg)
@@ -191,7 +198,8 @@ static int set_serial(struct option_parse *p, const struct option *o, const char
 		if (!*s->path)
 			return option_error(p, "'file:' needs the name of a file");
 	} else if (!strncmp(arg, "unix:", 5)) {
-		return set_serial_unix(p, s, arg + 5);
+		s->kind = SERIAL_UNIX;
+		return socket_path(p, arg + 5, &s->path);
 	} else {
 		return option_error(p, "'%s' is not available: stdio, file:FILE, unix:SOCKET, pty, null, none", arg);
 	}
@@ -579,7 +587,7 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 #define NO_DISK "turtles has no disks: put files into the initramfs"
 #define NO_NET "turtles has no network"
 #define NO_DISPLAY "turtles has no display: the console is the serial port"
-#define NO_MONITOR "turtles has no monitor"
+#define NO_MONITOR "turtles has one control socket: -qmp unix:PATH,server=on,wait=off"
 #define NO_KVM "with --engine kvm the interrupt controllers are KVM's"
 #define NO_HOTPLUG "turtles has no such device"
 #define NO_GDB "turtles has no debugger stub"
@@ -640,6 +648,8 @@ const struct option OPTIONS[] = {
   "end the run after so much host time, with exit code 124" },
 { GROUP_RUN,     "no-reboot",     "no-reboot",     NULL,        set_true,        FIELD(no_reboot),    NULL,
   "end the run when the guest resets the machine" },
+{ GROUP_RUN,     "hold",          "S",             NULL,        set_true,        FIELD(held),         NULL,
+  "execute nothing before the control socket's cont" },
 { GROUP_RUN,     NULL,            "action",        "WHAT",      set_action_policy, 0,                 NULL,
   "reboot=shutdown is --no-reboot, reboot=reset undoes it" },
 { GROUP_RESULT,  "profile",       NULL,            NULL,        set_true,        FIELD(profile),      NULL,
@@ -660,6 +670,10 @@ const struct option OPTIONS[] = {
   "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
 { GROUP_LAB,     "summary",       NULL,            NULL,        set_true,        LAB(summary),        NULL,
   "print a short summary of the stats on stderr at the end" },
+{ GROUP_LAB,     "control",       "qmp",           "SOCKET",    set_control,     0,                   NULL,
+  "listen there for commands, JSON in QMP's forms, as [unix:]PATH; turtles ctl gives them, turtles help control lists them" },
+{ GROUP_LAB,     "no-shutdown",   "no-shutdown",   NULL,        set_true,        LAB(no_shutdown),    NULL,
+  "the run goes on when its L1s have ended: the control socket's start starts one again, quit ends it" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
   "print this" },
 { GROUP_HELP,    "version",       "version",       NULL,        set_version,     0,                   NULL,
@@ -694,12 +708,12 @@ const struct option OPTIONS[] = {
 { GROUP_REFUSED, NULL, "virtfs fsdev",                                 NULL, set_refused, 0, NULL, NO_DISK },
 { GROUP_REFUSED, NULL, "netdev",                                       NULL, set_refused, 0, NULL, NO_NET },
 { GROUP_REFUSED, NULL, "spice curses sdl full-screen g",               NULL, set_refused, 0, NULL, NO_DISPLAY },
-{ GROUP_REFUSED, NULL, "mon qmp qmp-pretty chardev readconfig",        NULL, set_refused, 0, NULL, NO_MONITOR },
+{ GROUP_REFUSED, NULL, "mon qmp-pretty chardev readconfig",            NULL, set_refused, 0, NULL, NO_MONITOR },
 { GROUP_REFUSED, NULL, "usb usbdevice audio audiodev soundhw tpmdev watchdog object numa fw_cfg smbios acpitable uuid",
   NULL, set_refused, 0, NULL, NO_HOTPLUG },
 { GROUP_REFUSED, NULL, "no-acpi",                                      NULL, set_refused, 0, NULL,
   "turtles' machine always has ACPI: say acpi=off to the kernel" },
-{ GROUP_REFUSED, NULL, "s S gdb",                                      NULL, set_refused, 0, NULL, NO_GDB },
+{ GROUP_REFUSED, NULL, "s gdb",                                        NULL, set_refused, 0, NULL, NO_GDB },
 { GROUP_REFUSED, NULL, "d D dfilter trace-events plugin",              NULL, set_refused, 0, NULL,
   "turtles' log is --trace-log AREAS" },
 { GROUP_REFUSED, NULL, "incoming loadvm only-migratable",              NULL, set_refused, 0, NULL, NO_MIGRATION },
@@ -707,8 +721,6 @@ const struct option OPTIONS[] = {
   "turtles' instruction clock is --clock insns" },
 { GROUP_REFUSED, NULL, "mem-path",                                     NULL, set_refused, 0, NULL,
   "guest memory is anonymous here" },
-{ GROUP_REFUSED, NULL, "no-shutdown",                                  NULL, set_refused, 0, NULL,
-  "a run of turtles ends when the guest powers off" },
 { GROUP_REFUSED, NULL, "daemonize pidfile runas chroot run-with",      NULL, set_refused, 0, NULL, NO_SANDBOX },
 };
 /* clang-format on */

@@ -163,6 +163,9 @@ static int finish(struct option_parse *p)
 	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
 		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,
 				    c->engine == ENGINE_KVM ? "kvm" : "bt");
+	p->spelled = "--hold";
+	if (c->held && !p->lab->control)
+		return option_error(p, "nobody could let it go on; say --control SOCKET");
 	p->spelled = "--kernel";
 	if (!c->kernel)
 		return option_error(p, "missing; turtles has no firmware that could boot anything else");
@@ -220,6 +223,9 @@ static int compare_l1s(struct option_parse *p)
 	const struct lab_config *lab = p->lab;
 
 	p->where = "";
+	p->spelled = "--no-shutdown";
+	if (lab->no_shutdown && !lab->control)
+		return option_error(p, "nobody could end the run; say --control SOCKET");
 	p->spelled = "--l1";
 	for (unsigned int i = 0; i < lab->l1_count; i++)
 		for (unsigned int j = 0; j < i; j++) {

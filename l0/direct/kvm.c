@@ -364,6 +364,12 @@ static void loop(struct vcpu_thread *t)
 	timer_delete(d->timer);
 }
 
+static void resumed(struct vcpu_thread *t, u64 ticks)
+{
+	if (!kvm_tsc_stood_still(t->direct, ticks))
+		machine_stop(t->v->machine, STOP_INTERNAL, 0, "KVM: can't set back the TSC: %s", strerror(errno));
+}
+
 static u64 insns(const struct vcpu *v)
 {
 	(void)v;
@@ -400,6 +406,7 @@ const struct engine engine_kvm = {
 	.destroy = destroy,
 	.power_on = power_on,
 	.loop = loop,
+	.resumed = resumed,
 	.insns = insns,
 	.stats = stats,
 };

@@ -86,6 +86,8 @@ int kvm_cpuid_set(struct direct *d, char *error, size_t n); /* KVM_SET_CPUID2; 0
 /* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
 const char *kvm_state_put(struct direct *d);
 const char *kvm_state_get(struct direct *d);
+/* Take so many ticks off the guest's TSC. False with errno. A kernel before 5.16 can't: there the TSC goes on while a machine is held. */
+bool kvm_tsc_stood_still(struct direct *d, u64 ticks);
 
 /* Add KVM's counters of the vCPU to *to; those that KVM doesn't have stay as they are. Any thread. */
 void kvm_stats_add(const struct direct *d, struct kvm_stats *to);

@@ -265,3 +265,20 @@ const char *kvm_state_get(struct direct *d)
 	vcpu_update_mode(v);
 	return done == (int)msrs.list.nmsrs ? NULL : msr_failed(&msrs, done);
 }
+
+/*
+ * By the offset: KVM takes a write of the TSC itself for an attempt to bring several vCPUs together if it is less than a second away
+ * from what it expects, and doesn't do it.
+ */
+bool kvm_tsc_stood_still(struct direct *d, u64 ticks)
+{
+	u64 offset;
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (u64)&offset };
+
+	if (ioctl(d->vcpu, KVM_HAS_DEVICE_ATTR, &attr))
+		return true;
+	if (ioctl(d->vcpu, KVM_GET_DEVICE_ATTR, &attr))
+		return false;
+	offset -= ticks;
+	return !ioctl(d->vcpu, KVM_SET_DEVICE_ATTR, &attr);
+}

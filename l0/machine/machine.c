@@ -154,6 +154,14 @@ enum machine_start machine_reset(struct machine *m, char *error, size_t n)
 	return start_kernel(m, error, n);
 }
 
+void machine_continue(struct machine *m)
+{
+	int reason = STOP_HOLD, claim = STOP_HOLD;
+
+	if (atomic_compare_exchange_strong(&m->stop, &reason, STOP_NONE))
+		atomic_compare_exchange_strong(&m->stop_claim, &claim, STOP_NONE);
+}
+
 void machine_sleep(struct machine *m)
 {
 	end_pause(m);
@@ -172,12 +180,18 @@ enum machine_start machine_wake(struct machine *m, char *error, size_t n)
 	return START_RESUMED;
 }
 
+/* Which stop gives way to which: to those with a higher rank */
+static int rank(int reason)
+{
+	return reason == STOP_NONE ? 0 : reason == STOP_HOLD ? 1 : stop_is_pause(reason) ? 2 : 3;
+}
+
 static bool claim_stop(struct machine *m, int reason)
 {
 	int held = STOP_NONE;
 
 	while (!atomic_compare_exchange_weak(&m->stop_claim, &held, reason))
-		if (held != STOP_NONE && (!stop_is_pause(held) || stop_is_pause(reason)))
+		if (rank(held) >= rank(reason))
 			return false;
 	return true;
 }
@@ -188,9 +202,10 @@ void machine_stop(struct machine *m, enum stop_reason reason, int code, const ch
 		return;
 	if (stop_is_pause(reason)) {
 		/* Whoever took the claim away from us has published, or will. */
-		int none = STOP_NONE;
+		int published = STOP_NONE;
 
-		atomic_compare_exchange_strong(&m->stop, &none, reason);
+		while (rank(published) < rank(reason) && !atomic_compare_exchange_weak(&m->stop, &published, reason))
+			;
 	} else {
 		m->stop_code = code;
 		m->stop_text[0] = 0;

@@ -34,6 +34,7 @@ enum stop_reason {
 	STOP_RESET, /* of everything: 0xcf9 */
 	STOP_CPU_RESET, /* 8042, port 0x92, INIT, triple fault without -no-reboot */
 	STOP_SLEEP, /* ACPI S3 */
+	STOP_HOLD, /* whoever runs the machine wants it to stand still: it goes on where it is */
 	/* ends */
 	STOP_POWER_OFF, /* ACPI S5 or the like */
 	STOP_DEBUG_EXIT, /* stop_code is the process's exit code already */
@@ -136,14 +137,17 @@ enum machine_start machine_reset(struct machine *m, char *error, size_t n);
 void machine_sleep(struct machine *m);
 enum machine_start machine_wake(struct machine *m, char *error, size_t n);
 
+/* After a stop with STOP_HOLD and with no vCPU running: `stop` is STOP_NONE, unless something else has come in meanwhile. */
+void machine_continue(struct machine *m);
+
 static inline bool stop_is_pause(int reason)
 {
-	return reason == STOP_RESET || reason == STOP_CPU_RESET || reason == STOP_SLEEP;
+	return reason == STOP_RESET || reason == STOP_CPU_RESET || reason == STOP_SLEEP || reason == STOP_HOLD;
 }
 
 /*
  * Ask the machine to stop; any thread, any device, no signal handler. The first reason wins, but a pause gives
- * way to all ends. `format` describes what happened in one line, for STOP_GUEST_FATAL
+ * way to all ends, and STOP_HOLD to the other pauses. `format` describes what happened in one line, for STOP_GUEST_FATAL
  * and STOP_INTERNAL; may be NULL for the others. stop_code and stop_text are valid once `stop` isn't STOP_NONE.
  */
 void machine_stop(struct machine *m, enum stop_reason reason, int code, const char *format, ...)

@@ -135,6 +135,14 @@ void clock_init(struct clock *c, enum clock_kind kind)
 	c->tsc_hz = tsc_hz_of_host(c->start_ns, c->start_tsc);
 }
 
+void clock_stood_still(struct clock *c, u64 ticks)
+{
+	if (c->kind != CLOCK_HOST)
+		return;
+	c->start_tsc += ticks;
+	c->start_ns += mul_div(ticks, NS_PER_SECOND, c->tsc_hz);
+}
+
 u64 clock_tsc(struct clock *c)
 {
 	if (c->kind == CLOCK_HOST)

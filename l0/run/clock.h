@@ -45,7 +45,9 @@ struct clock {
 };
 
 void clock_init(struct clock *c, enum clock_kind kind);
-u64 clock_ns(struct clock *c); /* ns since the start of the machine */
+/* Host clock: it has stood still for so many ticks of the host's TSC up to now. No vCPU and no device runs. */
+void clock_stood_still(struct clock *c, u64 ticks);
+u64 clock_ns(struct clock *c); /* ns since the start of the machine, less what it stood still */
 u64 clock_tsc(struct clock *c); /* guest TSC ticks, before a vCPU's tsc_offset */
 u64 clock_tsc_to_ns(struct clock *c, u64 tsc); /* ns at which clock_tsc() reaches tsc, rounded up */
 /* What a counter of `hz` reaches in `ns`, rounded down; ns in which it reaches `ticks`, rounded up. UINT64_MAX: never. */

@@ -31,6 +31,11 @@ struct engine {
 	void (*destroy)(struct vcpu_thread *t);
 	/* The vCPU's thread, after each reset: *v has the state to start from, m's devices are reset. NULL: *v is all there is. */
 	void (*power_on)(struct vcpu_thread *t);
+	/*
+	 * The vCPU's thread, before loop() goes on with a machine that was held: its host clock has stood still for so many ticks of the
+	 * host's TSC. NULL: nobody but the clock knows the time.
+	 */
+	void (*resumed)(struct vcpu_thread *t, u64 ticks);
 	/* The vCPU's thread: run until the machine stops. Then *v holds the guest's state. */
 	void (*loop)(struct vcpu_thread *t);
 	/* Guest instructions so far, 0 if nobody counts. */

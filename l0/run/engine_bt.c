@@ -78,6 +78,14 @@ static void loop(struct vcpu_thread *t)
 		profile_end(t->profile);
 }
 
+static void resumed(struct vcpu_thread *t, u64 ticks)
+{
+	struct machine *m = t->v->machine;
+
+	if (ticks && m->clock.kind == CLOCK_HOST)
+		bt_clock_moved(m->bt);
+}
+
 static void add(u64 *to, const void *from, size_t bytes)
 {
 	const u64 *f = from;
@@ -128,6 +136,7 @@ const struct engine engine_bt = {
 	.create = create,
 	.destroy = destroy,
 	.loop = loop,
+	.resumed = resumed,
 	.insns = vcpu_insns,
 	.stats = stats,
 };

@@ -142,6 +142,8 @@ int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
 	int code;
 
 	*l = (struct l1){ .config = c, .engine = ENGINES[c->engine] };
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->changed, NULL);
 	code = prepare_model(l, error, n);
 	if (!code)
 		code = create_machine(l, error, n);
@@ -188,12 +190,46 @@ void l1_destroy(struct l1 *l)
 	if (l->machine.name)
 		machine_destroy(&l->machine);
 	l->machine.name = NULL;
+	pthread_cond_destroy(&l->changed);
+	pthread_mutex_destroy(&l->lock);
 }
 
 int l1_start(struct l1 *l)
 {
 	l->start_ns = l1_host_ns();
 	return vcpu_thread_start(&l->thread[0], l1_main, l);
+}
+
+static void change(struct l1 *l, bool hold)
+{
+	pthread_mutex_lock(&l->lock);
+	l->hold = hold;
+	pthread_cond_signal(&l->changed);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void l1_hold(struct l1 *l)
+{
+	change(l, true);
+	machine_stop(&l->machine, STOP_HOLD, 0, NULL);
+}
+
+void l1_continue(struct l1 *l)
+{
+	change(l, false);
+}
+
+void l1_reset(struct l1 *l)
+{
+	l->reset_asked = true;
+	machine_stop(&l->machine, STOP_RESET, 0, NULL);
+	change(l, l->hold);
+}
+
+void l1_stop(struct l1 *l, enum stop_reason reason, int code, const char *why)
+{
+	machine_stop(&l->machine, reason, code, "%s", why);
+	change(l, l->hold);
 }
 
 void l1_join(struct l1 *l)

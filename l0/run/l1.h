@@ -19,6 +19,16 @@
 struct console;
 struct l1;
 
+/* What happens to an L1, for its owner */
+enum l1_event {
+	L1_ENDED, /* the last thing that its thread does: l1_join() won't wait any more */
+	L1_HELD, /* it stands still since l1_hold() */
+	L1_RESET_BY_GUEST,
+	L1_RESET_BY_OWNER,
+	L1_SUSPENDED, /* ACPI S3 */
+	L1_WOKEN,
+};
+
 struct l1_port {
 	struct l1 *l1;
 	unsigned int index;
@@ -35,9 +45,12 @@ struct l1 {
 	struct console *console; /* the serial ports' other side: before l1_start() */
 	unsigned int console_port; /* what the console calls the first of them */
 	struct l1_port port[SERIAL_PORTS];
-	/* Called by the L1's thread as the last thing it does: l1_join() won't wait any more. */
-	void (*ended)(void *arg);
-	void *ended_arg;
+	void (*tell)(void *arg, enum l1_event event); /* on the L1's thread; it doesn't wait for anybody */
+	void *tell_arg;
+	pthread_mutex_t lock; /* of `hold` */
+	pthread_cond_t changed; /* `hold`, or machine.stop */
+	bool hold; /* l1_hold() */
+	_Atomic bool reset_asked; /* l1_reset() */
 	u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns: 0 while it runs */
 };
 
@@ -48,10 +61,19 @@ struct l1 {
 int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n);
 void l1_destroy(struct l1 *l);
 
-/* Power on: the L1's thread runs. 0 or -errno. */
+/* Power on: the L1's thread runs. tell and tell_arg are set, and hold if it is to stand still at its first instruction. 0 or -errno. */
 int l1_start(struct l1 *l);
 
-/* Its end, when it has called `ended` or will: nothing of it runs any more. */
+/*
+ * Between l1_start() and l1_join(): it is to stand still, L1_HELD says when it does, or L1_ENDED; its clock does, too. It may go on. As the
+ * machine's reset line. It is to end: machine_stop()'s arguments.
+ */
+void l1_hold(struct l1 *l);
+void l1_continue(struct l1 *l);
+void l1_reset(struct l1 *l);
+void l1_stop(struct l1 *l, enum stop_reason reason, int code, const char *why);
+
+/* After L1_ENDED, or before: nothing of it runs any more. */
 void l1_join(struct l1 *l);
 
 /* After l1_join(): what was counted up to now is what stats, summary and trace say. False: the trace isn't whole. */

@@ -19,50 +19,11 @@
 #include "../account/stats.h"
 #include "../cli/console.h"
 #include "../devices/devices.h"
+#include "control.h"
 #include "crash.h"
-#include "l1.h"
-#include "numbers.h"
+#include "guest.h"
 
-/* One of the L1s, there or not */
-struct guest {
-	struct lab *lab;
-	const struct run_config *config;
-	unsigned int number;
-	struct l1 l1;
-	bool created; /* l1_destroy() is to be called */
-	pthread_mutex_t lock; /* of `reachable` */
-	bool reachable; /* the console's thread may use l1.machine */
-	bool running; /* from its start to l1_join() */
-	_Atomic bool done; /* its thread has come to its end */
-	u64 starts;
-	u64 deadline; /* CLOCK_MONOTONIC; 0: none */
-	int code; /* exit code; -1: it hasn't ended yet */
-	char end[256]; /* one line about its end, or "" */
-	struct l1_numbers numbers; /* as of its end, or of the last look */
-};
-
-/* The console's thread asks for an end. */
-struct quit {
-	bool asked;
-	unsigned int port; /* CONSOLE_ALL: of all L1s */
-	int code;
-	char why[160];
-};
-
-struct lab {
-	const struct lab_config *config;
-	struct guest *guest;
-	unsigned int count;
-	struct console *console;
-	int wake, signals; /* eventfd, signalfd */
-	pthread_mutex_t lock; /* of `quit` */
-	struct quit quit;
-	int signal_code; /* 128 + N: signal N has asked for the end; 0: none has */
-	u64 start_ns;
-	u64 rss; /* as of the last L1's end */
-};
-
-static void wake(struct lab *lab)
+void lab_wake(struct lab *lab)
 {
 	u64 one = 1;
 
@@ -71,18 +32,18 @@ static void wake(struct lab *lab)
 		;
 }
 
-static bool several(const struct lab *lab)
+bool lab_has_several(const struct lab *lab)
 {
 	return lab->count > 1;
 }
 
-/* One line about an L1; its name is in front if there are others. */
-static void say(const struct guest *g, const char *text)
+unsigned int lab_running(const struct lab *lab)
 {
-	if (several(g->lab))
-		fprintf(stderr, "turtles: %s: %s\n", g->config->name, text);
-	else
-		fprintf(stderr, "turtles: %s\n", text);
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < lab->count; i++)
+		n += lab->guest[i].running;
+	return n;
 }
 
 /* What the console's thread calls */
@@ -129,24 +90,7 @@ static void console_quit(void *arg, unsigned int port, int exit_code, const char
 		snprintf(lab->quit.why, sizeof(lab->quit.why), "%s", why ? why : "");
 	}
 	pthread_mutex_unlock(&lab->lock);
-	wake(lab);
-}
-
-static void set_reachable(struct guest *g, bool reachable)
-{
-	pthread_mutex_lock(&g->lock);
-	g->reachable = reachable;
-	pthread_mutex_unlock(&g->lock);
-}
-
-/* What an L1's thread calls */
-
-static void guest_done(void *arg)
-{
-	struct guest *g = arg;
-
-	g->done = true;
-	wake(g->lab);
+	lab_wake(lab);
 }
 
 /* What the lab's thread does */
@@ -163,9 +107,9 @@ static bool is_guest_memory(const struct lab *lab, u64 address)
 	return false;
 }
 
-/* All but guest memory: the code cache is ours. 0 where the host doesn't say */
-static u64 resident(const struct lab *lab)
+u64 lab_resident(const struct lab *lab)
 {
+	/* the code cache is ours */
 	unsigned long long from, to, kib;
 	FILE *f = fopen("/proc/self/smaps", "re");
 	bool guest = false;
@@ -184,17 +128,8 @@ static u64 resident(const struct lab *lab)
 	return total;
 }
 
-static const char *status(const struct guest *g)
-{
-	if (g->code < 0)
-		return "running";
-	return g->code == EXIT_INTERNAL	     ? "internal-error"
-	       : g->code == EXIT_GUEST_FATAL ? "guest-panicked"
-					     : "shutdown";
-}
-
-/* The numbers of all L1s as they are now; machines has lab->count elements. */
-static struct stats_doc report(struct lab *lab, struct stats_machine *machines, u64 rss)
+/* The numbers of all L1s as they are now, or of one; machines has lab->count elements. */
+static struct stats_doc report(struct lab *lab, const struct guest *only, struct stats_machine *machines, u64 rss)
 {
 	struct stats_doc doc = {
 		.argc = lab->config->argc,
@@ -202,17 +137,22 @@ static struct stats_doc report(struct lab *lab, struct stats_machine *machines, 
 		.counted_only = true,
 		.run = { .wall_ns = l1_host_ns() - lab->start_ns, .rss_bytes = rss },
 		.machines = machines,
-		.machine_count = lab->count,
 	};
 
 	for (unsigned int i = 0; i < lab->count; i++) {
 		struct guest *g = &lab->guest[i];
 
 		if (g->created && l1_numbers_take(&g->numbers, &g->l1, g->starts))
-			say(g, "not enough memory for the stats");
-		machines[i] = (struct stats_machine){
+			guest_say(g, "not enough memory for the stats");
+		doc.counted_only &= g->config->clock == CLOCK_INSNS;
+		doc.run.insns += g->numbers.life.insns;
+		if (g->numbers.life.user_ns && (!doc.run.user_ns || g->numbers.life.user_ns < doc.run.user_ns))
+			doc.run.user_ns = g->numbers.life.user_ns;
+		if (only && only != g)
+			continue;
+		machines[doc.machine_count++] = (struct stats_machine){
 			.name = g->config->name,
-			.status = status(g),
+			.status = guest_status(g),
 			.exit_code = g->code,
 			.end = g->end,
 			.counted_only = g->config->clock == CLOCK_INSNS,
@@ -220,12 +160,16 @@ static struct stats_doc report(struct lab *lab, struct stats_machine *machines, 
 			.count = g->numbers.count,
 			.rounds = g->numbers.rounds,
 		};
-		doc.counted_only &= g->config->clock == CLOCK_INSNS;
-		doc.run.insns += g->numbers.life.insns;
-		if (g->numbers.life.user_ns && (!doc.run.user_ns || g->numbers.life.user_ns < doc.run.user_ns))
-			doc.run.user_ns = g->numbers.life.user_ns;
 	}
 	return doc;
+}
+
+json_t *lab_stats(struct lab *lab, const struct guest *only)
+{
+	struct stats_machine machines[L1_MAX];
+	struct stats_doc doc = report(lab, only, machines, lab_resident(lab));
+
+	return stats_json(&doc);
 }
 
 static int write_stats(struct lab *lab, u64 rss)
@@ -236,7 +180,7 @@ static int write_stats(struct lab *lab, u64 rss)
 
 	if (!lab->config->stats)
 		return 0;
-	doc = report(lab, machines, rss);
+	doc = report(lab, NULL, machines, rss);
 	if (stats_write(lab->config->stats, &doc, error, sizeof(error))) {
 		fprintf(stderr, "turtles: %s\n", error);
 		return EXIT_HOST;
@@ -247,66 +191,9 @@ static int write_stats(struct lab *lab, u64 rss)
 static void print_summary(struct lab *lab)
 {
 	struct stats_machine machines[L1_MAX];
-	struct stats_doc doc = report(lab, machines, lab->rss);
+	struct stats_doc doc = report(lab, NULL, machines, lab->rss);
 
 	stats_summary(stderr, &doc);
-}
-
-/* Build it, up to power-on. 0, or an exit code after a line on stderr. */
-static int guest_create(struct guest *g)
-{
-	char error[512];
-	int code = l1_create(&g->l1, g->config, error, sizeof(error));
-
-	if (code) {
-		fprintf(stderr, "turtles: %s\n", error);
-		l1_destroy(&g->l1);
-		return code;
-	}
-	g->created = true;
-	g->l1.ended = guest_done;
-	g->l1.ended_arg = g;
-	g->l1.console_port = g->number * SERIAL_PORTS;
-	return 0;
-}
-
-static void guest_destroy(struct guest *g)
-{
-	set_reachable(g, false);
-	if (g->created)
-		l1_destroy(&g->l1);
-	g->created = false;
-}
-
-static int guest_start(struct guest *g)
-{
-	char text[128];
-	int err;
-
-	g->l1.console = g->lab->console;
-	g->done = false;
-	g->starts++;
-	err = l1_start(&g->l1);
-	if (err) {
-		snprintf(text, sizeof(text), "can't start a thread for vCPU 0: %s", strerror(-err));
-		say(g, text);
-		g->code = EXIT_HOST;
-		return EXIT_HOST;
-	}
-	g->running = true;
-	g->deadline = g->config->timeout_ns ? g->l1.start_ns + g->config->timeout_ns : 0;
-	set_reachable(g, true);
-	return 0;
-}
-
-/* It has to end: nobody waits for its console's readers any more. */
-static void guest_stop(struct guest *g, enum stop_reason reason, int code, const char *why)
-{
-	if (!g->running)
-		return;
-	machine_stop(&g->l1.machine, reason, code, "%s", why);
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		console_hurry(g->lab->console, g->number * SERIAL_PORTS + i, true);
 }
 
 static void guest_timeout(struct guest *g)
@@ -317,43 +204,17 @@ static void guest_timeout(struct guest *g)
 		 (unsigned long long)(g->config->timeout_ns / 1000000000),
 		 (unsigned long long)(g->config->timeout_ns / 1000000 % 1000));
 	g->deadline = 0;
-	guest_stop(g, STOP_TIMEOUT, EXIT_TIMEOUT, why);
+	guest_stop(g, CAUSE_HOST, STOP_TIMEOUT, EXIT_TIMEOUT, why);
 }
 
-/* What an L1 leaves, after its end: its exit code, a line, its numbers. Then its memory is given back. */
-static void guest_conclude(struct guest *g)
+void lab_quit(struct lab *lab, enum cause cause, int code, const char *why)
 {
-	char text[300];
-
-	l1_join(&g->l1);
-	g->running = false;
-	g->code = l1_exit_code(&g->l1);
-	snprintf(g->end, sizeof(g->end), "%s", g->l1.machine.stop_text);
-	if (!l1_end_account(&g->l1) && !g->code)
-		g->code = EXIT_HOST;
-	if (g->end[0])
-		say(g, g->end);
-	if (several(g->lab)) {
-		snprintf(text, sizeof(text), "has ended with exit code %d", g->code);
-		say(g, text);
-	}
-	if (g->config->dump_on_exit)
-		l1_dump(&g->l1);
-	if (l1_numbers_take(&g->numbers, &g->l1, g->starts))
-		say(g, "not enough memory for the stats");
-	g->lab->rss = resident(g->lab);
-	guest_destroy(g);
-}
-
-static unsigned int running(const struct lab *lab)
-{
-	unsigned int n = 0;
-
+	lab->quitting = true;
 	for (unsigned int i = 0; i < lab->count; i++)
-		n += lab->guest[i].running;
-	return n;
+		guest_stop(&lab->guest[i], cause, STOP_QUIT, code, why);
 }
 
+/* What the console's thread has asked for. */
 static void quit(struct lab *lab)
 {
 	struct quit q;
@@ -364,11 +225,13 @@ static void quit(struct lab *lab)
 	pthread_mutex_unlock(&lab->lock);
 	if (!q.asked)
 		return;
-	if (q.port == CONSOLE_ALL && q.code >= 128)
+	if (q.port != CONSOLE_ALL) {
+		guest_stop(guest_of_port(lab, q.port), CAUSE_HOST, STOP_QUIT, q.code, q.why);
+		return;
+	}
+	if (q.code >= 128)
 		lab->signal_code = q.code;
-	for (unsigned int i = 0; i < lab->count; i++)
-		if (q.port == CONSOLE_ALL || q.port / SERIAL_PORTS == i)
-			guest_stop(&lab->guest[i], STOP_QUIT, q.code, q.why);
+	lab_quit(lab, q.why[0] ? CAUSE_HOST : q.code ? CAUSE_SIGNAL : CAUSE_USER, q.code, q.why);
 }
 
 /* L1s whose time is over end. Returns in how many ms the next one's will be, -1: none has a limit. */
@@ -394,32 +257,46 @@ static void on_signal(struct lab *lab)
 	struct signalfd_siginfo info;
 
 	if (read(lab->signals, &info, sizeof(info)) == sizeof(info))
-		write_stats(lab, resident(lab));
+		write_stats(lab, lab_resident(lab));
 }
 
-/* Until the last one has come to its end; that is still to be concluded, when its console has been written out. */
+/* L1s that have ended are concluded. False: that was the last one, which is still to be, when its console has been written out. */
+static bool conclude(struct lab *lab)
+{
+	bool stays = lab->config->no_shutdown && !lab->quitting;
+
+	for (unsigned int i = 0; i < lab->count; i++) {
+		struct guest *g = &lab->guest[i];
+
+		if (!g->running)
+			continue;
+		guest_listen(g);
+		if (!g->ended)
+			continue;
+		if (lab_running(lab) == 1 && !stays)
+			return false;
+		guest_conclude(g);
+	}
+	return lab_running(lab) || stays;
+}
+
 static void wait_for_end(struct lab *lab)
 {
-	struct pollfd fds[] = { { .fd = lab->wake, .events = POLLIN }, { .fd = lab->signals, .events = POLLIN } };
+	struct pollfd fds[2 + CONTROL_FDS] = { { .fd = lab->wake, .events = POLLIN },
+					       { .fd = lab->signals, .events = POLLIN } };
 
-	for (;;) {
+	while (conclude(lab)) {
+		unsigned int n = lab->control ? control_fds(lab->control, fds + 2) : 0;
 		u64 count;
 
-		for (unsigned int i = 0; i < lab->count; i++) {
-			struct guest *g = &lab->guest[i];
-
-			if (!g->running || !g->done)
-				continue;
-			if (running(lab) == 1)
-				return;
-			guest_conclude(g);
-		}
-		if (poll(fds, 2, deadlines(lab)) <= 0)
+		if (poll(fds, 2 + n, deadlines(lab)) <= 0)
 			continue;
 		if (fds[0].revents && read(lab->wake, &count, sizeof(count)) == sizeof(count))
 			quit(lab);
 		if (fds[1].revents)
 			on_signal(lab);
+		if (n)
+			control_serve(lab->control, fds + 2);
 	}
 }
 
@@ -451,7 +328,7 @@ static int create_console(struct lab *lab)
 
 		ports[i] = (struct console_port){
 			.serial = c->serial[i % SERIAL_PORTS],
-			.name = several(lab) ? c->name : NULL,
+			.name = lab_has_several(lab) ? c->name : NULL,
 			.number = i % SERIAL_PORTS,
 		};
 	}
@@ -461,22 +338,37 @@ static int create_console(struct lab *lab)
 	return lab->console ? 0 : EXIT_HOST;
 }
 
+static int create_control(struct lab *lab)
+{
+	char error[512];
+
+	if (!lab->config->control)
+		return 0;
+	lab->control = control_create(lab->config->control, lab_execute, lab, error, sizeof(error));
+	if (!lab->control)
+		fprintf(stderr, "turtles: %s\n", error);
+	return lab->control ? 0 : EXIT_HOST;
+}
+
 /* From the machines' power-on to the last one's end. */
 static int run(struct lab *lab)
 {
+	char error[512];
 	int code = create_console(lab);
 
 	if (code)
 		return code;
 	crash_install(lab->console);
 	lab->start_ns = l1_host_ns();
-	for (unsigned int i = 0; i < lab->count && !code; i++)
-		code = guest_start(&lab->guest[i]);
+	for (unsigned int i = 0; i < lab->count && !code; i++) {
+		code = guest_start(&lab->guest[i], error, sizeof(error));
+		if (code)
+			fprintf(stderr, "turtles: %s\n", error);
+	}
 	/* those that have started end with the one that couldn't */
-	for (unsigned int i = 0; i < lab->count && code; i++)
-		guest_stop(&lab->guest[i], STOP_QUIT, code, "");
-	if (running(lab))
-		wait_for_end(lab);
+	if (code)
+		lab_quit(lab, CAUSE_HOST, code, "");
+	wait_for_end(lab);
 	console_destroy(lab->console);
 	lab->console = NULL;
 	for (unsigned int i = 0; i < lab->count; i++)
@@ -507,25 +399,16 @@ static bool prepare(struct lab *lab)
 		fprintf(stderr, "turtles: the run can't begin: %s\n", strerror(errno));
 		return false;
 	}
-	for (unsigned int i = 0; i < lab->count; i++) {
-		struct guest *g = &lab->guest[i];
-
-		g->lab = lab;
-		g->config = &lab->config->l1[i];
-		g->number = i;
-		g->code = -1;
-		pthread_mutex_init(&g->lock, NULL);
-	}
+	for (unsigned int i = 0; i < lab->count; i++)
+		guest_init(&lab->guest[i], lab, i);
 	return true;
 }
 
 static void release(struct lab *lab)
 {
-	for (unsigned int i = 0; lab->guest && i < lab->count; i++) {
-		guest_destroy(&lab->guest[i]);
-		l1_numbers_free(&lab->guest[i].numbers);
-		pthread_mutex_destroy(&lab->guest[i].lock);
-	}
+	control_destroy(lab->control);
+	for (unsigned int i = 0; lab->guest && i < lab->count; i++)
+		guest_release(&lab->guest[i]);
 	free(lab->guest);
 	if (lab->signals >= 0)
 		close(lab->signals);
@@ -537,10 +420,14 @@ static void release(struct lab *lab)
 int lab_run(const struct lab_config *config)
 {
 	struct lab lab = { .config = config, .count = config->l1_count };
-	int code = prepare(&lab) ? 0 : EXIT_HOST;
+	int code = prepare(&lab) ? create_control(&lab) : EXIT_HOST;
+	char error[512];
 
-	for (unsigned int i = 0; i < lab.count && !code; i++)
-		code = guest_create(&lab.guest[i]);
+	for (unsigned int i = 0; i < lab.count && !code; i++) {
+		code = guest_create(&lab.guest[i], error, sizeof(error));
+		if (code)
+			fprintf(stderr, "turtles: %s\n", error);
+	}
 	if (!code)
 		code = run(&lab);
 	release(&lab);

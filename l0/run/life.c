@@ -5,6 +5,7 @@
 
 #include "../cpu/insn.h"
 #include "../devices/acpi_pm.h"
+#include "../vmx/vmx.h"
 #include "crash.h"
 #include "l1.h"
 #include "sleep.h"
@@ -23,22 +24,61 @@ static void power_on(struct l1 *l)
 		l->engine->power_on(&l->thread[0]);
 }
 
-/* ACPI S3: only the clock goes on, until it wakes the machine. False: the machine has stopped for good. */
-static bool sleep_until_woken(struct l1 *l)
+/* The machine has stood still: no clock of its own has gone on. */
+static void stood_still(struct l1 *l, u64 ticks)
+{
+	clock_stood_still(&l->machine.clock, ticks);
+	for (unsigned int i = 0; i < l->config->vcpus; i++) {
+		if (l->vcpu[i]->vmx)
+			rounds_stood_still(&l->vcpu[i]->vmx->rounds, ticks);
+		if (l->engine->resumed)
+			l->engine->resumed(&l->thread[i], ticks);
+	}
+}
+
+/* If the owner wants the machine to stand still: until he doesn't any more, or it has to stop for another reason. */
+static void hold(struct l1 *l)
+{
+	u64 start = __builtin_ia32_rdtsc();
+
+	pthread_mutex_lock(&l->lock);
+	if (!l->hold) {
+		pthread_mutex_unlock(&l->lock);
+		return;
+	}
+	l->tell(l->tell_arg, L1_HELD);
+	while (l->hold && !atomic_load(&l->machine.stop))
+		pthread_cond_wait(&l->changed, &l->lock);
+	pthread_mutex_unlock(&l->lock);
+	stood_still(l, __builtin_ia32_rdtsc() - start);
+}
+
+/*
+ * ACPI S3: only the clock goes on, until it wakes the machine. STOP_SLEEP: it has; otherwise what the machine has stopped for
+ * meanwhile: an end, or a reset.
+ */
+static int sleep_until_woken(struct l1 *l)
 {
 	struct machine *m = &l->machine;
 	struct clock *c = &m->clock;
 
 	machine_sleep(m);
+	l->tell(l->tell_arg, L1_SUSPENDED);
 	while (!acpi_pm_wakes(m->acpi_pm)) {
 		u64 now = clock_ns(c), next = timer_next(c);
+		int reason = atomic_load(&m->stop);
 
-		if (atomic_load(&m->stop))
-			return false;
+		if (reason == STOP_HOLD) {
+			machine_continue(m);
+			hold(l);
+			continue;
+		}
+		if (reason)
+			return reason;
 		if (!acpi_pm_can_wake(m->acpi_pm)) {
 			machine_stop(m, STOP_HALTED_FOREVER, EXIT_GUEST_FATAL,
 				     "guest sleeps (ACPI S3) and has set no alarm of the clock: nothing can wake it");
-			return false;
+			continue;
 		}
 		for (unsigned int i = 0; i < m->vcpu_count; i++)
 			atomic_store(&m->vcpu[i]->events, 0); /* whom they were for has lost its power */
@@ -49,26 +89,31 @@ static bool sleep_until_woken(struct l1 *l)
 		else
 			sleep_until(&l->thread[0], next);
 	}
-	return true;
+	l->tell(l->tell_arg, L1_WOKEN);
+	return STOP_SLEEP;
 }
 
-/* The machine has stopped: can it go on from somewhere else? Then it is there. *faults: triple faults in a row */
-static bool goes_on(struct l1 *l, unsigned int *faults)
+/* The machine was reset, or sleeps: start it again. False: it can't go on. *faults: triple faults in a row */
+static bool start_again(struct l1 *l, int reason, unsigned int *faults)
 {
 	struct machine *m = &l->machine;
-	int reason = atomic_load(&m->stop);
 	enum machine_start start;
 	char error[512];
 
+	if (reason == STOP_SLEEP)
+		reason = sleep_until_woken(l);
 	if (!stop_is_pause(reason) || (reason != STOP_SLEEP && m->no_reboot))
-		return false;
-	if (reason == STOP_SLEEP && !sleep_until_woken(l))
 		return false;
 	if (l->thread[0].v->activity == ACTIVITY_SHUTDOWN && ++*faults == TRIPLE_FAULTS_MAX) {
 		machine_stop(m, STOP_TRIPLE_FAULT, EXIT_GUEST_FATAL,
 			     "guest: triple fault, %d times in a row; last at rip %#llx", TRIPLE_FAULTS_MAX,
 			     (unsigned long long)l->thread[0].v->rip);
 		return false;
+	}
+	if (reason != STOP_SLEEP) {
+		bool asked = atomic_exchange(&l->reset_asked, false);
+
+		l->tell(l->tell_arg, asked ? L1_RESET_BY_OWNER : L1_RESET_BY_GUEST);
 	}
 	start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error)) : machine_reset(m, error, sizeof(error));
 	if (start == START_FAILED) {
@@ -118,6 +163,25 @@ static void run_vcpus(struct l1 *l)
 	}
 }
 
+/* The machine has stopped: can it go on? Then it is where it does. */
+static bool goes_on(struct l1 *l, unsigned int *faults)
+{
+	struct machine *m = &l->machine;
+	int reason = atomic_load(&m->stop);
+
+	if (!stop_is_pause(reason))
+		return false;
+	if (reason == STOP_HOLD)
+		machine_continue(m);
+	else if (!start_again(l, reason, faults))
+		return false;
+	/* one that came while another pause was under way was refused */
+	if (atomic_load(&l->reset_asked))
+		machine_stop(m, STOP_RESET, 0, NULL);
+	hold(l);
+	return true;
+}
+
 void *l1_main(void *arg)
 {
 	struct l1 *l = arg;
@@ -129,11 +193,12 @@ void *l1_main(void *arg)
 	power_on(l);
 	if (l->turns.count > 1)
 		turns_begin(&l->turns);
+	hold(l);
 	do
 		run_vcpus(l);
 	while (goes_on(l, &faults));
 	if (!err)
 		crash_thread_end();
-	l->ended(l->ended_arg);
+	l->tell(l->tell_arg, L1_ENDED);
 	return NULL;
 }

@@ -178,7 +178,10 @@ static void what_would_be_wrong_to_ignore_is_refused_by_name(void **state)
 	refused("-kernel K -netdev user", "network");
 	refused("-kernel K -device virtio-net-pci,netdev=n", "'virtio-net-pci'");
 	refused("-kernel K -device pci-testdev", "'pci-testdev'");
-	refused("-kernel K -S", "-S");
+	refused("-kernel K -S", "--control");
+	refused("-kernel K -no-shutdown", "--control");
+	refused("-kernel K -qmp tcp:localhost:4444", "'tcp:localhost:4444'");
+	refused("-kernel K -qmp stdio,server=off", "'server' is not available");
 	refused("-kernel K -no-such-thing", "-no-such-thing");
 	refused("-kernel K disk.img", "disk.img");
 	refused("-kernel K -global a.b=c", "'a.b=c'");
@@ -392,6 +395,20 @@ static void several_l1s_have_what_is_said_for_all_and_their_own(void **state)
 	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_STDIO);
 }
 
+static void a_control_socket_is_spelled_as_for_qmp(void **state)
+{
+	(void)state;
+	accepted("-kernel K");
+	assert_null(lab.control);
+	accepted("-kernel K -qmp unix:/tmp/s,server=on,wait=off -S -no-shutdown");
+	assert_string_equal(lab.control, "/tmp/s");
+	assert_true(config.held && lab.no_shutdown);
+	accepted("-kernel K -qmp unix:/tmp/s,server,nowait");
+	accepted("-kernel K --control s --l1 a,hold --l1 b");
+	assert_string_equal(lab.control, "s");
+	assert_true(lab.l1[0].held && !lab.l1[1].held);
+}
+
 static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
 {
 	(void)state;
@@ -434,6 +451,7 @@ int main(void)
 		cmocka_unit_test(random_command_lines_are_refused_or_accepted),
 		cmocka_unit_test(a_trace_has_a_file_reasons_and_a_limit),
 		cmocka_unit_test(several_l1s_have_what_is_said_for_all_and_their_own),
+		cmocka_unit_test(a_control_socket_is_spelled_as_for_qmp),
 		cmocka_unit_test(what_one_l1_cant_have_is_refused_with_its_number),
 	};
 

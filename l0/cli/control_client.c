@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unix_socket.h"
+
+struct control_client {
+	int fd;
+	char *path;
+	char *line; /* what has come of the next message */
+	size_t size, room;
+	json_t *events; /* an array: those that came while an answer was waited for */
+};
+
+void control_disconnect(struct control_client *c)
+{
+	if (!c)
+		return;
+	if (c->fd >= 0)
+		close(c->fd);
+	json_decref(c->events);
+	free(c->line);
+	free(c->path);
+	free(c);
+}
+
+int control_client_fd(const struct control_client *c)
+{
+	return c->fd;
+}
+
+static bool make_room(struct control_client *c)
+{
+	char *grown;
+
+	if (c->room - c->size >= 4096)
+		return true;
+	grown = realloc(c->line, c->room + 65536);
+	if (!grown)
+		return false;
+	c->line = grown;
+	c->room += 65536;
+	return true;
+}
+
+/* The next message. NULL with *error, "" if the other side has closed. */
+static json_t *receive(struct control_client *c, char *error, size_t n)
+{
+	size_t looked = 0;
+
+	error[0] = '\0';
+	for (;;) {
+		char *end = c->size > looked ? memchr(c->line + looked, '\n', c->size - looked) : NULL;
+		ssize_t got;
+
+		if (end) {
+			size_t length = (size_t)(end - c->line) + 1;
+			json_error_t why;
+			json_t *message = json_loadb(c->line, length, 0, &why);
+
+			c->size -= length;
+			memmove(c->line, c->line + length, c->size);
+			if (!json_is_object(message)) {
+				snprintf(error, n, "%s: that is no control socket of turtles: %s", c->path, why.text);
+				json_decref(message);
+				return NULL;
+			}
+			return message;
+		}
+		looked = c->size;
+		if (!make_room(c)) {
+			snprintf(error, n, "%s: not enough memory", c->path);
+			return NULL;
+		}
+		got = recv(c->fd, c->line + c->size, c->room - c->size, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno != ECONNRESET)
+			snprintf(error, n, "%s: %s", c->path, strerror(errno));
+		if (got <= 0)
+			return NULL;
+		c->size += (size_t)got;
+	}
+}
+
+static bool send_all(struct control_client *c, const char *text, char *error, size_t n)
+{
+	size_t size = strlen(text);
+
+	while (size) {
+		ssize_t done = send(c->fd, text, size, MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			snprintf(error, n, "%s: %s", c->path, strerror(errno));
+			return false;
+		}
+		text += done;
+		size -= (size_t)done;
+	}
+	return true;
+}
+
+json_t *control_call(struct control_client *c, const char *command, json_t *arguments, bool *refused, char *error,
+		     size_t n)
+{
+	json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments), *message;
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	bool sent = text && send_all(c, text, error, n) && send_all(c, "\n", error, n);
+
+	*refused = false;
+	json_decref(request);
+	if (!text)
+		snprintf(error, n, "%s: not enough memory, or a text that is no UTF-8", c->path);
+	free(text);
+	while (sent && (message = receive(c, error, n))) {
+		json_t *value = json_incref(json_object_get(message, "return"));
+		const char *why = json_string_value(json_object_get(json_object_get(message, "error"), "desc"));
+
+		if (json_object_get(message, "event")) {
+			json_array_append_new(c->events, message);
+			continue;
+		}
+		json_decref(message);
+		if (value)
+			return value;
+		*refused = why != NULL;
+		snprintf(error, n, "%s: %s", command, why ? why : "an answer that is none");
+		return NULL;
+	}
+	if (sent && !error[0])
+		snprintf(error, n, "%s: %s: the lab has ended before it answered", c->path, command);
+	return NULL;
+}
+
+json_t *control_next_event(struct control_client *c, char *error, size_t n)
+{
+	json_t *event = json_incref(json_array_get(c->events, 0));
+
+	error[0] = '\0';
+	if (event) {
+		json_array_remove(c->events, 0);
+		return event;
+	}
+	event = receive(c, error, n);
+	if (event && !json_object_get(event, "event")) {
+		snprintf(error, n, "%s: an answer without a question", c->path);
+		json_decref(event);
+		return NULL;
+	}
+	return event;
+}
+
+struct control_client *control_connect(const char *path, char *error, size_t n)
+{
+	struct control_client *c = calloc(1, sizeof(*c));
+	json_t *greeting, *done;
+	bool refused;
+
+	if (!c || !(c->path = strdup(path)) || !(c->events = json_array())) {
+		snprintf(error, n, "%s: not enough memory", path);
+		free(c ? c->path : NULL);
+		free(c);
+		return NULL;
+	}
+	c->fd = unix_connect(path);
+	if (c->fd < 0) {
+		snprintf(error, n, "%s: %s; turtles run --control SOCKET makes one", path, strerror(-c->fd));
+		goto fail;
+	}
+	greeting = receive(c, error, n);
+	if (!json_object_get(greeting, "QMP")) {
+		if (!error[0])
+			snprintf(error, n, "%s: that is no control socket of turtles", path);
+		json_decref(greeting);
+		goto fail;
+	}
+	json_decref(greeting);
+	done = control_call(c, "qmp_capabilities", NULL, &refused, error, n);
+	if (!done)
+		goto fail;
+	json_decref(done);
+	return c;
+fail:
+	control_disconnect(c);
+	return NULL;
+}

@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A run under the control socket: held, reset, ended and started again, one L1 at a time.
+turtles=$BUILD/turtles
+folder=$(mktemp -d)
+trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$folder"' EXIT
+
+. .ci/tap.sh
+
+if [ ! -e "$GUEST/bin/wild" ] || [ ! -e "$GUEST/vmlinuz" ]; then
+	skip_all "a run obeys its control socket" "no guest images: make guest"
+fi
+case $turtles in /*) ;; *) turtles=$PWD/$turtles ;; esac
+case $GUEST in /*) ;; *) GUEST=$PWD/$GUEST ;; esac
+cd "$folder" || exit
+
+common="--timeout 100 --memory 64 --control socket"
+wild="kernel=$GUEST/bin/wild,device=isa-debug-exit,,iobase=0x4f4,,iosize=4,serial=null"
+
+# begin OPTION...: a run in the background, $pid, and its events in the file events
+begin()
+{
+	rm -f socket
+	# shellcheck disable=SC2086
+	"$turtles" run $common "$@" < "${input:-/dev/null}" > output 2> errors &
+	pid=$!
+	for ((i = 0; i < 400; i++)); do
+		ctl query-version > version 2> /dev/null && break
+		sleep 0.02
+	done
+	"$turtles" ctl socket --events > events 2> /dev/null &
+	sleep 0.1
+}
+
+ctl()
+{
+	"$turtles" ctl socket "$@"
+}
+
+# status NAME STATUS: within 10 seconds it is so
+status()
+{
+	local i
+	for ((i = 0; i < 500; i++)); do
+		ctl query-status "l1=$1" 2> /dev/null | grep -q "\"status\": \"$2\"" && return
+		sleep 0.02
+	done
+	return 1
+}
+
+# event TEXT: within 10 seconds it has come
+event()
+{
+	local i
+	for ((i = 0; i < 500; i++)); do
+		grep -q "$1" events && return
+		sleep 0.02
+	done
+	sed 's/^/# /' events
+	return 1
+}
+
+insns()
+{
+	ctl query-stats "l1=$1" | sed -n '/"life"/,$s/^ *"insns": \([0-9]*\),*$/\1/p' | head -n 1
+}
+
+# end CODE WHAT
+end()
+{
+	wait "$pid"
+	local code=$?
+	[ "$code" = "$1" ] || { echo "# exit code $code"; sed 's/^/# /' errors; }
+	[ "$code" = "$1" ]
+	ok $? "$2"
+}
+
+begin --l1 "a,$wild,append=spins" --l1 "b,$wild,append=triple_faults,no-reboot,hold" \
+	--l1 "c,$wild,append=spins,hold"
+ctl cont l1=b && status b guest-panicked
+ok $? "one that has died is told"
+event '"SHUTDOWN","data":{"l1":"b","guest":true,"reason":"guest-panic","exit-code":4'
+ok $? "as an event, too"
+status a running && status c prelaunch
+ok $? "others run, or wait for their beginning"
+[ "$(insns c)" = 0 ] && [ "$(insns a)" -gt 0 ]
+ok $? "who waits has executed nothing"
+ctl cont l1=c && status c running && event '"RESUME","data":{"l1":"c"}'
+ok $? "until it is told to go on"
+ctl stop l1=a && status a paused && status c running && event '"STOP","data":{"l1":"a"}'
+ok $? "one stands still, the other doesn't"
+x=$(insns a) y=$(insns c)
+sleep 0.3
+[ "$(insns a)" = "$x" ] && [ "$(insns c)" -gt "$y" ]
+ok $? "so say their instructions"
+ctl stop l1=a && ctl stop l1=a && status a paused
+ok $? "twice is once"
+ctl system_reset l1=a && event '"RESET","data":{"l1":"a","guest":false,"reason":"host-qmp-system-reset"}' &&
+	status a paused && [ "$(grep -c '"STOP"' events)" = 1 ]
+ok $? "a reset leaves it standing"
+ctl cont l1=a && status a running && sleep 0.1 && [ "$(insns a)" -gt "$x" ]
+ok $? "it goes on"
+ctl stop && status a paused && status c paused && ctl query-status | grep -q '"running": false'
+ok $? "all stand still"
+ctl cont && status a running && status c running && ctl query-status | grep -q '"running": true'
+ok $? "all go on"
+ctl quit l1=c && status c shutdown && status a running &&
+	event '"SHUTDOWN","data":{"l1":"c","guest":false,"reason":"host-qmp-quit","exit-code":0'
+ok $? "one is ended"
+ctl start l1=c && status c prelaunch && event '"START","data":{"l1":"c"}'
+ok $? "and started again, as it was"
+for words in "stop l1=x" "frobnicate" "stop l2=a" "start" "start l1=a" "stop l1" "system_reset l1=b"; do
+	# shellcheck disable=SC2086
+	ctl $words > refused 2>&1
+	[ $? = 2 ] && [ "$(wc -l < refused)" = 1 ]
+	ok $? "'$words' is refused with a line"
+done
+ctl query-l1s | grep -c '"name"' | grep -qx 3
+ok $? "all are listed"
+
+# killed and started again: nothing is left of it
+threads() { find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l; }
+files() { find "/proc/$pid/fd" -mindepth 1 | wc -l; }
+rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
+size() { sed -n 's/^VmSize:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
+again()
+{
+	ctl cont l1=c && ctl quit l1=c && status c shutdown && ctl start l1=c && ctl start l1=b && ctl cont l1=b && status b guest-panicked
+}
+again && again
+x=$(threads) y=$(files) r=$(rss) s=$(size)
+for ((round = 0; round < 15; round++)); do
+	again || break
+done
+[ "$round" = 15 ]
+ok $? "L1s are ended and started again fifteen times"
+[ "$(threads)" = "$x" ]
+ok $? "no thread is left of them"
+[ "$(files)" = "$y" ]
+ok $? "no file is left open"
+echo "# resident: $r kB, then $(rss) kB; mapped: $s kB, then $(size) kB"
+[ "$(size)" -le $((s + 1024)) ] && [ "$(rss)" -le $((r + r / 4 + 1024)) ]
+ok $? "no memory is left"
+ctl query-l1s l1=c | grep -q '"starts": 19'
+ok $? "it is counted"
+ctl quit
+end 4 "quit ends the run; one had died"
+grep -q '"l1":"a","guest":false,"reason":"host-qmp-quit"' events
+ok $? "the last event says so"
+[ ! -e socket ]
+ok $? "the socket is gone"
+
+# what ends by itself, and a run that goes on without L1s
+begin --no-shutdown --l1 "a,$wild,append=resets,no-reboot,hold" --l1 "b,$wild,append=resets,no-reboot"
+ctl cont && status a shutdown && status b shutdown
+ok $? "with --no-shutdown the run is there when its L1s aren't"
+event '"l1":"a","guest":true,"reason":"guest-reset","exit-code":0'
+ok $? "and said that they had reset themselves"
+ctl start l1=a && status a prelaunch && ctl cont l1=a && status a shutdown
+ok $? "they can be started"
+ctl quit
+end 0 "quit ends it"
+
+# --no-reboot
+begin --l1 "a,$wild,append=spins,no-reboot" --l1 "b,$wild,append=spins"
+status a running && ctl system_reset && event '"l1":"a","guest":false,"reason":"host-qmp-system-reset"' && status a shutdown &&
+	status b running
+ok $? "with --no-reboot a reset is the end"
+kill -TERM "$pid"
+end 143 "a signal ends the run"
+event '"l1":"b","guest":false,"reason":"host-signal","exit-code":143'
+ok $? "and is told"
+
+# the guest's time stands still
+mkfifo in
+input=in
+exec 9<> in
+begin --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 256 --append 'console=ttyS0 quiet turtles.run=shell'
+uptime()
+{
+	# the guest's shell expands it
+	# shellcheck disable=SC2016
+	echo 'echo up $(cut -d. -f1 /proc/uptime) $(date +%s) .' >&9
+	for ((i = 0; i < 500; i++)); do
+		sed -n 's/^up \([0-9]*\) [0-9]* \..*/\1/p' output | sed -n "$1p" | grep . && return
+		sleep 0.02
+	done
+	echo no
+}
+for ((i = 0; i < 1000; i++)); do
+	grep -q '^/ # ' output && break
+	sleep 0.02
+done
+a=$(uptime 1)
+ctl stop
+sleep 4
+ctl cont
+b=$(uptime 2)
+echo "# up $a s, then $b s"
+[ "$a" != no ] && [ "$b" != no ] && [ $((b - a)) -le 2 ]
+ok $? "a Linux that has stood still for four seconds hasn't noticed"
+! grep -q 'stall\|lockup\|unstable' output
+ok $? "nor complained"
+ctl quit
+end 0 "quit ends it"
+
+plan

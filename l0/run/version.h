@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef L0_RUN_VERSION_H
+#define L0_RUN_VERSION_H
+
+#define VERSION_MAJOR 0
+#define VERSION_MINOR 1
+#define VERSION_MICRO 0
+
+#define VERSION_TEXT_OF(x) #x
+#define VERSION_TEXT(x) VERSION_TEXT_OF(x)
+#define VERSION VERSION_TEXT(VERSION_MAJOR) "." VERSION_TEXT(VERSION_MINOR) "." VERSION_TEXT(VERSION_MICRO)
+
+#endif
