@@ -82,7 +82,8 @@ static void resumed(struct vcpu_thread *t, u64 ticks)
 {
 	struct machine *m = t->v->machine;
 
-	if (ticks && m->clock.kind == CLOCK_HOST)
+	/* one code cache for all vCPUs */
+	if (!t->v->index && ticks && m->clock.kind == CLOCK_HOST)
 		bt_clock_moved(m->bt);
 }
 

@@ -175,7 +175,7 @@ ok $? "and is told"
 mkfifo in
 input=in
 exec 9<> in
-begin --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 256 --append 'console=ttyS0 quiet turtles.run=shell'
+begin --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 256 --vcpus 2 --append 'console=ttyS0 quiet turtles.run=shell'
 uptime()
 {
 	# the guest's shell expands it
@@ -198,7 +198,7 @@ ctl cont
 b=$(uptime 2)
 echo "# up $a s, then $b s"
 [ "$a" != no ] && [ "$b" != no ] && [ $((b - a)) -le 2 ]
-ok $? "a Linux that has stood still for four seconds hasn't noticed"
+ok $? "a Linux with two vCPUs that has stood still for four seconds hasn't noticed"
 ! grep -q 'stall\|lockup\|unstable' output
 ok $? "nor complained"
 ctl quit
