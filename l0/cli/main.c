@@ -40,7 +40,11 @@ static int command_run(int argc, char **argv)
 		fprintf(stderr, "turtles: %s\n", error);
 		code = EXIT_USAGE;
 	} else if (action == ACTION_RUN) {
-		code = lab_run(&lab);
+		code = directory_prepare(&lab, error, sizeof(error));
+		if (code)
+			fprintf(stderr, "turtles: %s\n", error);
+		else
+			code = lab_run(&lab);
 	} else {
 		for (size_t i = 0; i < sizeof(LISTS) / sizeof(LISTS[0]); i++)
 			if (LISTS[i].action == action)

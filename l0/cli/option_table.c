@@ -213,18 +213,6 @@ static int set_nodefaults(struct option_parse *p, const struct option *o, const 
 	return 0;
 }
 
-static int set_clock(struct option_parse *p, const struct option *o, const char *arg)
-{
-	(void)o;
-	if (!strcmp(arg, "host"))
-		p->config->clock = CLOCK_HOST;
-	else if (!strcmp(arg, "insns"))
-		p->config->clock = CLOCK_INSNS;
-	else
-		return option_error(p, "'%s' is no clock: host or insns", arg);
-	return 0;
-}
-
 static int set_timeout(struct option_parse *p, const struct option *o, const char *arg)
 {
 	(void)o;
@@ -355,69 +343,25 @@ static int set_accel(struct option_parse *p, const struct option *o, const char 
 	return 0;
 }
 
-static int set_engine(struct option_parse *p, const struct option *o, const char *arg)
+/* One of the words that are allowed; its number goes to the option's field, an enum. */
+static int set_word(struct option_parse *p, const struct option *o, const char *arg)
 {
-	(void)o;
-	if (!strcmp(arg, "bt"))
-		p->config->engine = ENGINE_BT;
-	else if (!strcmp(arg, "kvm"))
-		p->config->engine = ENGINE_KVM;
-	else
-		return option_error(p, "'%s' is no engine: bt or kvm", arg);
-	return 0;
-}
+	const char *word = o->allowed;
+	unsigned int i = 0;
 
-/* One of `count` words; its number goes to the option's field, an enum. */
-static int set_word(struct option_parse *p, const struct option *o, const char *arg, const char *const *words,
-		    unsigned int count)
-{
-	unsigned int i;
+	for (; *word; word += strspn(word, " "), i++) {
+		size_t n = strcspn(word, " ");
 
-	for (i = 0; i < count; i++)
-		if (!strcmp(arg, words[i])) {
-			memcpy((char *)p->config + o->field, &i, sizeof(i));
+		if (strlen(arg) == n && !memcmp(arg, word, n)) {
+			memcpy(field(p, o), &i, sizeof(i));
 			return 0;
 		}
+		word += n;
+	}
 	return option_error(p, "'%s' is none of: %s", arg, o->allowed);
 }
 
-#define WORD(name, word, text) word,
 #define WORD_OF(name, word, text) word " "
-
-static int set_vmcs_access(struct option_parse *p, const struct option *o, const char *arg)
-{
-	static const char *const words[] = { VMCS_ACCESSES(WORD) };
-
-	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
-}
-
-static int set_vmcs_merge(struct option_parse *p, const struct option *o, const char *arg)
-{
-	static const char *const words[] = { VMCS_MERGES(WORD) };
-
-	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
-}
-
-static int set_mmu(struct option_parse *p, const struct option *o, const char *arg)
-{
-	static const char *const words[] = { NESTED_MMUS(WORD) };
-
-	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
-}
-
-static int set_huge_pages(struct option_parse *p, const struct option *o, const char *arg)
-{
-	static const char *const words[] = { [HUGE_PAGES_ON] = "on", [HUGE_PAGES_OFF] = "off" };
-
-	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
-}
-
-static int set_walk_cache(struct option_parse *p, const struct option *o, const char *arg)
-{
-	static const char *const words[] = { [WALK_CACHE_ON] = "on", [WALK_CACHE_OFF] = "off" };
-
-	return set_word(p, o, arg, words, sizeof(words) / sizeof(words[0]));
-}
 
 static int set_enable_kvm(struct option_parse *p, const struct option *o, const char *arg)
 {
@@ -584,6 +528,9 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 	return 0;
 }
 
+/* in the order of enum engine_kind */
+#define ENGINES "bt kvm"
+
 #define NO_DISK "turtles has no disks: put files into the initramfs"
 #define NO_NET "turtles has no network"
 #define NO_DISPLAY "turtles has no display: the console is the serial port"
@@ -608,10 +555,10 @@ const struct option OPTIONS[] = {
   "its command line" },
 { GROUP_MACHINE, "memory",        "m",             "SIZE",      set_memory,      0,                   NULL,
   "guest memory in MiB, or with a suffix K, M or G; without the option 512 MiB" },
-{ GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_huge_pages,  FIELD(huge_pages),   "on off",
+{ GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_word,        FIELD(huge_pages),   "on off",
   "off: the host backs guest memory with 4 KiB pages only, and EPT01 has no others, which makes more EPT violations"
   " where KVM runs the guest, and longer walks where L1 has guests" },
-{ GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_walk_cache,  FIELD(walk_cache),   "on off",
+{ GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_word,        FIELD(walk_cache),   "on off",
   "off: each miss of the TLB walks a guest's tables from their root, as a CPU without paging-structure caches would" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
   "number of vCPUs, up to 16; they take turns on one thread of the host" },
@@ -628,20 +575,20 @@ const struct option OPTIONS[] = {
   " several L1s share line by line" },
 { GROUP_CONSOLE, NULL,            "nodefaults",    NULL,        set_nodefaults,  0,                   NULL,
   "no serial port that --serial doesn't name" },
-{ GROUP_RUN,     "engine",        NULL,            "WHICH",     set_engine,      0,                   NULL,
+{ GROUP_RUN,     "engine",        NULL,            "WHICH",     set_word,        FIELD(engine),       ENGINES,
   "what runs the guest's instructions: bt, the translator, on any host, and the default; kvm, the host's /dev/kvm, with KVM's own"
   " interrupt controllers" },
 { GROUP_RUN,     NULL,            "accel",         "NAME",      set_accel,       0,                   NULL,
   "tcg is --engine bt, kvm is --engine kvm; a list of alternatives is the translator" },
 { GROUP_RUN,     NULL,            "enable-kvm",    NULL,        set_enable_kvm,  0,                   NULL,
   "is --engine kvm" },
-{ GROUP_RUN,     "vmcs-access",   NULL,            "WHICH",     set_vmcs_access, FIELD(vmx.access),   VMCS_ACCESSES(WORD_OF),
+{ GROUP_RUN,     "vmcs-access",   NULL,            "WHICH",     set_word,        FIELD(vmx.access),   VMCS_ACCESSES(WORD_OF),
   "how L1's VMREAD and VMWRITE reach its VMCS." VMCS_ACCESSES(MODE_HELP) },
-{ GROUP_RUN,     "vmcs-merge",    NULL,            "WHICH",     set_vmcs_merge,  FIELD(vmx.merge),    VMCS_MERGES(WORD_OF),
+{ GROUP_RUN,     "vmcs-merge",    NULL,            "WHICH",     set_word,        FIELD(vmx.merge),    VMCS_MERGES(WORD_OF),
   "what a VM entry takes from L1's VMCS." VMCS_MERGES(MODE_HELP) },
-{ GROUP_RUN,     "mmu",           NULL,            "WHICH",     set_mmu,         FIELD(vmx.mmu),      NESTED_MMUS(WORD_OF),
+{ GROUP_RUN,     "mmu",           NULL,            "WHICH",     set_word,        FIELD(vmx.mmu),      NESTED_MMUS(WORD_OF),
   "the way to L2's memory." NESTED_MMUS(MODE_HELP) },
-{ GROUP_RUN,     "clock",         NULL,            "WHICH",     set_clock,       0,                   NULL,
+{ GROUP_RUN,     "clock",         NULL,            "WHICH",     set_word,        FIELD(clock),        "host insns",
   "host: guest time follows the host's; insns: it follows the number of executed guest instructions, and two runs"
   " with the same input are the same run" },
 { GROUP_RUN,     "timeout",       NULL,            "SECONDS",   set_timeout,     0,                   NULL,
@@ -666,6 +613,9 @@ const struct option OPTIONS[] = {
   " said outside is said for all. A comma in a value is doubled; an option without argument is on or off" },
 { GROUP_LAB,     "config",        NULL,            "FILE",      set_string,      LAB(config_file),    NULL,
   "a JSON object whose keys are the names of these options; \"l1\" is an array of such objects, one for each L1" },
+{ GROUP_LAB,     "directory",     NULL,            "FOLDER",    set_string,      LAB(directory),      NULL,
+  "the run's folder, made if it isn't there: whatever is written with a relative name is written there, and config.json, the"
+  " effective configuration as a file for --config" },
 { GROUP_LAB,     "stats",         NULL,            "FILE",      set_string,      LAB(stats),          NULL,
   "write the stats there as JSON at the end and on SIGUSR1; turtles help stats describes every number" },
 { GROUP_LAB,     "summary",       NULL,            NULL,        set_true,        LAB(summary),        NULL,
@@ -725,3 +675,11 @@ const struct option OPTIONS[] = {
 };
 /* clang-format on */
 const size_t OPTION_COUNT = sizeof(OPTIONS) / sizeof(OPTIONS[0]);
+
+enum option_kind option_kind(const struct option *o)
+{
+	return o->set == set_string || o->set == set_cpu ? OPTION_TEXT
+	       : o->set == set_true			 ? OPTION_FLAG
+	       : o->set == set_word			 ? OPTION_WORD
+							 : OPTION_OTHER;
+}

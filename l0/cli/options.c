@@ -31,19 +31,26 @@ struct lab_text {
 	char text[];
 };
 
-const char *lab_text(struct option_parse *p, const char *text, size_t n)
+const char *lab_config_text(struct lab_config *lab, const char *text, size_t n)
 {
 	struct lab_text *t = malloc(sizeof(*t) + n + 1);
 
-	if (!t) {
-		option_error(p, "not enough memory");
+	if (!t)
 		return NULL;
-	}
 	memcpy(t->text, text, n);
 	t->text[n] = '\0';
-	t->next = p->lab->texts;
-	p->lab->texts = t;
+	t->next = lab->texts;
+	lab->texts = t;
 	return t->text;
+}
+
+const char *lab_text(struct option_parse *p, const char *text, size_t n)
+{
+	const char *copy = lab_config_text(p->lab, text, n);
+
+	if (!copy)
+		option_error(p, "not enough memory");
+	return copy;
 }
 
 void lab_config_free(struct lab_config *lab)

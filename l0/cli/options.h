@@ -44,13 +44,23 @@ struct option {
 	const char *qemu; /* without dashes, several apart by spaces; NULL: only we have it */
 	const char *arg; /* what the argument is called; NULL: the option takes none */
 	int (*set)(struct option_parse *p, const struct option *o, const char *arg);
-	size_t field; /* set_string(), set_true(): offset in struct run_config; GROUP_LAB: in struct lab_config */
-	const char *allowed; /* set_allowed(): the arguments that are fine, apart by spaces */
+	size_t field; /* what option_kind() says: offset in struct run_config; GROUP_LAB: in struct lab_config */
+	const char *allowed; /* set_allowed(), set_word(): the arguments that are fine, apart by spaces */
 	const char *help; /* what it does; GROUP_REFUSED: why it is refused */
 };
 
 extern const struct option OPTIONS[];
 extern const size_t OPTION_COUNT;
+
+/* What an option's field holds */
+enum option_kind {
+	OPTION_TEXT, /* const char * */
+	OPTION_FLAG, /* bool */
+	OPTION_WORD, /* an enum: which one of `allowed` */
+	OPTION_OTHER, /* the option has no field */
+};
+
+enum option_kind option_kind(const struct option *o);
 
 /* -device, and its help */
 struct device_option {
@@ -107,8 +117,21 @@ int config_file_common(struct option_parse *p, const struct json_t *file);
 unsigned int config_file_l1s(const struct json_t *file);
 int config_file_l1(struct option_parse *p, const struct json_t *file, unsigned int i);
 
-/* A copy that lives as long as p->lab; NULL: no memory. */
+/*
+ * config_json.c: what was asked for, defaults filled in, in the form of a file of --config; the caller's. NULL: a text is no UTF-8, or there
+ * is no memory.
+ */
+struct json_t *config_json(const struct lab_config *lab);
+
+/*
+ * directory.c: with --directory, make it, write the effective configuration to its config.json, and have all that is written with a
+ * relative name written there. 0, or an exit code with one line in error[0..n-1].
+ */
+int directory_prepare(struct lab_config *lab, char *error, size_t n);
+
+/* A copy that lives as long as the lab's configuration; NULL: no memory (p->error says so). */
 const char *lab_text(struct option_parse *p, const char *text, size_t n);
+const char *lab_config_text(struct lab_config *lab, const char *text, size_t n);
 
 /* One line into p->error, the spelled option in front. Always -EINVAL. */
 int option_error(struct option_parse *p, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <jansson.h>
 #include <cmocka.h>
 
 #include "../options.h"
@@ -37,7 +38,8 @@ static int tear_down(void **state)
 /* Parse `--config FILE OPTIONS` with `text` in the file; words of options are apart by spaces. */
 static int parse(const char *text, const char *options)
 {
-	char words[256], *argv[32] = { "turtles", "--config", path };
+	static char words[1024];
+	char *argv[100] = { "turtles", "--config", path };
 	enum cli_action action;
 	int argc = 3;
 	FILE *f = fopen(path, "w");
@@ -139,11 +141,56 @@ static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
 	assert_non_null(strstr(error, "/nonexistent/lab.json: No such file"));
 }
 
+/* What was asked for, as a file, asks for the same. */
+static void the_effective_configuration_is_a_file_that_says_the_same(void **state)
+{
+	static const char *const LINES[] = {
+		"--kernel K",
+		"--kernel K --initrd I --append a,b --memory 1G --huge-pages off --walk-cache off --vcpus 3 --cpu "
+		"max,-avx"
+		" --machine pit=off --device pc-testdev --device isa-debug-exit,iobase=0xf4,iosize=4 --name n"
+		" --serial file:a,b --serial unix:s --serial pty --serial null --engine bt --vmcs-access trap"
+		" --vmcs-merge full --mmu walk --clock host --timeout 2.5 --no-reboot --hold --profile --dump-on-exit"
+		" --trace-log io,vmx --directory D --stats S --summary --control C --no-shutdown",
+		"--kernel K --trace a,,b,reasons=CPUID:XSAVES,limit=3M,stacks=7 --clock insns --l1 x --l1 "
+		"y,trace=z,vcpus=1",
+		"--kernel K --engine kvm --nodefaults --action reboot=shutdown",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(LINES) / sizeof(LINES[0]); i++) {
+		json_t *first, *second, *l1;
+		char *text;
+
+		accepted("{}", LINES[i]);
+		first = config_json(&lab);
+		assert_non_null(first);
+		text = json_dumps(first, 0);
+		accepted(text, "");
+		free(text);
+		second = config_json(&lab);
+		if (!json_equal(first, second))
+			fail_msg("%s: %s", LINES[i], json_dumps(second, 0));
+		l1 = json_array_get(json_object_get(first, "l1"), 0);
+		/* of the long line: everything that can be said is there */
+		for (size_t o = 0; i == 1 && o < OPTION_COUNT; o++)
+			if (OPTIONS[o].ours && OPTIONS[o].group <= GROUP_LAB && strcmp(OPTIONS[o].ours, "config") &&
+			    strcmp(OPTIONS[o].ours, "trace") &&
+			    !json_object_get(OPTIONS[o].group == GROUP_LAB ? first : l1, OPTIONS[o].ours))
+				fail_msg("--%s isn't there", OPTIONS[o].ours);
+		json_decref(first);
+		json_decref(second);
+	}
+	accepted("{}", "--kernel \xff");
+	assert_null(config_json(&lab));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_describes_a_whole_run),
 		cmocka_unit_test(the_command_line_counts_more_than_what_the_file_says_for_all),
+		cmocka_unit_test(the_effective_configuration_is_a_file_that_says_the_same),
 		cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_place),
 	};
 

@@ -98,6 +98,20 @@ l1 together bad | grep -q '"status": "guest-panicked"' && l1 together bad | grep
 	l1 together late | grep -q '"exit_code": 124'
 ok $? "the stats say how each has ended"
 
+# a run's folder
+lab --clock insns --directory run --stats stats --control control "${options[@]:0:2}" --l1 "name=t,$shim,append=payload=cpuid,trace=trace,serial=null"
+[ "$code" = 33 ] && [ -s run/stats ] && [ -s run/trace ] && [ ! -e run/control ] && cmp -s run/console.0 console.alone.0
+ok $? "what a run writes is in its folder"
+mv run first
+"$turtles" run --config first/config.json --no-reboot < /dev/null > output 2> errors
+[ $? = 33 ] && cmp -s first/config.json run/config.json && cmp -s first/console.0 run/console.0
+ok $? "its configuration there makes the same run"
+for name in n0 t; do
+	l1 first/stats $name > a
+	l1 run/stats $name > b
+	same "with the counts of $name" a b
+done
+
 # exit codes
 lab --l1 "name=a,$wild,append=resets,serial=null" --l1 "name=b,$wild,append=triple_faults,serial=null" \
 	--l1 "name=c,$wild,append=spins,serial=null,timeout=0.2"
