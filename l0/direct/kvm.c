@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../cli/config.h"
@@ -141,11 +142,14 @@ static void on_kick(int signal, siginfo_t *info, void *context)
 
 static void kick(struct vcpu_thread *t)
 {
-	union sigval value = { .sival_ptr = t->direct->run };
+	const struct direct *d = t->direct;
+	siginfo_t info = { .si_code = SI_QUEUE };
 
-	/* out of memory for signals: one without an address interrupts KVM_RUN as well, if it has begun */
-	if (pthread_sigqueue(t->thread, SIG_KICK, value))
-		pthread_kill(t->thread, SIG_KICK);
+	info.si_pid = getpid();
+	info.si_value.sival_ptr = d->run;
+	/* Not pthread_sigqueue(): the thread may have ended. Out of memory for signals: one without an address interrupts KVM_RUN, too. */
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), d->tid, SIG_KICK, &info) && errno == EAGAIN)
+		syscall(SYS_tgkill, getpid(), d->tid, SIG_KICK);
 }
 
 static struct kvm_machine *create_machine(struct machine *machine)
@@ -156,9 +160,6 @@ static struct kvm_machine *create_machine(struct machine *machine)
 		return NULL;
 	m->machine = machine;
 	m->kvm = m->vm = -1;
-	pthread_mutex_init(&m->devices, NULL);
-	pthread_mutex_init(&m->threads.lock, NULL);
-	pthread_cond_init(&m->threads.change, NULL);
 	return m;
 }
 
@@ -168,18 +169,7 @@ static void destroy_machine(struct kvm_machine *m)
 		close(m->vm);
 	if (m->kvm >= 0)
 		close(m->kvm);
-	pthread_cond_destroy(&m->threads.change);
-	pthread_mutex_destroy(&m->threads.lock);
-	pthread_mutex_destroy(&m->devices);
 	free(m);
-}
-
-/* A timer that another vCPU has armed: the first one's thread looks again. */
-static void earlier(void *arg)
-{
-	struct kvm_machine *m = arg;
-
-	vcpu_post(m->machine->vcpu[0], EV_TIMER);
 }
 
 static int power_up(struct kvm_machine *m, const struct run_config *c, char *error, size_t n)
@@ -193,10 +183,6 @@ static int power_up(struct kvm_machine *m, const struct run_config *c, char *err
 	code = create_vm(m, error, n);
 	if (!code)
 		code = kvm_irqchip_create(m, c->no_pit, error, n);
-	if (m->machine->vcpu_count > 1) {
-		m->machine->clock.earlier = earlier;
-		m->machine->clock.earlier_arg = m;
-	}
 	return code;
 }
 
@@ -232,7 +218,6 @@ static void destroy(struct vcpu_thread *t)
 
 	if (!d)
 		return;
-	kvm_threads_end(d->machine);
 	t->kick = NULL;
 	if (d->run)
 		munmap(d->run, d->run_size);
@@ -244,7 +229,6 @@ static void destroy(struct vcpu_thread *t)
 	t->direct = NULL;
 }
 
-/* No other vCPU's thread is in its loop. */
 static void power_on(struct vcpu_thread *t)
 {
 	struct kvm_machine *m = t->direct->machine;
@@ -296,9 +280,9 @@ static void run_timers(struct direct *d)
 	struct itimerspec t = { .it_value = { 0 } };
 
 	if (timer_next(c) <= now) {
-		pthread_mutex_lock(&d->machine->devices);
+		bus_take(&d->thread->v->machine->bus);
 		timer_run(c);
-		pthread_mutex_unlock(&d->machine->devices);
+		bus_give(&d->thread->v->machine->bus);
 	}
 	look_for_halt(d, now);
 	next = timer_next(c);
@@ -326,11 +310,17 @@ static void enter(struct direct *d)
 	}
 }
 
-void kvm_vcpu_loop(struct direct *d)
+static void loop(struct vcpu_thread *t)
 {
-	struct vcpu *v = d->thread->v;
+	struct direct *d = t->direct;
+	struct vcpu *v = t->v;
 	struct machine *m = v->machine;
 
+	d->tid = gettid();
+	if (!v->index && !create_timer(d)) {
+		machine_stop(m, STOP_INTERNAL, 0, "KVM: no timer: %s", strerror(errno));
+		return;
+	}
 	for (;;) {
 		__atomic_store_n(&d->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		atomic_store(&v->events, 0);
@@ -342,26 +332,12 @@ void kvm_vcpu_loop(struct direct *d)
 			break;
 		enter(d);
 	}
+	if (!v->index)
+		timer_delete(d->timer);
 	/* The instruction that stopped the machine is completed by the next KVM_RUN, which then returns at once. */
 	__atomic_store_n(&d->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	ioctl(d->vcpu, KVM_RUN, 0);
 	kvm_state_get(d);
-}
-
-static void loop(struct vcpu_thread *t)
-{
-	struct direct *d = t->direct;
-	struct machine *m = t->v->machine;
-
-	if (!create_timer(d)) {
-		machine_stop(m, STOP_INTERNAL, 0, "KVM: no timer: %s", strerror(errno));
-		return;
-	}
-	if (!kvm_threads_begin(d->machine))
-		machine_stop(m, STOP_INTERNAL, 0, "KVM: no thread for each vCPU: %s", strerror(errno));
-	kvm_vcpu_loop(d);
-	kvm_threads_wait(d->machine);
-	timer_delete(d->timer);
 }
 
 static void resumed(struct vcpu_thread *t, u64 ticks)
@@ -400,7 +376,6 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 const struct engine engine_kvm = {
 	.name = "kvm",
 	.own_irqchip = true,
-	.own_threads = true,
 	.prepare = prepare,
 	.create = create,
 	.destroy = destroy,

@@ -4,7 +4,6 @@
  * (run/engine.h); nobody outside this folder includes <linux/kvm.h>.
  *
  *	kvm.c          the engine: VM, memory, a vCPU's run loop
- *	kvm_threads.c  threads of a machine's other vCPUs
  *	kvm_exits.c    what an exit means
  *	kvm_irqchip.c  KVM's interrupt controllers and 8254, and our devices' lines
  *	kvm_cpuid.c    the CPU model, cut down to what KVM offers
@@ -24,16 +23,6 @@
 
 #define KVM_CHIPS 3 /* master and slave 8259, I/O APIC */
 
-/* The threads of all vCPUs but the first, whose own thread calls all of this but kvm_threads_end(). */
-struct kvm_threads {
-	pthread_mutex_t lock;
-	pthread_cond_t change; /* of anything below */
-	unsigned int started; /* threads that exist, one for each vCPU from 1 on */
-	unsigned int running; /* of these, in their loops */
-	u64 turn; /* changes when all loops are to begin */
-	bool quit;
-};
-
 /* A machine's share; its first vCPU's struct direct creates and destroys it. */
 struct kvm_machine {
 	struct machine *machine;
@@ -43,8 +32,6 @@ struct kvm_machine {
 	u64 irq_lines; /* how often KVM was told */
 	struct kvm_irqchip chips[KVM_CHIPS]; /* at power-on */
 	struct kvm_pit_state2 pit_state; /* the same */
-	pthread_mutex_t devices; /* one vCPU at a time on the bus or with timers that are due */
-	struct kvm_threads threads;
 	/* sums over the vCPUs, as of the last look */
 	struct direct_stats stats;
 	struct kvm_stats kvm_stats;
@@ -57,6 +44,7 @@ struct direct {
 	int vcpu; /* file descriptor, -1: none */
 	struct kvm_run *run;
 	size_t run_size;
+	pid_t tid; /* of the thread that is in its loop or was the last one */
 	/* of the first vCPU: */
 	timer_t timer; /* in its loop only: wakes the thread for the machine's timers */
 	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
@@ -66,14 +54,6 @@ struct direct {
 
 /* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
 int kvm_failed(const struct kvm_machine *m, const char *call, char *error, size_t n);
-
-/* A vCPU's loop, on its thread: until the machine stops. Then the vCPU holds its state. */
-void kvm_vcpu_loop(struct direct *d);
-
-/* Begin the loops of all vCPUs but the first. false: errno, and none has begun */
-bool kvm_threads_begin(struct kvm_machine *m);
-void kvm_threads_wait(struct kvm_machine *m); /* until all have left their loops */
-void kvm_threads_end(struct kvm_machine *m); /* none is left */
 
 /* Interrupt controllers, 8254 unless no_pit, routing, irqchip_set()'s target. 0, or EXIT_HOST with a line in `error`. */
 int kvm_irqchip_create(struct kvm_machine *m, bool no_pit, char *error, size_t n);

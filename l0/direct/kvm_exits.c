@@ -144,14 +144,10 @@ void kvm_exit(struct direct *d)
 	count(d, d->run->exit_reason);
 	switch (d->run->exit_reason) {
 	case KVM_EXIT_IO:
-		pthread_mutex_lock(&d->machine->devices);
 		exit_io(d);
-		pthread_mutex_unlock(&d->machine->devices);
 		break;
 	case KVM_EXIT_MMIO:
-		pthread_mutex_lock(&d->machine->devices);
 		exit_mmio(d);
-		pthread_mutex_unlock(&d->machine->devices);
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		exit_shutdown(d);

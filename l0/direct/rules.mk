@@ -4,6 +4,5 @@ OBJS += l0/direct/kvm_exits.o
 OBJS += l0/direct/kvm_irqchip.o
 OBJS += l0/direct/kvm_state.o
 OBJS += l0/direct/kvm_stats.o
-OBJS += l0/direct/kvm_threads.o
 
 TEST_SCRIPTS += l0/direct/tests/kvm.sh

@@ -17,7 +17,6 @@ struct cpu_model;
 struct engine {
 	const char *name; /* as --engine spells it */
 	bool own_irqchip; /* brings 8259s, I/O APIC, 8254 and local APICs: the machine's are not on its bus */
-	bool own_threads; /* the first vCPU's loop() runs all of them, each on a thread of its own; else they take turns (turns.h) */
 	/*
 	 * Before the machine is created: can this host do it? May take features out of the model that the user didn't ask
 	 * for. Returns 0, or the process's exit code with one line in `error`.

@@ -91,7 +91,7 @@ static int create_machine(struct l1 *l, char *error, size_t n)
 		.vcpu = l->vcpu,
 		.vcpu_count = c->vcpus,
 		/* the instruction clock is one of all vCPUs, in an order that can be repeated */
-		.parallel = c->vcpus > 1 && c->clock == CLOCK_HOST && !l->engine->own_threads,
+		.parallel = c->vcpus > 1 && c->clock == CLOCK_HOST,
 		.clock = c->clock,
 		.devices = &devices,
 		.load = { .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->append },
@@ -154,7 +154,7 @@ int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
 			snprintf(error, n, "%s: not enough memory for a vCPU", c->name);
 			return EXIT_HOST;
 		}
-	l->turns = (struct turns){ .all = l->thread, .count = l->machine.parallel || l->engine->own_threads ? 1 : c->vcpus };
+	l->turns = (struct turns){ .all = l->thread, .count = l->machine.parallel ? 1 : c->vcpus };
 	if (c->trace & BIT(TRACE_BIT_io))
 		l->machine.bus.trace = trace_io;
 	l->machine.clock.source = &l->machine;
