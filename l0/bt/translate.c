@@ -319,15 +319,17 @@ static void trace_block(const struct lower *l, u64 linear)
 	unsigned int k;
 
 	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
-	fprintf(stderr, "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u\n", (unsigned long long)linear,
-		(unsigned long long)l->b->phys, l->mode, l->count, l->b->code, l->b->end - l->b->code);
+	fprintf(machine_log(l->v->machine), "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u\n",
+		(unsigned long long)linear, (unsigned long long)l->b->phys, l->mode, l->count, l->b->code,
+		l->b->end - l->b->code);
 	for (k = 0; k < l->count; k++) {
 		const struct insn *i = &l->insn[k];
 
 		if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &i->z, i->op, i->z.operand_count_visible, text,
 								  sizeof(text), (linear & ~4095ull) + i->offset, NULL)))
 			snprintf(text, sizeof(text), "?");
-		fprintf(stderr, "  %llx: %s\n", (unsigned long long)((linear & ~4095ull) + i->offset), text);
+		fprintf(machine_log(l->v->machine), "  %llx: %s\n",
+			(unsigned long long)((linear & ~4095ull) + i->offset), text);
 	}
 }
 

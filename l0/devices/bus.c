@@ -132,7 +132,7 @@ static void bus_trace(const struct bus *b, bool mmio, bool write, u64 addr, unsi
 
 	if (i >= 0 && addr - table[i].start < table[i].size)
 		a.device = table[i].name;
-	b->trace(&a);
+	b->trace(b->trace_arg, &a);
 }
 
 static bool bus_traced(const struct bus *b)

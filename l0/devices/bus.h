@@ -39,7 +39,9 @@ struct bus {
 	u64 unclaimed_pio, unclaimed_mmio;
 	bool shared; /* several threads: an access, and a timer of a device, has all devices for itself */
 	struct lock lock;
-	void (*trace)(const struct bus_access *a); /* called after every access, in ordinary C; NULL: nobody looks */
+	void (*trace)(void *arg,
+		      const struct bus_access *a); /* called after every access, in ordinary C; NULL: nobody looks */
+	void *trace_arg;
 };
 
 /* Returns 0, or -EEXIST if the range overlaps another, -ENOSPC if the table is full. */
@@ -50,8 +52,9 @@ int bus_add_mmio(struct bus *b, u64 start, u64 size, const struct bus_ops *ops, 
 static inline void bus_trace_private(struct bus *b, const char *device, u64 gpa, unsigned int size, bool write, u64 value)
 {
 	if (__builtin_expect(b->trace != NULL, 0))
-		b->trace(&(struct bus_access){
-			.mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
+		b->trace(b->trace_arg,
+			 &(struct bus_access){
+				 .mmio = true, .write = write, .size = size, .addr = gpa, .value = value, .device = device });
 }
 
 /* Any thread: nothing happens on the bus meanwhile. Nests. */

@@ -136,7 +136,7 @@ static void exit_unhandled(struct direct *d)
 	kvm_state_get(d);
 	machine_stop(v->machine, STOP_INTERNAL, 0, "KVM: exit %s (%u)%s, rip %#llx", name ? name : "unknown to turtles",
 		     d->run->exit_reason, text, (unsigned long long)v->rip);
-	vcpu_dump(v, stderr);
+	vcpu_dump(v, machine_log(v->machine));
 }
 
 void kvm_exit(struct direct *d)

@@ -93,6 +93,7 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 		return err;
 	memset(m, 0, sizeof(*m));
 	m->name = c->name;
+	m->log = c->log;
 	m->model = c->model;
 	m->vcpu = c->vcpu;
 	m->vcpu_count = c->vcpu_count;

@@ -4,6 +4,7 @@
 #define L0_MACHINE_MACHINE_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include "../devices/bus.h"
 #include "../run/clock.h"
 #include "../run/lock.h"
@@ -54,6 +55,7 @@ struct vcpu_gate {
 
 struct machine {
 	const char *name;
+	FILE *log; /* what is logged of it; NULL: stderr */
 	struct memory memory;
 	struct bus bus;
 	struct clock clock;
@@ -92,9 +94,16 @@ struct machine {
 #define MACHINE_MEMORY_MIN (16ull << 20)
 #define MACHINE_VCPUS_MAX 255 /* xAPIC IDs; 0xff is everybody */
 
+/* Lines about what its guest does: --trace-log, dumps */
+static inline FILE *machine_log(const struct machine *m)
+{
+	return m->log ? m->log : stderr;
+}
+
 /* Strings and arrays are kept by address: they outlive the machine. */
 struct machine_config {
 	const char *name; /* for messages; not NULL */
+	FILE *log; /* as in struct machine */
 	u64 memory; /* bytes of RAM, a multiple of 4 KiB, at least MACHINE_MEMORY_MIN */
 	bool small_pages; /* on the host: see memory_small_pages() */
 	const struct cpu_model *model;

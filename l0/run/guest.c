@@ -6,6 +6,7 @@
 
 #include "../cli/console.h"
 #include "control.h"
+#include "named_lines.h"
 
 void guest_say(const struct guest *g, const char *text)
 {
@@ -23,6 +24,8 @@ void guest_init(struct guest *g, struct lab *lab, unsigned int number)
 	g->code = -1;
 	g->hold = g->config->held;
 	pthread_mutex_init(&g->lock, NULL);
+	if (lab_has_several(lab))
+		g->log = named_lines(g->config->name);
 }
 
 static void set_reachable(struct guest *g, bool reachable)
@@ -45,6 +48,8 @@ void guest_release(struct guest *g)
 	destroy(g);
 	l1_numbers_free(&g->numbers);
 	pthread_mutex_destroy(&g->lock);
+	if (g->log)
+		fclose(g->log);
 }
 
 /* On the L1's thread */
@@ -63,7 +68,7 @@ static void tell(void *arg, enum l1_event event)
 
 int guest_create(struct guest *g, char *error, size_t n)
 {
-	int code = l1_create(&g->l1, g->config, error, n);
+	int code = l1_create(&g->l1, g->config, g->log, error, n);
 
 	if (code) {
 		l1_destroy(&g->l1);

@@ -28,6 +28,7 @@ struct guest {
 	struct lab *lab;
 	const struct run_config *config;
 	unsigned int number;
+	FILE *log; /* its lines on stderr, each behind its name; NULL: there is no other L1, or no memory */
 	struct l1 l1;
 	bool created; /* l1_destroy() is to be called */
 	bool running; /* from its start to l1_join() */

@@ -85,6 +85,7 @@ static int create_machine(struct l1 *l, char *error, size_t n)
 					  .testdev = c->testdev };
 	struct machine_config mc = {
 		.name = c->name,
+		.log = l->log,
 		.memory = c->memory,
 		.small_pages = c->huge_pages == HUGE_PAGES_OFF,
 		.model = &l->model,
@@ -137,11 +138,11 @@ static int create_trace(struct l1 *l, char *error, size_t n)
 	return l->vcpu[0]->trace ? 0 : EXIT_HOST;
 }
 
-int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
+int l1_create(struct l1 *l, const struct run_config *c, FILE *log, char *error, size_t n)
 {
 	int code;
 
-	*l = (struct l1){ .config = c, .engine = ENGINES[c->engine] };
+	*l = (struct l1){ .config = c, .engine = ENGINES[c->engine], .log = log };
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->changed, NULL);
 	code = prepare_model(l, error, n);
@@ -156,7 +157,7 @@ int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n)
 		}
 	l->turns = (struct turns){ .all = l->thread, .count = l->machine.parallel ? 1 : c->vcpus };
 	if (c->trace & BIT(TRACE_BIT_io))
-		l->machine.bus.trace = trace_io;
+		l->machine.bus.trace = trace_io, l->machine.bus.trace_arg = &l->machine;
 	l->machine.clock.source = &l->machine;
 	l->machine.clock.now = insns_now;
 	if (l->machine.parallel) {
@@ -273,8 +274,8 @@ int l1_exit_code(const struct l1 *l)
 void l1_dump(struct l1 *l)
 {
 	for (unsigned int i = 0; i < l->config->vcpus; i++) {
-		vcpu_dump(l->vcpu[i], stderr);
-		vmx_dump(l->vcpu[i], stderr, "vmcs ");
+		vcpu_dump(l->vcpu[i], machine_log(&l->machine));
+		vmx_dump(l->vcpu[i], machine_log(&l->machine), "vmcs ");
 	}
 }
 

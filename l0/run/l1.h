@@ -37,6 +37,7 @@ struct l1_port {
 struct l1 {
 	const struct run_config *config;
 	const struct engine *engine;
+	FILE *log; /* as in struct machine */
 	struct cpu_model model;
 	struct machine machine;
 	struct vcpu *vcpu[VCPUS_MAX];
@@ -55,10 +56,10 @@ struct l1 {
 };
 
 /*
- * Build what `c` describes, up to power-on; *c and its strings outlive the L1. Returns 0, or the process's exit code with one
+ * Build what `c` describes, up to power-on; *c, its strings and log outlive the L1. Returns 0, or the process's exit code with one
  * line in error[0..n-1]; l1_destroy() follows in any case.
  */
-int l1_create(struct l1 *l, const struct run_config *c, char *error, size_t n);
+int l1_create(struct l1 *l, const struct run_config *c, FILE *log, char *error, size_t n);
 void l1_destroy(struct l1 *l);
 
 /* Power on: the L1's thread runs. tell and tell_arg are set, and hold if it is to stand still at its first instruction. 0 or -errno. */

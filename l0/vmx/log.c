@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "../machine/machine.h"
+
 static const char *exit_name(u32 reason)
 {
 	const char *name = vmx_exit_name(reason & 0xffff);
@@ -13,7 +15,7 @@ static const char *exit_name(u32 reason)
 static void log_vmcs(struct vcpu *v)
 {
 	if (vmx_logs(v, TRACE_BIT_vmcs))
-		vmx_dump(v, stderr, "vmcs: ");
+		vmx_dump(v, machine_log(v->machine), "vmcs: ");
 }
 
 void vmx_log_entry(struct vcpu *v, bool launch)
@@ -23,7 +25,7 @@ void vmx_log_entry(struct vcpu *v, bool launch)
 	if (!vmx_logs(v, TRACE_BIT_vmx))
 		return;
 	vcpu_fpu_park(v);
-	fprintf(stderr,
+	fprintf(machine_log(v->machine),
 		"vmx: event=entry insn=%s vmcs=%#" PRIx64 " rip=%#" PRIx64 " cs=%#x cr0=%#" PRIx64 " cr3=%#" PRIx64
 		" inject=%#" PRIx32 " insns=%" PRIu64 "\n",
 		launch ? "VMLAUNCH" : "VMRESUME", v->vmx->current, v->rip, v->seg[CS].sel, v->cr0, v->cr3,
@@ -35,7 +37,7 @@ void vmx_log_exit(struct vcpu *v, const struct vmx_exit_info *e)
 	if (!vmx_logs(v, TRACE_BIT_vmx))
 		return;
 	vcpu_fpu_park(v);
-	fprintf(stderr,
+	fprintf(machine_log(v->machine),
 		"vmx: event=exit reason=%s failed_entry=%d qualification=%#" PRIx64 " vmcs=%#" PRIx64 " rip=%#" PRIx64
 		" cs=%#x intr_info=%#" PRIx32 " linear=%#" PRIx64 " physical=%#" PRIx64 " insns=%" PRIu64 "\n",
 		exit_name(e->reason), !!(e->reason & VM_EXIT_FAILED_ENTRY), e->qualification, v->vmx->current, v->rip,
@@ -46,7 +48,8 @@ static void print_check(void *arg, const char *text)
 {
 	const struct vcpu *v = arg;
 
-	fprintf(stderr, "vmx: event=check vmcs=%#" PRIx64 " rip=%#" PRIx64 " %s\n", v->vmx->current, v->rip, text);
+	fprintf(machine_log(v->machine), "vmx: event=check vmcs=%#" PRIx64 " rip=%#" PRIx64 " %s\n", v->vmx->current,
+		v->rip, text);
 }
 
 void vmx_log_check(struct vcpu *v, enum vmx_check check)
@@ -66,8 +69,9 @@ void vmx_log_msr(struct vcpu *v, unsigned int number)
 	if (!vmx_logs(v, TRACE_BIT_vmx))
 		return;
 	vcpu_fpu_park(v);
-	fprintf(stderr, "vmx: event=msr vmcs=%#" PRIx64 " list=%#" PRIx64 " count=%" PRIu32 " entry=%u\n",
-		v->vmx->current, c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count, number);
+	fprintf(machine_log(v->machine),
+		"vmx: event=msr vmcs=%#" PRIx64 " list=%#" PRIx64 " count=%" PRIu32 " entry=%u\n", v->vmx->current,
+		c->vm_entry_msr_load_addr, c->vm_entry_msr_load_count, number);
 }
 
 void vmx_log_vmfail(struct vcpu *v, unsigned int error)
@@ -75,7 +79,8 @@ void vmx_log_vmfail(struct vcpu *v, unsigned int error)
 	if (!vmx_logs(v, TRACE_BIT_vmx))
 		return;
 	vcpu_fpu_park(v);
-	fprintf(stderr, "vmx: event=vmfail error=%u vmcs=%#" PRIx64 " rip=%#" PRIx64 " insns=%" PRIu64 "\n", error,
+	fprintf(machine_log(v->machine),
+		"vmx: event=vmfail error=%u vmcs=%#" PRIx64 " rip=%#" PRIx64 " insns=%" PRIu64 "\n", error,
 		v->vmx->current, v->rip, vcpu_insns(v));
 }
 
@@ -83,7 +88,8 @@ void vmx_log_abort(struct vcpu *v, u32 indicator)
 {
 	if (vmx_logs(v, TRACE_BIT_vmx)) {
 		vcpu_fpu_park(v);
-		fprintf(stderr, "vmx: event=abort indicator=%" PRIu32 " vmcs=%#" PRIx64 "\n", indicator, v->vmx->current);
+		fprintf(machine_log(v->machine), "vmx: event=abort indicator=%" PRIu32 " vmcs=%#" PRIx64 "\n",
+			indicator, v->vmx->current);
 	}
 	log_vmcs(v);
 }

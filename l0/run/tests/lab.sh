@@ -112,6 +112,11 @@ for name in n0 t; do
 	same "with the counts of $name" a b
 done
 
+# what is logged of two at once says of whom it is
+lab --trace-log io,translate,exception --l1 "name=aa,$wild,append=reads_every_port,serial=null" --l1 "name=bb,$wild,append=reads_every_port,serial=null"
+! grep -qv '^aa: \|^bb: \|^turtles: ' errors && grep -q '^aa: io: space=port' errors && grep -q '^bb:   [0-9a-f]*: ' errors
+ok $? "each line of a log has the name of its L1"
+
 # exit codes
 lab --l1 "name=a,$wild,append=resets,serial=null" --l1 "name=b,$wild,append=triple_faults,serial=null" \
 	--l1 "name=c,$wild,append=spins,serial=null,timeout=0.2"
