@@ -69,6 +69,13 @@ $(GUEST)/compile.cpio: workloads/compile-initramfs.sh $(GUEST)/compile/list $(GU
 $(GUEST)/compile-nested.cpio: $(GUEST)/compile.cpio $(GUEST)/nested.cpio workloads/deeper-initramfs.sh
 	workloads/deeper-initramfs.sh $(GUEST) compile-nested nested compile.cpio
 
+# Debian's Xen as L1, its first domain, and what L2 boots
+$(GUEST)/xen: workloads/fetch-xen.sh | $(GUEST)/vmlinuz
+	workloads/fetch-xen.sh $(GUEST)
+
+$(GUEST)/xen.cpio: workloads/xen-initramfs.sh workloads/guest/xen-dom0 $(GUEST)/xen $(GUEST)/initramfs.cpio
+	workloads/xen-initramfs.sh $(GUEST)
+
 # make demo: Debian's kernel as a guest of its own KVM. LEVELS=1: no hypervisor in the guest; 3: L2 runs KVM, too, which boots L3.
 # VMM: what runs L2 on L1's KVM, turtles or qemu; MACHINE: QEMU's, microvm or pc. KVM: parameters of L1's module kvm-intel, as
 # ept=0,unrestricted_guest=0. OPTIONS: more of L0's, as --vmcs-access trap.
@@ -95,7 +102,7 @@ demo: $(BUILD)/turtles $(GUEST)/vmlinuz $(firstword $(DEMO))
 		--append '$(strip $(DEMO_APPEND) $(DEMO_APPEND_$(LEVELS)))'
 
 # It carries this turtles: one with sanitizers would take minutes there, and its tests are skipped.
-guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio $(GUEST)/nested3.cpio $(GUEST)/compile-nested.cpio)
+guest: $(GUEST)/vmlinuz $(GUEST)/initramfs.cpio $(if $(SANITIZE),,$(GUEST)/nested.cpio $(GUEST)/qemu.cpio $(GUEST)/nested3.cpio $(GUEST)/compile-nested.cpio $(GUEST)/xen.cpio)
 
 TESTS += test_wild
 TEST_OBJS_test_wild := workloads/tests/test_wild.o l0/run/tests/program.o

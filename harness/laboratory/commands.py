@@ -24,6 +24,7 @@ class Run:
     trace: str = ""  # behind --trace FILE: a trace is part of the run. Others have one if they are counted, up to a limit
     after: tuple = ()  # (file, words of turtles trace) made of the trace when the run is over
     several: bool = False  # vCPUs or L1s, which --trace doesn't record
+    host_clock: bool = False  # counted, but with the host's clock: only what its rounds are made of is the same each time
     small: bool = True  # part of the small form
 
     def words(self, turtles, guest, stats):
@@ -31,7 +32,7 @@ class Run:
         words = [word.replace("{guest}", guest) for word in self.arguments]
         if self.native:
             return words
-        clock = ["--clock", "insns"] if self.kind == COUNTED else []
+        clock = ["--clock", "insns"] if self.kind == COUNTED and not self.host_clock else []
         return [turtles, *words[:1], *clock, "--stats", stats, *words[1:]]
 
     def times(self, repeat):
@@ -69,6 +70,15 @@ def kvm_bare(name, kind, program, append, *options, level=2, seconds=2.0, cpu=""
     words = f" turtles.l2={program} turtles.levels={level} turtles.vcpus={vcpus}{cpu} turtles.append={append.replace(' ', ',')}"
     return kvm(name, kind, "none", *options, append=words, seconds=seconds + 3 * (level - 2), expects=ENDED,
                initrd="nested" if level == 2 else "nested3", memory="1024" if level == 2 else "2048", **more)
+
+
+def xen(name, kind, what, *options, seconds=10.0, **more):
+    """Debian's Xen as L1 with a first domain of Linux, which starts Linux as L2. Xen waits for its clock chip, which takes an instruction clock an age."""
+    what = what.replace(",", "+")
+    return Run(name, kind, seconds, (
+        "run", *NESTED, "--kernel", "{guest}/xen", "--initrd", f"{{guest}}/vmlinuz-dom0 console=hvc0 rdinit=/xen-dom0 quiet turtles.run={what},{{guest}}/xen.cpio",
+        "--memory", "1536", "--no-reboot", *options, "--append", "com1=115200,8n1 console=com1 noreboot dom0_mem=768M"),
+        expects="xen: its guest ended with exit code 0", host_clock=True, **more)
 
 
 def linux(name, kind, what, *options, seconds=3.0, expects="init: user space", initrd="initramfs", **more):
@@ -132,6 +142,9 @@ def _cpuid(n):
                        seconds=4, work=n(50000, 2000) * n(20, 4), small=name in ("trap-full", "rewrite"))
     for rounds in (n(1000, 200), n(2000, 400)):
         part = "few" if rounds == n(1000, 200) else "many"
+        for name in ("trap", "shadow", "rewrite"):
+            yield xen(f"xen-cpuid-{name}-{part}", COUNTED, "exec:true" if part == "few" else "rows:cpuid", *VARIANTS[name], work=0 if part == "few" else 50000,
+                      small=name == "trap")
         yield shim(f"shim-least-{part}", COUNTED, f"payload=cpuid rounds={rounds}", *TRAP, work=rounds)
     yield kvm_bare("kvm-nothing-time", TIMED, "nano", "ops=loop rounds=1 batches=1", "--profile")
     yield kvm_bare("kvm-stacks", COUNTED, "nano", f"ops=cpuid rounds={n(1000, 200)} batches=1", *TRAP, trace=",stacks=all,reasons=CPUID",
@@ -168,6 +181,7 @@ def _programs(n):
         if program == "compile":
             yield linux("linux-boot", TIMED, "exec:true", "--profile", initrd=initrd, seconds=3)
 
+    yield xen("xen-warehouse-rewrite", TIMED, trade, *REWRITE, seconds=13, small=False)
     rows = n(("int", "sort", "chase", "syscall", "fork", "fault", "forkwait"), ("syscall", "fork"))
     yield native("native-rows", 6, "{guest}/bin/rows", *rows)
     yield linux("linux-rows", TIMED, f"rows:{','.join(rows)}", seconds=9, expects=r"(?m)^row fork ")

@@ -115,7 +115,7 @@ class Added:
             return None
         before = few or {"l1_exits": {}}
         n = many["rounds"] - (few["rounds"] if few else 0)
-        return {key: count / n for key, count in difference(many["l1_exits"], before["l1_exits"]).items() if count / n >= 0.0005} if n else None
+        return {key: count / n for key, count in difference(many["l1_exits"], before["l1_exits"]).items() if count / n >= 0.005} if n else None
 
     def insns(self, reason):
         """Instructions of L1 in a round"""

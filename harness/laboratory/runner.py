@@ -26,6 +26,11 @@ LIMIT = 900  # seconds after which a run is given up
 TRACE_LIMIT = "16M"  # of the trace of a counted run that isn't about its trace
 
 
+def files(word, guest):
+    """The guests' files that a word of a command line names"""
+    return [Path(name.replace("{guest}", guest)) for name in re.findall(r"\{guest\}[^ ,]*", word)]
+
+
 class Progress:
     """Runs done, and the time left by what they were expected to take and what they took"""
 
@@ -86,9 +91,9 @@ class Runner:
             raise LabError(f"{self.turtles}: no such program; make builds it")
         for run in runs:
             for word in run.arguments:
-                path = Path(word.replace("{guest}", self.guest))
-                if "{guest}" in word and not (ROOT / path).exists():
-                    raise LabError(f"{path}: no such file, which run {run.name} needs; make guest makes it")
+                for path in files(word, self.guest):
+                    if not (ROOT / path).exists():
+                        raise LabError(f"{path}: no such file, which run {run.name} needs; make guest makes it")
         self.set.runs.mkdir(parents=True, exist_ok=True)
         self.versions = host.versions(self.turtles, self.guest)
 

@@ -16,15 +16,11 @@ from laboratory.compare import compare
 from laboratory.experiments import EXPERIMENTS
 from laboratory.report import render, sections
 from laboratory.results import ResultSet
-from laboratory.runner import Runner
+from laboratory.runner import Runner, files
 
 TURTLES, GUEST = os.environ.get("BUILD", "build") + "/turtles", os.environ.get("GUEST", "build/guest")
 SMALL = all_runs(small=True)
 RUNNING = [e for e in EXPERIMENTS if not e.not_run]
-
-
-def _file(word):
-    return ROOT / word.replace("{guest}", GUEST)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +31,7 @@ def made(tmp_path_factory):
     if os.environ.get("SANITIZE"):
         pytest.skip("with sanitizers it takes too long")
     folder = tmp_path_factory.mktemp("results")
-    runs = [run for run in SMALL.values() if all(_file(word).exists() for word in run.arguments if word.startswith("{guest}"))]
+    runs = [run for run in SMALL.values() if all((ROOT / path).exists() for word in run.arguments for path in files(word, GUEST))]
     problems = Runner(folder, TURTLES, GUEST, jobs=os.cpu_count() or 1, out=io.StringIO(), small=True).run(runs, repeat=1)
     return folder, problems, {run.name for run in runs}
 
