@@ -45,10 +45,12 @@ def parser():
     keep = command("keep", "copy what is small of a result set, for a repository")
     keep.add_argument("to", metavar="FOLDER")
     compare = commands.add_parser("compare", help="what differs between two result sets",
-                                  description="What differs between two result sets. A timed number is apart from another if the "
-                                              "ranges of its repeats don't overlap.")
+                                  description="What differs between two result sets: did a change help? Counted numbers differ or don't; a timed "
+                                              "number is apart from another if the ranges of its repeats don't overlap.")
     compare.add_argument("a", metavar="A")
     compare.add_argument("b", metavar="B")
+    compare.add_argument("--all", action="store_true", help="timed numbers as well whose ranges overlap")
+    chosen(compare)
     return top
 
 
@@ -151,10 +153,10 @@ def do_report(options):
 
 
 def do_compare(options):
-    from .compare import compare
+    from .compare import text
 
-    table = compare(options.a, options.b)
-    print("nothing differs" if table.empty else table.to_string(index=False))
+    only = {name for e in choose(options.only) for name in e.runs} if options.only else None
+    print(text(options.a, options.b, only, options.all))
     return 0
 
 

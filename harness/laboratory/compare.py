@@ -22,8 +22,14 @@ def _numbers(result):
                 values[key] = result.l1["ept_merge"][key]
         if "vmcs" in result.l1:
             values["VMCS fields copied"] = result.l1["vmcs"]["fields_copied"]
+        for key in ("walk_refs", "l2_walk_refs"):
+            if key in bt:
+                values[key] = bt[key]
         if "vmx" in result.l1:
             values["exits"] = sum(result.exits().values())
+            for reason, n in sorted(result.exits().items()):
+                values[f"exits {reason}"] = n
+            values["instructions of L1 in rounds"] = sum(row["insns"] for row in result.vmx["rounds"])
     else:
         for name, ns in re.findall(r"(?m)^row (\S+) (\d+)$", result.console):
             values[f"row {name}/ns"] = int(ns)
@@ -34,13 +40,24 @@ def _numbers(result):
     return values
 
 
-def compare(folder_a, folder_b):
-    """A table with a line for each number that both sets have and that differs"""
+def names_of(results):
+    return {folder.name.rsplit(".", 1)[0] for folder in results.runs.glob("*.[0-9]*") if folder.suffix[1:].isdigit()}
+
+
+def _open(folder_a, folder_b):
     a, b = ResultSet(folder_a), ResultSet(folder_b)
     for each in (a, b):
         if not each.runs.is_dir():
             raise LabError(f"{each.folder}: no results there")
-    names = sorted({folder.name.rsplit(".", 1)[0] for folder in a.runs.glob("*.[0-9]*")})
+    if a.small != b.small:
+        raise LabError(f"{folder_a} and {folder_b}: one is of the small form, the other of the full one: their runs are other runs")
+    return a, b
+
+
+def compare(folder_a, folder_b, only=None):
+    """A table with a line for each number that both sets have and that differs; only: names of runs"""
+    a, b = _open(folder_a, folder_b)
+    names = sorted(name for name in names_of(a) if only is None or name in only)
     lines = []
     for name in names:
         ours, theirs = a.finished(name), b.finished(name)
@@ -58,3 +75,39 @@ def compare(folder_a, folder_b):
                           "B/A": f"{right.median / left.median:.3f}" if left.median else "–",
                           "apart": "yes" if apart else "no"})
     return pandas.DataFrame(lines, columns=["run", "number", "kind", "A", "B", "B/A", "apart"])
+
+
+def _of(results, names):
+    """What a set was made with and on, in a line"""
+    seen = []
+    for name in sorted(names):
+        for result in results.finished(name)[:1]:
+            host, versions = result.about["host"], result.about["versions"]
+            line = f"turtles {versions.get('commit') or 'unknown'}, {host['cpu']}, {host['cores']} cores, Linux {host['kernel']}"
+            if line not in seen:
+                seen.append(line)
+    return "; ".join(seen[:3]) + (f"; and {len(seen) - 3} others" if len(seen) > 3 else "")
+
+
+def text(folder_a, folder_b, only=None, everything=False):
+    """What `lab compare` prints. Of timed numbers those whose ranges don't overlap, unless everything is wanted."""
+    a, b = _open(folder_a, folder_b)
+    in_a, in_b = (names_of(x) if only is None else names_of(x) & set(only) for x in (a, b))
+    table = compare(folder_a, folder_b, only)
+    lines = [f"A: {folder_a}: {_of(a, in_a)}", f"B: {folder_b}: {_of(b, in_b)}"]
+    for what, names in ((f"{folder_a} alone", in_a - in_b), (f"{folder_b} alone", in_b - in_a)):
+        if names:
+            lines.append(f"in {what}: {', '.join(sorted(names))}")
+    for kind, rule in (("counted", "these differ"), ("timed", "the ranges of the repeats are apart")):
+        part = table[table["kind"] == kind]
+        shown = part if everything or kind == "counted" else part[part["apart"] == "yes"]
+        both = sum(1 for name in in_a & in_b for r in a.finished(name)[:1] if r.about["kind"] == kind)
+        lines.append("")
+        if shown.empty:
+            lines.append(f"{kind}: nothing differs" + (" by more than the repeats do" if kind == "timed" and len(part) else "") + f" in {both} runs")
+            continue
+        lines.append(f"{kind}, {both} runs: " + (rule if not everything or kind == "counted" else "all that differs") + ":")
+        lines.append(shown.drop(columns=["kind"] + (["apart"] if not everything or kind == "counted" else [])).to_string(index=False))
+        if len(part) > len(shown):
+            lines.append(f"and {len(part) - len(shown)} numbers whose ranges overlap: --all shows them")
+    return "\n".join(lines)

@@ -201,8 +201,32 @@ def test_compare_shows_what_differs_alone(fixture, tmp_path):
     other = tmp_path / "other"
     write(other, "shim-cpuid-trap", rounds=cpuid(7, 4), insns=50)
     table = compare(fixture, other)
-    assert list(table["number"]) == ["guest instructions"] and table["B/A"][0] == "0.500"
+    assert list(table["number"]) == ["guest instructions"] and table["B/A"][0] == "0.500" and list(table["kind"]) == ["counted"]
     assert compare(fixture, fixture).empty
+
+
+def test_compare_says_what_is_apart_and_what_only_one_set_has(fixture, tmp_path, capsys):
+    other = tmp_path / "other"
+    write(other, "shim-cpuid-trap", rounds=cpuid(7, 4, 1500))
+    for number, (mine, yours) in enumerate(((100, 90), (102, 91), (101, 103)), 1):
+        about = {"kind": "timed"}
+        write(fixture, "kvm-cpuid-time-trap", number, console=f"row cpuid 9 9 min {mine}\nrow out 9 9 min {mine}\n", about=about)
+        write(other, "kvm-cpuid-time-trap", number, console=f"row cpuid 9 9 min {mine - 50}\nrow out 9 9 min {yours}\n", about=about)
+    assert main(["compare", str(fixture), str(other)]) == 0
+    said = capsys.readouterr().out
+    assert "alone: shim-cpuid-rewrite, shim-cpuid-shadow" in said and "exits CPUID" in said
+    assert "row cpuid/cycles" in said and "row out/cycles" not in said and "1 numbers whose ranges overlap" in said
+    assert main(["compare", str(fixture), str(other), "--all", "--only", "E1"]) == 0
+    said = capsys.readouterr().out
+    assert "row out/cycles" in said and "shim-cpuid-rewrite" not in said
+
+
+def test_compare_of_two_sizes_is_one_line(fixture, tmp_path, capsys):
+    other = tmp_path / "other"
+    write(other, "shim-cpuid-trap", rounds=cpuid(6, 4))
+    (other / "set.json").write_text('{"small": true}')
+    assert main(["compare", str(fixture), str(other)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_compare_of_nothing_is_one_line(tmp_path, capsys):
