@@ -22,7 +22,7 @@ sources=$(git ls-files '*.c' | grep -v '^workloads/')
 guests=$(git ls-files 'workloads/*.c' | grep -v '^workloads/wild/')
 wild=$(git ls-files 'workloads/wild/*.c') # 32-bit code without a library
 all=$(git ls-files '*.c' '*.h')
-shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested workloads/guest/nested-bench workloads/guest/life)
+shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested workloads/guest/nested-bench workloads/guest/life workloads/guest/xen-dom0)
 # shellcheck disable=SC2086
 {
 	step clang-format clang-format --dry-run -Werror $all

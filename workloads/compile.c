@@ -59,11 +59,10 @@ static size_t lines_of(const char *path, char **lines, size_t max)
 	FILE *f = fopen(path, "r");
 	char *line = NULL;
 	size_t room = 0, n = 0;
-	ssize_t length;
 
 	if (!f)
 		wrong("can't be read", path);
-	while (n < max && (length = getline(&line, &room, f)) > 0) {
+	while (n < max && getline(&line, &room, f) > 0) {
 		line[strcspn(line, "\n")] = 0;
 		if (*line)
 			lines[n++] = strdup(line);

@@ -103,13 +103,29 @@ static struct order *find(struct order *t, u64 number)
 	return t;
 }
 
-static u64 deliver(u32 district);
+static u64 deliver(u32 district)
+{
+	struct order *first, *rest, *o;
+	u64 total;
+
+	split(districts[district].open, districts[district].oldest + 1, &first, &rest);
+	districts[district].open = rest;
+	districts[district].oldest++;
+	o = first;
+	if (!o)
+		return 0;
+	districts[district].count--;
+	customers[o->customer].balance += o->total;
+	total = o->total;
+	free(o);
+	return total;
+}
 
 static u64 take_order(void)
 {
 	u32 n = 5 + draw(LINES_MAX - 4), district = draw(DISTRICTS);
 	struct order *o = malloc(sizeof(*o) + n * sizeof(o->line[0])), *below, *above;
-	u64 done = 0;
+	u64 total;
 
 	if (!o)
 		abort();
@@ -130,30 +146,13 @@ static u64 take_order(void)
 		items[l->item].sold += l->quantity;
 		o->total += l->price;
 	}
+	total = o->total;
 	customers[o->customer].orders++;
 	customers[o->customer].last = o->number;
 	split(districts[district].open, o->number, &below, &above);
 	districts[district].open = merge(merge(below, o), above);
 	if (++districts[district].count > OPEN_MAX / DISTRICTS)
-		done = deliver(district);
-	return o->total + done;
-}
-
-static u64 deliver(u32 district)
-{
-	struct order *first, *rest, *o;
-	u64 total;
-
-	split(districts[district].open, districts[district].oldest + 1, &first, &rest);
-	districts[district].open = rest;
-	districts[district].oldest++;
-	o = first;
-	if (!o)
-		return 0;
-	districts[district].count--;
-	customers[o->customer].balance += o->total;
-	total = o->total;
-	free(o);
+		total += deliver(district);
 	return total;
 }
 

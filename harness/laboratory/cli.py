@@ -129,11 +129,16 @@ def write_figures(results, experiments, folder):
     from .report import sections
 
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("E*.svg"):
+        if any(old.name.startswith(f"{e.id}-") for e in experiments):
+            old.unlink()
     paths = []
     for e, section in sections(results, experiments):
         for i, figure in enumerate(section.figures if section else ()):
-            paths.append(folder / f"{e.id}-{i + 1}.svg")
-            paths[-1].write_text(figure.svg)
+            for name, svg in ((f"{e.id}-{i + 1}.svg", figure.svg), (f"{e.id}-{i + 1}-published.svg", figure.paper)):
+                if svg:
+                    paths.append(folder / name)
+                    paths[-1].write_text(svg)
     return paths
 
 

@@ -118,7 +118,8 @@ def lines(salt, x, series, unit, x_label, log=False):
         there = [(n, v) for n, v in enumerate(values) if v]
         style = {"published": ("--", "none"), "modelled": (":", "none")}.get(kind, ("-", "black"))
         marks = [v.median if hasattr(v, "median") else v for _, v in there]
-        axes.plot([n for n, _ in there], marks, style[0], color="black", marker="os^Dv*X"[i % 7], markerfacecolor=style[1], markersize=5, linewidth=1,
+        axes.plot([n for n, _ in there], marks, style[0], color="black", marker="os^DvP*X<>"[i % 10], markerfacecolor=style[1], markersize=6,
+                  linewidth=(1, 0.6)[i % 2],
                   label=f"{label} ({kind})")
     _legend(axes, 2 if len(series) > 4 else 1)
     return svg_of(figure, salt)

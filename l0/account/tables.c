@@ -20,6 +20,7 @@ STAT_TABLE(direct_stats_table, "direct", "exits of KVM_RUN by KVM's reason, per 
 STAT_TABLE(kvm_stats_table, "kvm", "what the host's KVM counts itself, per L1 (--engine kvm); 0 where it doesn't say",
 	   KVM_STATS);
 
+/* clang-format off */
 const struct stat_table *const STAT_TABLES[] = {
 	&run_stats_table,
 	&life_stats_table,
@@ -31,3 +32,4 @@ const struct stat_table *const STAT_TABLES[] = {
 	&kvm_stats_table,
 	NULL,
 };
+/* clang-format on */
