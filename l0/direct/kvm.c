@@ -111,7 +111,7 @@ static int create_vm(struct kvm_machine *m, char *error, size_t n)
 	return 0;
 }
 
-static int create_vcpu(struct direct *d, char *error, size_t n)
+static int create_vcpu(struct kvm_vcpu *d, char *error, size_t n)
 {
 	int size = ioctl(d->machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
@@ -142,7 +142,7 @@ static void on_kick(int signal, siginfo_t *info, void *context)
 
 static void kick(struct vcpu_thread *t)
 {
-	const struct direct *d = t->direct;
+	const struct kvm_vcpu *d = t->kvm;
 	siginfo_t info = { .si_code = SI_QUEUE };
 
 	info.si_pid = getpid();
@@ -189,11 +189,11 @@ static int power_up(struct kvm_machine *m, const struct run_config *c, char *err
 static int create(struct vcpu_thread *t, const struct run_config *c, char *error, size_t n)
 {
 	struct machine *machine = t->v->machine;
-	struct direct *d = calloc(1, sizeof(*d));
+	struct kvm_vcpu *d = calloc(1, sizeof(*d));
 	int code = 0;
 
 	if (d)
-		d->machine = t->v->index ? machine->vcpu[0]->thread->direct->machine : create_machine(machine);
+		d->machine = t->v->index ? machine->vcpu[0]->thread->kvm->machine : create_machine(machine);
 	if (!d || !d->machine) {
 		free(d);
 		snprintf(error, n, "%s: not enough memory", c->name);
@@ -201,7 +201,7 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 	}
 	d->thread = t;
 	d->vcpu = -1;
-	t->direct = d;
+	t->kvm = d;
 	if (!t->v->index)
 		code = power_up(d->machine, c, error, n);
 	if (!code)
@@ -214,7 +214,7 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 /* The first vCPU comes last. */
 static void destroy(struct vcpu_thread *t)
 {
-	struct direct *d = t->direct;
+	struct kvm_vcpu *d = t->kvm;
 
 	if (!d)
 		return;
@@ -226,16 +226,16 @@ static void destroy(struct vcpu_thread *t)
 	if (!t->v->index)
 		destroy_machine(d->machine);
 	free(d);
-	t->direct = NULL;
+	t->kvm = NULL;
 }
 
 static void power_on(struct vcpu_thread *t)
 {
-	struct kvm_machine *m = t->direct->machine;
+	struct kvm_machine *m = t->kvm->machine;
 	const char *what = kvm_irqchip_reset(m) ? NULL : "interrupt controllers";
 
 	for (unsigned int i = 0; i < m->machine->vcpu_count && !what; i++)
-		what = kvm_state_put(m->machine->vcpu[i]->thread->direct);
+		what = kvm_state_put(m->machine->vcpu[i]->thread->kvm);
 	if (what)
 		machine_stop(m->machine, STOP_INTERNAL, 0, "KVM: reset: can't set %s: %s", what, strerror(errno));
 }
@@ -244,7 +244,7 @@ static void power_on(struct vcpu_thread *t)
  * HLT with interrupts off waits in the kernel, without a word. With one vCPU nothing but an NMI could end it, and no device of
  * ours sends one.
  */
-static void look_for_halt(struct direct *d, u64 now)
+static void look_for_halt(struct kvm_vcpu *d, u64 now)
 {
 	struct vcpu *v = d->thread->v;
 	struct kvm_mp_state mp;
@@ -261,7 +261,7 @@ static void look_for_halt(struct direct *d, u64 now)
 			     (unsigned long long)regs.rip);
 }
 
-static bool create_timer(struct direct *d)
+static bool create_timer(struct kvm_vcpu *d)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
 				  .sigev_signo = SIG_KICK,
@@ -273,7 +273,7 @@ static bool create_timer(struct direct *d)
 }
 
 /* Run the machine's timers that are due, and have the signal sent for the next one. */
-static void run_timers(struct direct *d)
+static void run_timers(struct kvm_vcpu *d)
 {
 	struct clock *c = &d->thread->v->machine->clock;
 	u64 now = clock_ns(c), next;
@@ -297,7 +297,7 @@ static void run_timers(struct direct *d)
 	d->armed = next;
 }
 
-static void enter(struct direct *d)
+static void enter(struct kvm_vcpu *d)
 {
 	d->stats.runs++;
 	if (!ioctl(d->vcpu, KVM_RUN, 0)) {
@@ -312,7 +312,7 @@ static void enter(struct direct *d)
 
 static void loop(struct vcpu_thread *t)
 {
-	struct direct *d = t->direct;
+	struct kvm_vcpu *d = t->kvm;
 	struct vcpu *v = t->v;
 	struct machine *m = v->machine;
 
@@ -342,7 +342,7 @@ static void loop(struct vcpu_thread *t)
 
 static void resumed(struct vcpu_thread *t, u64 ticks)
 {
-	if (!kvm_tsc_stood_still(t->direct, ticks))
+	if (!kvm_tsc_stood_still(t->kvm, ticks))
 		machine_stop(t->v->machine, STOP_INTERNAL, 0, "KVM: can't set back the TSC: %s", strerror(errno));
 }
 
@@ -355,20 +355,20 @@ static u64 insns(const struct vcpu *v)
 /* of all vCPUs */
 static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
-	struct kvm_machine *m = t->direct->machine;
+	struct kvm_machine *m = t->kvm->machine;
 	u64 *sum = (u64 *)&m->stats;
 
-	m->stats = (struct direct_stats){ .irq_lines = __atomic_load_n(&m->irq_lines, __ATOMIC_RELAXED) };
+	m->stats = (struct kvm_exit_stats){ .irq_lines = __atomic_load_n(&m->irq_lines, __ATOMIC_RELAXED) };
 	m->kvm_stats = (struct kvm_stats){ 0 };
 	for (unsigned int i = 0; i < m->machine->vcpu_count; i++) {
-		const struct direct *d = m->machine->vcpu[i]->thread->direct;
+		const struct kvm_vcpu *d = m->machine->vcpu[i]->thread->kvm;
 		const u64 *of = (const u64 *)&d->stats;
 
 		for (size_t k = 0; k < sizeof(d->stats) / sizeof(u64); k++)
 			sum[k] += of[k];
 		kvm_stats_add(d, &m->kvm_stats);
 	}
-	tables[0] = STAT_VALUES(direct_stats_table, &m->stats);
+	tables[0] = STAT_VALUES(kvm_exit_stats_table, &m->stats);
 	tables[1] = STAT_VALUES(kvm_stats_table, &m->kvm_stats);
 	return 2;
 }

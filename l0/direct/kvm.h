@@ -23,7 +23,7 @@
 
 #define KVM_CHIPS 3 /* master and slave 8259, I/O APIC */
 
-/* A machine's share; its first vCPU's struct direct creates and destroys it. */
+/* A machine's share; its first vCPU's struct kvm_vcpu creates and destroys it. */
 struct kvm_machine {
 	struct machine *machine;
 	int kvm, vm; /* file descriptors, -1: none */
@@ -33,12 +33,12 @@ struct kvm_machine {
 	struct kvm_irqchip chips[KVM_CHIPS]; /* at power-on */
 	struct kvm_pit_state2 pit_state; /* the same */
 	/* sums over the vCPUs, as of the last look */
-	struct direct_stats stats;
+	struct kvm_exit_stats stats;
 	struct kvm_stats kvm_stats;
 };
 
 /* A vCPU's share */
-struct direct {
+struct kvm_vcpu {
 	struct vcpu_thread *thread;
 	struct kvm_machine *machine;
 	int vcpu; /* file descriptor, -1: none */
@@ -49,7 +49,7 @@ struct direct {
 	timer_t timer; /* in its loop only: wakes the thread for the machine's timers */
 	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
 	u64 look; /* ns at which to see whether the guest has halted for ever */
-	struct direct_stats stats;
+	struct kvm_exit_stats stats;
 };
 
 /* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
@@ -61,20 +61,20 @@ bool kvm_irqchip_reset(struct kvm_machine *m); /* false: errno */
 
 /* engine.h's prepare(), with /dev/kvm open. */
 int kvm_cpuid_restrict(int kvm, struct cpu_model *model, char *error, size_t n);
-int kvm_cpuid_set(struct direct *d, char *error, size_t n); /* KVM_SET_CPUID2; 0 or EXIT_HOST */
+int kvm_cpuid_set(struct kvm_vcpu *d, char *error, size_t n); /* KVM_SET_CPUID2; 0 or EXIT_HOST */
 
 /* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
-const char *kvm_state_put(struct direct *d);
-const char *kvm_state_get(struct direct *d);
+const char *kvm_state_put(struct kvm_vcpu *d);
+const char *kvm_state_get(struct kvm_vcpu *d);
 /* Take so many ticks off the guest's TSC. False with errno. A kernel before 5.16 can't: there the TSC goes on while a machine is held. */
-bool kvm_tsc_stood_still(struct direct *d, u64 ticks);
+bool kvm_tsc_stood_still(struct kvm_vcpu *d, u64 ticks);
 
 /* Add KVM's counters of the vCPU to *to; those that KVM doesn't have stay as they are. Any thread. */
-void kvm_stats_add(const struct direct *d, struct kvm_stats *to);
+void kvm_stats_add(const struct kvm_vcpu *d, struct kvm_stats *to);
 
 /* Do what KVM_RUN returned for; stops the machine if nobody can. Counts it. */
-void kvm_exit(struct direct *d);
-void kvm_exit_interrupted(struct direct *d); /* the same for KVM_RUN's EINTR */
+void kvm_exit(struct kvm_vcpu *d);
+void kvm_exit_interrupted(struct kvm_vcpu *d); /* the same for KVM_RUN's EINTR */
 const char *kvm_exit_name(u32 reason); /* NULL: not in the list */
 
 #endif

@@ -149,7 +149,7 @@ static void add_range(const struct vcpu *v, union cpuid_table *t, u32 first)
 	}
 }
 
-int kvm_cpuid_set(struct direct *d, char *error, size_t n)
+int kvm_cpuid_set(struct kvm_vcpu *d, char *error, size_t n)
 {
 	union cpuid_table supported, t = { .list.nent = 0 };
 	struct vcpu *v = d->thread->v;

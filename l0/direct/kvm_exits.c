@@ -29,7 +29,7 @@ const char *kvm_exit_name(u32 reason)
 	return reason < ROWS(exits) ? exits[reason].name : NULL;
 }
 
-static void count(struct direct *d, u32 reason)
+static void count(struct kvm_vcpu *d, u32 reason)
 {
 	if (kvm_exit_name(reason))
 		((u64 *)&d->stats)[exits[reason].counter]++;
@@ -38,7 +38,7 @@ static void count(struct direct *d, u32 reason)
 }
 
 /* `count` items of `size` bytes for one port: IN, OUT, and their string forms */
-static void exit_io(struct direct *d)
+static void exit_io(struct kvm_vcpu *d)
 {
 	struct bus *bus = &d->thread->v->machine->bus;
 	u8 *data = (u8 *)d->run + d->run->io.data_offset;
@@ -62,7 +62,7 @@ static void exit_io(struct direct *d)
 }
 
 /* KVM cuts accesses at 8 bytes and at page boundaries: what is left may have any length. */
-static void exit_mmio(struct direct *d)
+static void exit_mmio(struct kvm_vcpu *d)
 {
 	struct bus *bus = &d->thread->v->machine->bus;
 	unsigned int n = d->run->mmio.len, size;
@@ -84,7 +84,7 @@ static void exit_mmio(struct direct *d)
 	}
 }
 
-static void exit_shutdown(struct direct *d)
+static void exit_shutdown(struct kvm_vcpu *d)
 {
 	struct vcpu *v = d->thread->v;
 
@@ -126,7 +126,7 @@ static void describe(const struct kvm_run *run, char *text, size_t n)
 }
 
 /* Nobody asked KVM for this exit, or it is KVM's word that it can't go on. */
-static void exit_unhandled(struct direct *d)
+static void exit_unhandled(struct kvm_vcpu *d)
 {
 	const char *name = kvm_exit_name(d->run->exit_reason);
 	struct vcpu *v = d->thread->v;
@@ -139,7 +139,7 @@ static void exit_unhandled(struct direct *d)
 	vcpu_dump(v, machine_log(v->machine));
 }
 
-void kvm_exit(struct direct *d)
+void kvm_exit(struct kvm_vcpu *d)
 {
 	count(d, d->run->exit_reason);
 	switch (d->run->exit_reason) {
@@ -159,7 +159,7 @@ void kvm_exit(struct direct *d)
 	}
 }
 
-void kvm_exit_interrupted(struct direct *d)
+void kvm_exit_interrupted(struct kvm_vcpu *d)
 {
 	count(d, KVM_EXIT_INTR);
 }

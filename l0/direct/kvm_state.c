@@ -181,7 +181,7 @@ static const char *msr_failed(const union msr_list *l, int done)
 	return name ? name : "its MSRs";
 }
 
-const char *kvm_state_put(struct direct *d)
+const char *kvm_state_put(struct kvm_vcpu *d)
 {
 	struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW };
 	struct vcpu *v = d->thread->v;
@@ -226,7 +226,7 @@ const char *kvm_state_put(struct direct *d)
 	return NULL;
 }
 
-const char *kvm_state_get(struct direct *d)
+const char *kvm_state_get(struct kvm_vcpu *d)
 {
 	struct vcpu *v = d->thread->v;
 	struct kvm_vcpu_events events;
@@ -270,7 +270,7 @@ const char *kvm_state_get(struct direct *d)
  * By the offset: KVM takes a write of the TSC itself for an attempt to bring several vCPUs together if it is less than a second away
  * from what it expects, and doesn't do it.
  */
-bool kvm_tsc_stood_still(struct direct *d, u64 ticks)
+bool kvm_tsc_stood_still(struct kvm_vcpu *d, u64 ticks)
 {
 	u64 offset;
 	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (u64)&offset };

@@ -23,7 +23,7 @@ static void take(struct kvm_stats *to, int fd, const struct kvm_stats_header *h,
 			((u64 *)to)[i] += value;
 }
 
-void kvm_stats_add(const struct direct *d, struct kvm_stats *to)
+void kvm_stats_add(const struct kvm_vcpu *d, struct kvm_stats *to)
 {
 	int fd = ioctl(d->vcpu, KVM_GET_STATS_FD, NULL);
 	struct kvm_stats_header h;

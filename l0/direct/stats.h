@@ -3,8 +3,8 @@
  * What KVM sent us: one row for each exit reason of its API, under the API's name. The row's number in the API is
  * KVM_EXIT_<name>: exits.c.
  */
-#ifndef L0_DIRECT_STATS_H
-#define L0_DIRECT_STATS_H
+#ifndef L0_KVM_EXIT_STATS_H
+#define L0_KVM_EXIT_STATS_H
 
 #include "../cpu/types.h"
 
@@ -31,7 +31,7 @@
 	S(X86_RDMSR,       counted, "MSR reads left to user space, if asked for")                  \
 	S(X86_WRMSR,       counted, "MSR writes left to user space, if asked for")
 
-#define DIRECT_STATS(S) \
+#define KVM_EXIT_STATS(S) \
 	KVM_EXITS(S) \
 	S(others,          counted, "exits for reasons that aren't in this list")                  \
 	S(runs,            counted, "calls of KVM_RUN")                                            \
@@ -66,9 +66,9 @@ struct kvm_stats {
 #undef S
 };
 
-struct direct_stats {
+struct kvm_exit_stats {
 #define S(name, kind, text) u64 name;
-	DIRECT_STATS(S)
+	KVM_EXIT_STATS(S)
 #undef S
 };
 

@@ -8,7 +8,7 @@
 #include "clock.h"
 
 struct bt_totals;
-struct direct;
+struct kvm_vcpu;
 struct l1;
 struct profile;
 struct turns;
@@ -31,7 +31,7 @@ struct vcpu_thread {
 	void *resume; /* the end of the stack while another one has its turn */
 	void *fake_stack; /* AddressSanitizer's */
 	bool idle; /* halted as of its last turn */
-	struct direct *direct; /* the engine for /dev/kvm: direct/kvm.h */
+	struct kvm_vcpu *kvm; /* the engine for /dev/kvm: direct/kvm.h */
 	struct bt_totals *totals; /* engine_bt.c; of the first vCPU only */
 	struct profile *profile; /* of the first vCPU only; NULL: nobody wants to know */
 };
