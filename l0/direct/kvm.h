@@ -62,6 +62,10 @@ bool kvm_irqchip_reset(struct kvm_machine *m); /* false: errno */
 /* engine.h's prepare(), with /dev/kvm open. */
 int kvm_cpuid_restrict(int kvm, struct cpu_model *model, char *error, size_t n);
 int kvm_cpuid_set(struct kvm_vcpu *d, char *error, size_t n); /* KVM_SET_CPUID2; 0 or EXIT_HOST */
+/* All that this KVM can do, for a vCPU of ours. NULL, or what failed; errno is its reason. *umip: CR4.UMIP may be set. */
+const char *kvm_cpuid_all(int kvm, int vcpu, bool *umip);
+/* Does KVM offer VMX or SVM to its guests? */
+bool kvm_cpuid_nests(int kvm);
 
 /* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
 const char *kvm_state_put(struct kvm_vcpu *d);

@@ -170,3 +170,36 @@ int kvm_cpuid_set(struct kvm_vcpu *d, char *error, size_t n)
 		return kvm_failed(d->machine, "KVM_SET_CPUID2", error, n);
 	return 0;
 }
+
+#define LEAF_FEATURES 1u
+#define FEATURES_ECX_VMX BIT(5)
+#define LEAF_STRUCTURED 7u
+#define STRUCTURED_ECX_UMIP BIT(2)
+#define LEAF_EXTENDED 0x80000001u
+#define EXTENDED_ECX_SVM BIT(2)
+
+const char *kvm_cpuid_all(int kvm, int vcpu, bool *umip)
+{
+	const struct kvm_cpuid_entry2 *e;
+	union cpuid_table t;
+
+	if (!get_supported(kvm, &t))
+		return "KVM_GET_SUPPORTED_CPUID";
+	if (ioctl(vcpu, KVM_SET_CPUID2, &t.list))
+		return "KVM_SET_CPUID2";
+	e = find(&t, LEAF_STRUCTURED, 0);
+	*umip = e && (e->ecx & STRUCTURED_ECX_UMIP);
+	return NULL;
+}
+
+bool kvm_cpuid_nests(int kvm)
+{
+	const struct kvm_cpuid_entry2 *features, *extended;
+	union cpuid_table t;
+
+	if (!get_supported(kvm, &t))
+		return false;
+	features = find(&t, LEAF_FEATURES, 0);
+	extended = find(&t, LEAF_EXTENDED, 0);
+	return (features && (features->ecx & FEATURES_ECX_VMX)) || (extended && (extended->ecx & EXTENDED_ECX_SVM));
+}

@@ -4,5 +4,16 @@ OBJS += l0/direct/kvm_exits.o
 OBJS += l0/direct/kvm_irqchip.o
 OBJS += l0/direct/kvm_state.o
 OBJS += l0/direct/kvm_stats.o
+OBJS += l0/direct/monitor.o
+OBJS += l0/direct/probe.o
+OBJS += l0/direct/sensitive.o
+OBJS += l0/direct/tables.o
+
+TESTS += test_tables
+TEST_OBJS_test_tables := l0/direct/tests/test_tables.o
+TESTS += test_sensitive
+TEST_OBJS_test_sensitive := l0/direct/tests/test_sensitive.o
+TESTS += test_probe
+TEST_OBJS_test_probe := l0/direct/tests/test_probe.o
 
 TEST_SCRIPTS += l0/direct/tests/kvm.sh

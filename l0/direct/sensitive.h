@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Instructions of CPL 3 whose result isn't the code's own business: they show or change what L0 keeps from a guest, or a vmcs12 may want to
+ * see them. Where one of them comes back as an exception, user code that holds it can run directly. Where it doesn't (and some never do:
+ * Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine Monitor", USENIX Security 2000) a page that
+ * holds its bytes isn't run directly, wherever in the page and whether anybody means them as an instruction or not.
+ *
+ * All of them are two-byte opcodes, 0F and a second byte, some with a ModRM byte; so a page is searched for 0F, and nothing that a jump into
+ * the middle of other instructions could find is missed. What has one-byte opcodes and doesn't come back rules out running directly
+ * at all (probe.h), but for segment registers: see sensitive_segments().
+ */
+#ifndef L0_DIRECT_SENSITIVE_H
+#define L0_DIRECT_SENSITIVE_H
+
+#include <stddef.h>
+
+#include "../cpu/types.h"
+
+/* When a row counts */
+enum sensitive_when {
+	WHEN_ALWAYS, /* it never comes back */
+	WHEN_LEAKS, /* the probe has seen that it doesn't */
+	WHEN_XCR0, /* XCR0 isn't what the guest's is */
+	WHEN_SEGMENTS, /* CPL 3 can load segment registers from what isn't the guest's */
+};
+
+#define MOD_MEM 1u
+#define MOD_REG 2u
+#define MOD_ANY 3u
+
+/* name, second byte of the opcode, ModRM.reg (a bit for each; 0: no ModRM byte looked at), ModRM.mod, when, code to try it with */
+/* clang-format off */
+#define SENSITIVE(S) \
+	S(cpuid,         0xa2, 0x00, MOD_ANY, WHEN_LEAKS,    0x0f, 0xa2)                   \
+	S(rdtsc,         0x31, 0x00, MOD_ANY, WHEN_LEAKS,    0x0f, 0x31)                   \
+	S(rdpmc,         0x33, 0x00, MOD_ANY, WHEN_LEAKS,    0x0f, 0x33)                   \
+	S(sysenter,      0x34, 0x00, MOD_ANY, WHEN_LEAKS,    0x0f, 0x34)                   \
+	S(sldt,          0x00, 0x01, MOD_ANY, WHEN_LEAKS,    0x0f, 0x00, 0xc0)             \
+	S(str,           0x00, 0x02, MOD_ANY, WHEN_LEAKS,    0x0f, 0x00, 0xc8)             \
+	S(sgdt,          0x01, 0x01, MOD_MEM, WHEN_LEAKS,    0x0f, 0x01, 0x44, 0x24, 0xe0) \
+	S(sidt,          0x01, 0x02, MOD_MEM, WHEN_LEAKS,    0x0f, 0x01, 0x4c, 0x24, 0xe0) \
+	S(smsw,          0x01, 0x10, MOD_ANY, WHEN_LEAKS,    0x0f, 0x01, 0xe0)             \
+	S(lar,           0x02, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
+	S(lsl,           0x03, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
+	S(verr_verw,     0x00, 0x30, MOD_ANY, WHEN_ALWAYS,   0)                            \
+	/* VMCALL, VMMCALL, XGETBV, RDPKRU, RDTSCP, RDPRU, MONITORX and all the others with a register's ModRM byte, but SMSW */ \
+	S(group_0f01,    0x01, 0xef, MOD_REG, WHEN_ALWAYS,   0)                            \
+	/* a vmcs12 may want RDRAND and RDSEED; RDPID shows TSC_AUX */ \
+	S(rdrand_rdpid,  0xc7, 0xc0, MOD_REG, WHEN_ALWAYS,   0)                            \
+	S(xsave,         0xae, 0x70, MOD_MEM, WHEN_XCR0,     0)                            \
+	S(xsavec,        0xc7, 0x38, MOD_MEM, WHEN_XCR0,     0)                            \
+	S(push_fs,       0xa0, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(pop_fs,        0xa1, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(push_gs,       0xa8, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(pop_gs,        0xa9, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(lss,           0xb2, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(lfs,           0xb4, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
+	S(lgs,           0xb5, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)
+/* clang-format on */
+
+enum sensitive {
+#define S(name, ...) SENSITIVE_##name,
+	SENSITIVE(S)
+#undef S
+		SENSITIVE_COUNT
+};
+
+struct sensitive_insn {
+	const char *name;
+	u8 second, regs, mods;
+	enum sensitive_when when;
+	u8 code[8]; /* WHEN_LEAKS */
+	u8 length; /* of code */
+};
+
+extern const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT];
+
+/* What to search for: made once, from the rows that count */
+struct sensitive_set {
+	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
+	u64 third[8][4]; /* by ModRM byte, a bit each */
+	bool segments; /* segment registers, too: sensitive_segments() */
+};
+
+/* rows: a bit for each enum sensitive that counts. segments: also what sensitive_segments() finds. */
+void sensitive_set_make(struct sensitive_set *s, u32 rows, bool segments);
+
+/* Does [code, code + n) hold one of them, at any offset? */
+bool sensitive_find(const struct sensitive_set *s, const u8 *code, size_t n);
+
+/* Do its last bytes begin one that might go on behind them? */
+bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
+
+/* Bytes of two neighbours that sensitive_find() has to see for what lies in both: this many from each */
+#define SENSITIVE_STRADDLE 2u
+
+/*
+ * Moves from and to segment registers, and far returns, have one-byte opcodes which are everywhere as other instructions' bytes. Where they
+ * don't come back, code is decoded as it would run: from each of the `starts` (offsets, at least one) to the end of the page, until it comes to
+ * where it has been. bits: 64 or 32. True: there is one. Code that jumps into the middle of its own instructions isn't seen.
+ */
+bool sensitive_segments(const u8 page[4096], const u16 *starts, size_t count, unsigned int bits);
+
+#endif

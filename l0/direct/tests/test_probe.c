@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /dev/kvm is differs from host to host: here is what has to hold on each. */
+#include "../../cpu/tests/cmocka_headers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../probe.h"
+
+static void a_file_that_is_not_there_is_absent(void **state)
+{
+	struct kvm_probe p;
+
+	(void)state;
+	kvm_probe_file(&p, "/nonexistent/kvm");
+	assert_int_equal(p.class, KVM_ABSENT);
+	assert_string_equal(p.why, "/nonexistent/kvm: No such file or directory");
+	assert_string_equal(p.user_why, p.why);
+	assert_false(p.nests || p.user64 || p.user32);
+}
+
+static void a_file_that_is_not_kvm_is_not_usable(void **state)
+{
+	struct kvm_probe p;
+
+	(void)state;
+	kvm_probe_file(&p, "/dev/null");
+	assert_int_equal(p.class, KVM_UNUSABLE);
+	assert_string_equal(p.why, "KVM_GET_API_VERSION: Inappropriate ioctl for device");
+	assert_false(p.nests || p.user64 || p.user32);
+}
+
+static void what_is_found_agrees_with_what_was_measured(void **state)
+{
+	struct kvm_probe p;
+
+	(void)state;
+	kvm_probe(&p);
+	printf("# /dev/kvm is %s: %s; user code: %s; %.1f ms\n", KVM_CLASS_NAMES[p.class], p.why, p.user_why,
+	       (double)p.ns / 1e6);
+	if (p.class == KVM_ABSENT || p.class == KVM_UNUSABLE) {
+		assert_true(strlen(p.why) > 0);
+		assert_false(p.nests || p.user64 || p.user32);
+		skip();
+	}
+	assert_true(p.host_ns > 0);
+	assert_true(p.class == KVM_WITH_VT || p.class == KVM_WITHOUT_VT);
+	if (p.class == KVM_WITH_VT)
+		assert_true(p.kernel_ns < 20 * p.host_ns + 1);
+	else
+		assert_true(p.kernel_ns < 0 || p.kernel_ns > 10 * p.host_ns);
+	assert_true(p.class == KVM_WITH_VT || !p.nests);
+	if (!p.user64)
+		assert_true(strlen(p.user_why) > 0);
+	else
+		assert_true(p.user_ns < 20 * p.host_ns + 1);
+	/* these never come back */
+	if (p.user64)
+		assert_true((p.sensitive & BIT(SENSITIVE_lsl)) && (p.sensitive & BIT(SENSITIVE_group_0f01)));
+}
+
+static void two_looks_see_the_same(void **state)
+{
+	struct kvm_probe p, q;
+
+	(void)state;
+	kvm_probe(&p);
+	kvm_probe(&q);
+	assert_int_equal(p.class, q.class);
+	assert_int_equal(p.sensitive, q.sensitive);
+	assert_int_equal(p.user64, q.user64);
+	assert_int_equal(p.user32, q.user32);
+	assert_int_equal(p.nests, q.nests);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_that_is_not_there_is_absent),
+		cmocka_unit_test(a_file_that_is_not_kvm_is_not_usable),
+		cmocka_unit_test(what_is_found_agrees_with_what_was_measured),
+		cmocka_unit_test(two_looks_see_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
