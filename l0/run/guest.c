@@ -99,6 +99,8 @@ int guest_start(struct guest *g, char *error, size_t n)
 	g->cause = CAUSE_NONE;
 	g->end[0] = '\0';
 	hurry(g, false);
+	/* before it runs: what is typed as soon as it has said something is for it */
+	set_reachable(g, true);
 	err = l1_start(&g->l1);
 	if (err) {
 		snprintf(error, n, "%s: can't start a thread for vCPU 0: %s", g->config->name, strerror(-err));
@@ -110,7 +112,6 @@ int guest_start(struct guest *g, char *error, size_t n)
 	g->code = -1;
 	g->running = true;
 	g->deadline = g->config->timeout_ns ? g->l1.start_ns + g->config->timeout_ns : 0;
-	set_reachable(g, true);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -74,27 +75,47 @@ static void put_text(const char *text)
 		console_put(guest.console, 0, (u8)*text++);
 }
 
-/* Two guests that share the stream, and interrupt each other. */
+/* Two guests that share the stream, and interrupt each other; what is typed says when. */
+static const struct {
+	unsigned int port;
+	const char *text, *want;
+} SAID[] = {
+	{ 0, "one\n", "a   | one\n" },	   { 1, "two\nprompt> ", "long| two\nlong| prompt> " },
+	{ 0, "half", "\na   | half" },	   { 0, " whole\r\n", " whole\r\n" },
+	{ 1, "ls\n", "long| ls\n" },	   { 0, "\n", "a   | \n" },
+	{ 1, "unended", "long| unended" },
+};
+
+static size_t hear(void *arg, unsigned int port, const u8 *data, size_t n)
+{
+	if (guest.ready)
+		return echo(arg, port, data, n);
+	guest.heard = true;
+	return 1;
+}
+
+static void wait_until_heard(void)
+{
+	while (!guest.heard)
+		usleep(500);
+	guest.heard = false;
+}
+
 static void share(void)
 {
-	static const struct {
-		unsigned int port;
-		const char *text;
-	} SAID[] = { { 0, "one\n" }, { 1, "two\nprompt> " }, { 0, "half" }, { 0, " whole\r\n" }, { 1, "ls\n" },
-		     { 0, "\n" },    { 1, "unended" } };
-
 	for (size_t i = 0; i < sizeof(SAID) / sizeof(SAID[0]); i++) {
+		wait_until_heard();
 		for (const char *s = SAID[i].text; *s; s++)
 			console_put(guest.console, SAID[i].port, (u8)*s);
-		usleep(150000); /* longer than a line without an end is held back */
 	}
+	wait_until_heard();
 }
 
 enum guest_kind { GUEST_ECHOES, GUEST_IS_DEAF, GUEST_CRASHES, GUEST_ABORTS, GUEST_EXITS, GUEST_TALKS, GUEST_SHARES };
 
 static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_t bytes)
 {
-	const struct console_hooks hooks = { echo, quit, NULL, take_break };
+	const struct console_hooks hooks = { kind == GUEST_SHARES ? hear : echo, quit, NULL, take_break };
 	const bool two = kind == GUEST_SHARES;
 	const struct console_port ports[] = { { .serial = spec, .name = two ? "a" : NULL },
 					      { .serial = spec, .name = "long" } };
@@ -104,6 +125,7 @@ static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_
 	for (int sig = 1; sig < 32; sig++)
 		signal(sig, SIG_DFL);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing is left of a test that fails */
 	guest.code = -1;
 	guest.deaf = kind == GUEST_IS_DEAF;
 	guest.console = console_create(ports, 1 + two, &hooks, error, sizeof(error));
@@ -537,19 +559,38 @@ static void a_pty_keeps_output_until_somebody_opens_it(void **state)
 	ends_with(&s, false, 128 + SIGTERM, 0);
 }
 
+/* A terminal has a carriage return before each newline. */
+static void wait_for_text(const struct session *s, bool terminal, const char *text)
+{
+	char want[200];
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (terminal && *text == '\n')
+			want[n++] = '\r';
+		want[n++] = *text;
+	}
+	want[n] = '\0';
+	wait_for(s->fd, want);
+}
+
+/* A session of GUEST_SHARES that has said it all */
+static void hear_all(const struct session *s, bool terminal)
+{
+	for (size_t i = 0; i < sizeof(SAID) / sizeof(SAID[0]); i++) {
+		type(s, "!", 1);
+		wait_for_text(s, terminal, SAID[i].want);
+	}
+	type(s, "!", 1);
+	wait_for_text(s, terminal, "\na   | ready\n");
+}
+
 static void ports_that_share_a_stream_do_so_by_lines(void **state)
 {
-	static const char WANT[] = "a   | one\n"
-				   "long| two\nlong| prompt> \n"
-				   "a   | half whole\r\n"
-				   "long| ls\n"
-				   "a   | \n"
-				   "long| unended\n"
-				   "a   | ready\n";
 	struct session s = start_on_pipes(GUEST_SHARES, STDIO, 0);
 
 	(void)state;
-	wait_for(s.fd, WANT);
+	hear_all(&s, false);
 	type(&s, "typed", 5);
 	wait_for(s.fd, "a   | typed");
 	kill(s.pid, SIGTERM);
@@ -561,7 +602,10 @@ static void ctrl_a_n_types_to_the_next_one(void **state)
 	struct session s = start_on_terminal(GUEST_SHARES);
 
 	(void)state;
-	wait_for(s.fd, "ready\r\n");
+	/* not before it is raw: it would be flushed */
+	for (struct termios t = s.before; t.c_lflag & ICANON; usleep(1000))
+		assert_int_equal(tcgetattr(s.fd, &t), 0);
+	hear_all(&s, true);
 	type(&s, "x", 1);
 	wait_for(s.fd, "a   | x");
 	type(&s, "\x01n", 2);
@@ -579,9 +623,14 @@ static void a_shared_stream_that_nobody_reads_ends_all(void **state)
 	struct session s = start_on_pipes(GUEST_SHARES, STDIO, 0);
 
 	(void)state;
+	type(&s, "!", 1);
 	wait_for(s.fd, "one");
 	close(s.fd);
 	s.fd = open("/dev/null", O_RDONLY);
+	for (size_t i = 1; i <= sizeof(SAID) / sizeof(SAID[0]); i++) {
+		type(&s, "!", 1);
+		usleep(50000);
+	}
 	wait_for(s.err, "serial ports: Broken pipe\n");
 	ends_with(&s, false, 3, 0);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ void program_start(struct program *p, bool terminal, const char *args)
 	p->pid = fork();
 	must(p->pid >= 0, "fork");
 	if (!p->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no guest that runs for ever */
 		if (terminal) {
 			login_tty(dup(p->slave));
 		}
