@@ -3,11 +3,16 @@
 
 #include <x86intrin.h>
 
+static inline void put(u64 *number, u64 value)
+{
+	__atomic_store_n(number, value, __ATOMIC_RELEASE);
+}
+
 void rounds_reflect_at(struct rounds *r, unsigned int reason, u64 tsc, u64 insns)
 {
 	r->number++;
 	r->open = &r->row[reason];
-	r->open->count++;
+	count_one(&r->open->count);
 	r->open_tsc = tsc;
 	r->open_insns = insns;
 }
@@ -18,9 +23,16 @@ void rounds_enter_at(struct rounds *r, u64 tsc, u64 insns)
 
 	if (!row)
 		return;
-	row->ended++;
-	row->tsc += tsc - r->open_tsc;
-	row->insns += insns - r->open_insns;
+	tsc -= r->open_tsc;
+	__atomic_store_n(&row->version, row->version + 1, __ATOMIC_RELAXED);
+	if (tsc < row->tsc_min || !row->ended)
+		put(&row->tsc_min, tsc);
+	if (tsc > row->tsc_max)
+		put(&row->tsc_max, tsc);
+	put(&row->ended, row->ended + 1);
+	put(&row->tsc, row->tsc + tsc);
+	put(&row->insns, row->insns + insns - r->open_insns);
+	put(&row->version, row->version + 1);
 	r->open = NULL;
 }
 

@@ -9,7 +9,10 @@
  * What counts as an exit of L1: VMX instructions, CPUID, XSETBV, I/O, HLT, RDMSR and WRMSR, and accesses to device memory
  * (EPT_VIOLATION). Not the MSRs that the kernel's KVM lets its guests have without an exit, nor interrupts that arrive for L1.
  *
- * One writer, the vCPU's thread: no atomics.
+ * One writer, the vCPU's thread, and it waits for nobody: a number is stored in one piece, and a row whose numbers have to fit each other
+ * has a version, odd while they don't. Whoever else wants to look while the vCPU runs takes a copy, rounds_copy(), which reads a row
+ * again if its version has moved. Stores are releases and loads acquires, so that neither moves past the version's: plain moves on this
+ * CPU, and two more of them a round.
  */
 #ifndef L0_ACCOUNT_ROUNDS_H
 #define L0_ACCOUNT_ROUNDS_H
@@ -25,7 +28,9 @@ struct round_row {
 	u64 count; /* exits of L2 that L1 got */
 	u64 ended; /* rounds that ended with an entry: what the sums below are over */
 	u64 tsc, insns; /* sums over these rounds: ticks of the host's TSC, guest instructions (L1's) */
-	u64 l1[VM_EXIT_REASONS]; /* exits of L1 in them */
+	u64 tsc_min, tsc_max; /* of a single one; 0: none has ended */
+	u64 version; /* of what is above */
+	u64 l1[VM_EXIT_REASONS]; /* exits of L1 in them, and in the one that is under way */
 };
 
 struct rounds {
@@ -45,10 +50,19 @@ struct rounds {
 	u64 end_tsc, end_ns; /* and another: what a tick is; 0: now */
 };
 
+/* For one writer */
+static inline void count_one(u64 *number)
+{
+	__atomic_store_n(number, *number + 1, __ATOMIC_RELAXED);
+}
+
 /* rounds_report.c */
 void rounds_init(struct rounds *r);
 /* The run is over: from now on a tick is what it was up to now, whenever the rounds are reported. */
 void rounds_end(struct rounds *r);
+
+/* What `from` is now, though its vCPU runs. No round is open in the copy. */
+void rounds_copy(struct rounds *to, const struct rounds *from);
 
 /* Another vCPU's to these; they have begun and ended together. */
 void rounds_add(struct rounds *to, const struct rounds *from);
@@ -68,7 +82,7 @@ void rounds_stood_still(struct rounds *r, u64 ticks);
 /* A check of VM entry failed. */
 static inline void rounds_failed(struct rounds *r, enum vmx_check check)
 {
-	r->failed[check]++;
+	count_one(&r->failed[check]);
 	if (r->first_failed == VMX_CHECK_OK)
 		r->first_failed = check;
 }
@@ -76,12 +90,12 @@ static inline void rounds_failed(struct rounds *r, enum vmx_check check)
 static inline void rounds_exit(struct rounds *r, bool l2, unsigned int reason)
 {
 	if (l2) {
-		r->l2_own[reason]++;
+		count_one(&r->l2_own[reason]);
 		return;
 	}
-	r->l1[reason]++;
+	count_one(&r->l1[reason]);
 	if (r->open)
-		r->open->l1[reason]++;
+		count_one(&r->open->l1[reason]);
 }
 
 #endif

@@ -137,6 +137,11 @@ static void load_row(struct load *l, struct rounds *r, const json_t *object)
 		row->tsc = number(l, "ns", ns);
 	else
 		r->untimed = true;
+	/* files of the first turtles don't have them */
+	if (json_object_get(object, "ns_min")) {
+		row->tsc_min = number(l, "ns_min", json_object_get(object, "ns_min"));
+		row->tsc_max = number(l, "ns_max", json_object_get(object, "ns_max"));
+	}
 	numbers(l, json_object_get(object, "l1_exits"), "an unknown exit reason", row->l1, VM_EXIT_REASONS, find_reason);
 }
 

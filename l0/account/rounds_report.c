@@ -98,9 +98,15 @@ static json_t *checks(const u64 *counts)
 	return object;
 }
 
+static void set_ns(json_t *object, const char *key, u64 ticks, double tick)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)((double)ticks * tick)));
+}
+
 json_t *rounds_json(const struct rounds *r, bool counted)
 {
 	json_t *rows = json_array();
+	double tick = tick_ns(r);
 
 	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
 		const struct round_row *row = &r->row[i];
@@ -111,8 +117,11 @@ json_t *rounds_json(const struct rounds *r, bool counted)
 		object = json_pack("{s:s, s:I, s:I, s:I, s:o}", "reason", names[i], "count", (json_int_t)row->count,
 				   "rounds", (json_int_t)row->ended, "insns", (json_int_t)row->insns, "l1_exits",
 				   reasons(row->l1));
-		if (!counted)
-			json_object_set_new(object, "ns", json_integer((json_int_t)((double)row->tsc * tick_ns(r))));
+		if (!counted) {
+			set_ns(object, "ns", row->tsc, tick);
+			set_ns(object, "ns_min", row->tsc_min, tick);
+			set_ns(object, "ns_max", row->tsc_max, tick);
+		}
 		json_array_append_new(rows, object);
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:s?}", "rounds", rows, "l1_exits", reasons(r->l1),
@@ -249,6 +258,63 @@ void rounds_print(FILE *to, const struct rounds *r)
 			vmx_check_name(r->first_failed), vmx_check_text(r->first_failed));
 }
 
+static u64 get(const u64 *number)
+{
+	return __atomic_load_n(number, __ATOMIC_ACQUIRE);
+}
+
+static void copy(u64 *to, const u64 *from, unsigned int n)
+{
+	while (n--)
+		to[n] = get(&from[n]);
+}
+
+static void copy_row(struct round_row *to, const struct round_row *from)
+{
+	u64 version;
+
+	/* a writer needs some ns for a row, and writes to one each us at most */
+	do {
+		version = get(&from->version);
+		to->count = get(&from->count);
+		to->ended = get(&from->ended);
+		to->tsc = get(&from->tsc);
+		to->insns = get(&from->insns);
+		to->tsc_min = get(&from->tsc_min);
+		to->tsc_max = get(&from->tsc_max);
+	} while ((version & 1) || get(&from->version) != version);
+	to->version = 0;
+	copy(to->l1, from->l1, VM_EXIT_REASONS);
+}
+
+void rounds_copy(struct rounds *to, const struct rounds *from)
+{
+	*to = (struct rounds){
+		.vmcs_callouts = get(&from->vmcs_callouts),
+		.first_failed = __atomic_load_n(&from->first_failed, __ATOMIC_ACQUIRE),
+		.start_tsc = from->start_tsc,
+		.start_ns = from->start_ns,
+		.end_tsc = from->end_tsc,
+		.end_ns = from->end_ns,
+	};
+	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++)
+		copy_row(&to->row[i], &from->row[i]);
+	copy(to->l1, from->l1, VM_EXIT_REASONS);
+	copy(to->l2_own, from->l2_own, VM_EXIT_REASONS);
+	copy(to->vmread, from->vmread, VMCS_FIELD_COUNT);
+	copy(to->vmwrite, from->vmwrite, VMCS_FIELD_COUNT);
+	copy(to->failed, from->failed, VMX_CHECK_COUNT);
+}
+
+/* Of two rows, one of which may have no round. */
+static void add_extremes(struct round_row *to, const struct round_row *from)
+{
+	if (from->ended && (!to->ended || from->tsc_min < to->tsc_min))
+		to->tsc_min = from->tsc_min;
+	if (from->tsc_max > to->tsc_max)
+		to->tsc_max = from->tsc_max;
+}
+
 static void add(u64 *to, const u64 *from, unsigned int n)
 {
 	while (n--)
@@ -258,6 +324,7 @@ static void add(u64 *to, const u64 *from, unsigned int n)
 void rounds_add(struct rounds *to, const struct rounds *from)
 {
 	for (unsigned int i = 0; i < VM_EXIT_REASONS; i++) {
+		add_extremes(&to->row[i], &from->row[i]);
 		to->row[i].count += from->row[i].count;
 		to->row[i].ended += from->row[i].ended;
 		to->row[i].tsc += from->row[i].tsc;

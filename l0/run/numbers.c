@@ -29,11 +29,15 @@ static int copy_rounds(struct l1_numbers *n, const struct l1 *l)
 		return 0;
 	if (!n->rounds)
 		n->rounds = malloc(sizeof(*n->rounds));
-	if (!n->rounds)
+	if (!n->one)
+		n->one = malloc(sizeof(*n->one));
+	if (!n->rounds || !n->one)
 		return -ENOMEM;
-	*n->rounds = l->vcpu[0]->vmx->rounds;
-	for (unsigned int i = 1; i < l->config->vcpus; i++)
-		rounds_add(n->rounds, &l->vcpu[i]->vmx->rounds);
+	rounds_copy(n->rounds, &l->vcpu[0]->vmx->rounds);
+	for (unsigned int i = 1; i < l->config->vcpus; i++) {
+		rounds_copy(n->one, &l->vcpu[i]->vmx->rounds);
+		rounds_add(n->rounds, n->one);
+	}
 	return 0;
 }
 
@@ -65,5 +69,6 @@ void l1_numbers_free(struct l1_numbers *n)
 	for (unsigned int i = 0; i < ENGINE_TABLES; i++)
 		free(n->values[i]);
 	free(n->rounds);
+	free(n->one);
 	*n = (struct l1_numbers){ .count = 0 };
 }

@@ -15,6 +15,7 @@ struct l1_numbers {
 	u64 *values[ENGINE_TABLES]; /* owned */
 	size_t count; /* of tables */
 	struct rounds *rounds; /* of all vCPUs, owned; NULL without VMX */
+	struct rounds *one; /* of a single one, while they are added */
 };
 
 /*

@@ -122,9 +122,9 @@ void vmx_count_access(struct vcpu *v, bool write, const struct vmcs_field *f, u6
 	struct trace_record *r = access_record(v);
 
 	if (write)
-		rounds->vmwrite[f - vmcs_fields]++;
+		count_one(&rounds->vmwrite[f - vmcs_fields]);
 	else
-		rounds->vmread[f - vmcs_fields]++;
+		count_one(&rounds->vmread[f - vmcs_fields]);
 	if (!r)
 		return;
 	r->data = value;

@@ -174,7 +174,7 @@ static struct vmcs *target_vmcs(struct vcpu *v, u32 reason, union insn_args a, u
 
 	if (!v->in_l2 || !has_vmcs_shadowing(c)) {
 		check_insn(v, reason, a, false, !v->in_l2 && access_exits(v->vmx, reason, encoding));
-		v->vmx->rounds.vmcs_callouts++;
+		count_one(&v->vmx->rounds.vmcs_callouts);
 		return v->vmx->v12;
 	}
 	if (!vcpu_protected(v) || vcpu_v8086(v) || (vcpu_long_mode(v) && !vcpu_64bit(v)))

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,9 +200,81 @@ static void the_report_has_a_line_for_every_exit_and_fits_a_terminal(void **stat
 	free(r);
 }
 
+static void the_shortest_and_the_longest_round_are_known(void **state)
+{
+	struct rounds *r = fresh(), *other = fresh();
+	const struct round_row *row = &r->row[EXIT_REASON_CPUID];
+
+	(void)state;
+	assert_int_equal(row->tsc_min, 0);
+	for (u64 i = 0; i < 5; i++) {
+		rounds_reflect_at(r, EXIT_REASON_CPUID, 1000 * i, 0);
+		rounds_enter_at(r, 1000 * i + 50 + (i * 3 % 5) * 10, 0);
+	}
+	assert_int_equal(row->tsc_min, 50);
+	assert_int_equal(row->tsc_max, 90);
+	rounds_add(r, other); /* where there was none */
+	assert_int_equal(row->tsc_min, 50);
+	rounds_reflect_at(other, EXIT_REASON_CPUID, 0, 0);
+	rounds_enter_at(other, 7, 0);
+	rounds_add(r, other);
+	assert_int_equal(row->tsc_min, 7);
+	assert_int_equal(row->tsc_max, 90);
+	/* what the machine stood still isn't in a round */
+	rounds_reflect_at(r, EXIT_REASON_HLT, 100, 0);
+	rounds_stood_still(r, 1000000);
+	rounds_enter_at(r, 1000130, 0);
+	assert_int_equal(r->row[EXIT_REASON_HLT].tsc_max, 30);
+	free(other);
+	free(r);
+}
+
+static void *rounds_without_end(void *arg)
+{
+	struct rounds *r = arg;
+	const bool *stop = (bool *)(r + 1);
+
+	for (u64 i = 0; !__atomic_load_n(stop, __ATOMIC_RELAXED); i++) {
+		rounds_reflect_at(r, EXIT_REASON_CPUID, 1000 * i, 10 * i);
+		rounds_exit(r, false, EXIT_REASON_VMREAD);
+		/* each tick is three instructions */
+		rounds_enter_at(r, 1000 * i + 10 + i % 7, 10 * i + 3 * (10 + i % 7));
+	}
+	return NULL;
+}
+
+/* A vCPU never waits, and what somebody else sees of a row fits together. */
+static void a_copy_has_rows_whose_numbers_belong_together(void **state)
+{
+	struct rounds *r = calloc(2, sizeof(*r)), *seen = calloc(1, sizeof(*seen));
+	const struct round_row *row = &seen->row[EXIT_REASON_CPUID];
+	bool *stop = (bool *)(r + 1);
+	u64 last = 0, moves = 0;
+	pthread_t writer;
+
+	(void)state;
+	assert_true(r && seen);
+	assert_int_equal(pthread_create(&writer, NULL, rounds_without_end, r), 0);
+	for (int i = 0; i < 20000 || moves < 100; i++) {
+		rounds_copy(seen, r);
+		assert_true(row->ended >= last && row->count >= row->ended);
+		assert_true(row->insns == 3 * row->tsc);
+		assert_true(row->tsc >= row->tsc_min * row->ended && row->tsc <= row->tsc_max * row->ended);
+		assert_true(row->ended < 7 || (row->tsc_min == 10 && row->tsc_max == 16));
+		moves += row->ended != last;
+		last = row->ended;
+	}
+	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
+	pthread_join(writer, NULL);
+	free(seen);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_shortest_and_the_longest_round_are_known),
+		cmocka_unit_test(a_copy_has_rows_whose_numbers_belong_together),
 		cmocka_unit_test(a_round_has_the_exits_within_it),
 		cmocka_unit_test(fields_have_their_names),
 		cmocka_unit_test(the_summary_says_how_many_entries_failed_and_why_the_first),

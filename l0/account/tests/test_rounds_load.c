@@ -137,7 +137,7 @@ static void what_isnt_as_it_was_written_is_refused(void **state)
 static void no_damage_of_a_stats_file_harms(void **state)
 {
 	struct rounds *r = random_rounds(), *into = calloc(1, sizeof(*into));
-	struct stats_machine machine = { .name = "a", .rounds = r };
+	struct stats_machine machine = { .name = "a", .status = "running", .exit_code = -1, .rounds = r };
 	struct stats_doc doc = { .machines = &machine, .machine_count = 1 };
 	static char text[65536], copy[65536];
 	unsigned int refused = 0;
