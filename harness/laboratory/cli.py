@@ -167,15 +167,17 @@ def do_compare(options):
 
 def do_keep(options):
     """No traces, no consoles but the lines that are read, no file names of this machine."""
-    from .results import ResultSet, read_json, read_stats
+    from .results import ResultSet, read_json, read_stats, write_whole
 
     source, target = ResultSet(options.results), ResultSet(options.to)
     kept = 0
+    for old in target.runs.glob("*.[0-9]*"):
+        if (old / "run.json").exists():
+            shutil.rmtree(old)  # it is a copy of this set, not of those before it
     for folder in sorted(source.runs.glob("*.[0-9]*")):
         if folder.suffix[1:].isdigit() is False:
             continue
         to, about = target.runs / folder.name, read_json(folder / "run.json")
-        shutil.rmtree(to, ignore_errors=True)
         to.mkdir(parents=True)
         if not about["native"]:
             stats = read_stats(folder / "stats.json")
@@ -192,6 +194,7 @@ def do_keep(options):
         about["command"] = about["command"].replace(str(Path(options.results)), "RESULTS")
         (to / "run.json").write_text(json.dumps(about, indent=1) + "\n")
         kept += 1
+    write_whole(target.folder / "set.json", json.dumps({"small": source.small}) + "\n")
     write_report(options.to, choose(None), target.folder / "report.html")
     write_figures(target, choose(None), target.folder / "figures")
     print(f"{target.folder}: {kept} runs")

@@ -50,6 +50,18 @@ def _axes(groups, unit, log=False, width=0.0, height=3.0):
     return figure, axes
 
 
+def _room(axes, highest, log):
+    """For the numbers over the bars; and a log axis of less than two decades has its ticks in between named, too"""
+    if not log:
+        axes.set_ylim(0, highest * 1.12 or 1)
+        return
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * 1.15)
+    plain = matplotlib.ticker.FuncFormatter(lambda v, _: f"{v:g}") if high / low < 30 else matplotlib.ticker.NullFormatter()
+    axes.yaxis.set_minor_formatter(plain)
+    axes.tick_params(which="minor", labelsize=FONT - 3)
+
+
 def _legend(axes, columns=1):
     axes.legend(fontsize=FONT - 1, frameon=False, bbox_to_anchor=(0, 1.02), loc="lower left", borderaxespad=0, ncols=columns)
 
@@ -60,17 +72,21 @@ def _short(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def _is_there(value):
+    return value is not None and (not hasattr(value, "values") or bool(value.values))
+
+
 def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
     """
     groups: names on the axis. series: [(label, kind, values)], a value is a number, a Sample (its repeats are the error bar), or None.
     values: write the numbers over the bars; if not said, where there is room for it.
     """
     figure, axes = _axes(groups, unit, log, width)
-    bar = 0.8 / len(series)
+    bar, highest = 0.8 / len(series), 0
     values = len(groups) * len(series) <= 12 if values is None else values
     for i, (label, kind, numbers) in enumerate(series):
-        at = [g + (i - (len(series) - 1) / 2) * bar for g, v in enumerate(numbers) if v is not None and v != []]
-        there = [v for v in numbers if v is not None and v != []]
+        at = [g + (i - (len(series) - 1) / 2) * bar for g, v in enumerate(numbers) if _is_there(v)]
+        there = [v for v in numbers if _is_there(v)]
         heights = [v.median if hasattr(v, "median") else v for v in there]
         style = dict(STYLES[kind])
         same = [s for s in series[:i] if s[1] == kind]
@@ -82,11 +98,11 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
             errors = _errors(there)
             axes.errorbar(at, heights, yerr=errors, fmt="none", ecolor="black", capsize=3, linewidth=1)
             tops = [h + high for h, high in zip(heights, errors[1])]
+        highest = max([highest, *tops])
         if values:
             for x, height, top in zip(at, heights, tops):
                 axes.annotate(_short(height), (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=FONT - 2)
-    if values and not log:
-        axes.margins(y=0.08)
+    _room(axes, highest, log)
     _legend(axes)
     return svg_of(figure, salt)
 
@@ -103,7 +119,7 @@ def stacked(salt, groups, parts, unit, width=0.0):
         bottom = [b + v for b, v in zip(bottom, values)]
     for x, top in enumerate(bottom):
         axes.annotate(_short(top), (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=FONT - 2)
-    axes.margins(y=0.08)
+    _room(axes, max(bottom), False)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], fontsize=FONT - 1, frameon=False, bbox_to_anchor=(0, 1.02), loc="lower left", borderaxespad=0,
                 ncols=2 if len(parts) > 3 else 1)
@@ -119,8 +135,11 @@ def lines(salt, x, series, unit, x_label, log=False):
         style = {"published": ("--", "none"), "modelled": (":", "none")}.get(kind, ("-", "black"))
         marks = [v.median if hasattr(v, "median") else v for _, v in there]
         axes.plot([n for n, _ in there], marks, style[0], color="black", marker="os^DvP*X<>"[i % 10], markerfacecolor=style[1], markersize=6,
-                  linewidth=(1, 0.6)[i % 2],
-                  label=f"{label} ({kind})")
+                  linewidth=(1, 0.6)[i % 2], label=f"{label} ({kind})")
+        repeated = [(n, v) for n, v in there if hasattr(v, "errors") and len(v.values) > 1]
+        if repeated:
+            axes.errorbar([n for n, _ in repeated], [v.median for _, v in repeated], yerr=_errors([v for _, v in repeated]), fmt="none", ecolor="black", capsize=2,
+                          linewidth=0.8)
     _legend(axes, 2 if len(series) > 4 else 1)
     return svg_of(figure, salt)
 

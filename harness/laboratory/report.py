@@ -36,6 +36,7 @@ th:first-child, td:first-child, .name, .text td, .text th { text-align: left; }
 .published { border-left: 3px double #000; border-right: 3px double #000; }
 .pair { display: flex; flex-wrap: wrap; gap: 1em 2em; align-items: flex-start; margin: 1em 0; }
 .pair figure { flex: 1 1 26em; min-width: 0; margin: 0; }
+.figures { display: flex; flex-wrap: wrap; gap: 0 2em; align-items: flex-start; } .figures > .pair { flex: 1 1 100%; } .figures > figure { flex: 0 1 auto; max-width: 100%; }
 .paper { border: 1px solid #999; padding: .5em; }
 figure { margin: 1em 0; } figcaption { font-weight: bold; margin-bottom: .3em; font-size: 13px; } svg { max-width: 100%; height: auto; }
 .paper figcaption { font-weight: normal; }
@@ -79,10 +80,10 @@ error bars let you. Counted numbers don't depend on it.</strong></p>{% endif %}
 {% if not s %}<p><strong>No results yet:</strong> <code>harness/lab run --only {{ e.id }}</code>.</p>
 {% else %}
 {% if missing[e.id] %}<p><strong>Runs that are missing, whose numbers are left out:</strong> {{ missing[e.id]|join(", ") }}.</p>{% endif %}
-{% for f in s.figures %}{% if f.paper %}<div class="pair"><figure><figcaption>{{ f.title }}</figcaption>{{ f.svg|safe }}</figure>
+<div class="figures">{% for f in s.figures %}{% if f.paper %}<div class="pair"><figure><figcaption>{{ f.title }}</figcaption>{{ f.svg|safe }}</figure>
 <figure class="paper"><figcaption>{{ f.paper_title }}</figcaption>{{ f.paper|safe }}</figure></div>
 {% else %}<figure><figcaption>{{ f.title }}</figcaption>{{ f.svg|safe }}</figure>
-{% endif %}{% endfor %}
+{% endif %}{% endfor %}</div>
 {% for t in s.tables if t.rows %}<div class="scroll"><table><caption>{{ t.title }}</caption>
 <thead><tr>{% for head, kind in t.columns %}<th class="{{ kind or 'name' }}">{{ head }}{% if kind %}<span class="kind">{{ kind }}</span>{% endif %}</th>{% endfor %}</tr></thead>
 {% for row in t.rows %}<tr>{% for cell in row %}<td class="{{ t.columns[loop.index0][1] or 'name' }}">{{ cell }}</td>{% endfor %}</tr>
