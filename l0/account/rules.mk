@@ -1,5 +1,5 @@
 OBJS += l0/account/stats.o l0/account/tables.o l0/account/rounds_report.o
-OBJS += l0/account/host.o l0/account/output.o l0/account/rounds_load.o
+OBJS += l0/account/host.o l0/account/output.o l0/account/rounds_load.o l0/account/top_rows.o
 OBJS += l0/account/trace_create.o l0/account/trace_read.o l0/account/trace_print.o l0/account/trace_export.o l0/account/trace_chrome.o
 OBJS += l0/account/stacks.o l0/account/stack_reader.o l0/account/stack_dwarf.o l0/account/stack_orc.o l0/account/stack_kallsyms.o l0/account/stack_linux.o l0/account/elf_view.o l0/account/symbols.o l0/account/trace_stack.o l0/account/trace_collapsed.o
 GENERAL_OBJS += l0/account/rounds.o
@@ -17,3 +17,5 @@ TEST_OBJS_test_stacks := l0/account/tests/test_stacks.o
 TEST_SCRIPTS += l0/account/tests/stacks.sh
 TESTS += test_stack_linux
 TEST_OBJS_test_stack_linux := l0/account/tests/test_stack_linux.o
+TESTS += test_top_rows
+TEST_OBJS_test_top_rows := l0/account/tests/test_top_rows.o

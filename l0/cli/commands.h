@@ -10,6 +10,7 @@
 int command_trace(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_ctl(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 struct command_option {
 	const char *name; /* without dashes */
@@ -25,7 +26,7 @@ struct command_help {
 	size_t count;
 };
 
-extern const struct command_help TRACE_HELP, REPORT_HELP, CTL_HELP;
+extern const struct command_help TRACE_HELP, REPORT_HELP, CTL_HELP, TOP_HELP;
 
 /* All of them */
 extern const struct command_help *const COMMAND_HELPS[];

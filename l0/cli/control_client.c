@@ -13,6 +13,7 @@
 struct control_client {
 	int fd;
 	char *path;
+	bool ended; /* the other side has closed */
 	char *line; /* what has come of the next message */
 	size_t size, room;
 	json_t *events; /* an array: those that came while an answer was waited for */
@@ -81,7 +82,8 @@ static json_t *receive(struct control_client *c, char *error, size_t n)
 		got = recv(c->fd, c->line + c->size, c->room - c->size, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0 && errno != ECONNRESET)
+		c->ended = !got || (got < 0 && errno == ECONNRESET);
+		if (got < 0 && !c->ended)
 			snprintf(error, n, "%s: %s", c->path, strerror(errno));
 		if (got <= 0)
 			return NULL;
@@ -99,6 +101,7 @@ static bool send_all(struct control_client *c, const char *text, char *error, si
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0) {
+			c->ended = errno == EPIPE || errno == ECONNRESET;
 			snprintf(error, n, "%s: %s", c->path, strerror(errno));
 			return false;
 		}
@@ -138,6 +141,16 @@ json_t *control_call(struct control_client *c, const char *command, json_t *argu
 	if (sent && !error[0])
 		snprintf(error, n, "%s: %s: the lab has ended before it answered", c->path, command);
 	return NULL;
+}
+
+bool control_ended(const struct control_client *c)
+{
+	return c->ended;
+}
+
+bool control_pending(const struct control_client *c)
+{
+	return json_array_size(c->events) > 0;
 }
 
 json_t *control_next_event(struct control_client *c, char *error, size_t n)

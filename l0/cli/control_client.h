@@ -22,6 +22,12 @@ int control_client_fd(const struct control_client *c);
 json_t *control_call(struct control_client *c, const char *command, json_t *arguments, bool *refused, char *error,
 		     size_t n);
 
+/* After a NULL: was it because the other side has closed? */
+bool control_ended(const struct control_client *c);
+
+/* Is there an event that has come already? */
+bool control_pending(const struct control_client *c);
+
 /* The next event, the caller's. NULL: the lab has ended, or what came is no event (then *error isn't ""). */
 json_t *control_next_event(struct control_client *c, char *error, size_t n);
 

@@ -302,7 +302,7 @@ void help_man(FILE *to)
 	fputs(".TH TURTLES 1 \"\" \"turtles " VERSION "\"\n"
 	      ".SH NAME\nturtles \\- run an unmodified guest PC by binary translation\n"
 	      ".SH SYNOPSIS\n.B turtles\n[\\fBrun\\fR] \\fB\\-\\-kernel\\fR \\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
-	      ".B turtles trace\\fR|\\fBreport\\fR|\\fBctl\\fR ...\n.br\n"
+	      ".B turtles trace\\fR|\\fBreport\\fR|\\fBctl\\fR|\\fBtop\\fR ...\n.br\n"
 	      ".B turtles help\n[\\fISUBJECT\\fR]\n"
 	      ".SH DESCRIPTION\n"
 	      "turtles is a hypervisor in user space. A binary translator runs the code of a whole guest PC, whatever\n"

@@ -70,7 +70,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } COMMANDS[] = {
 	{ "run", command_run }, { "trace", command_trace }, { "report", command_report },
-	{ "ctl", command_ctl }, { "help", command_help },
+	{ "ctl", command_ctl }, { "top", command_top },	    { "help", command_help },
 };
 
 int main(int argc, char **argv)

@@ -621,7 +621,8 @@ const struct option OPTIONS[] = {
 { GROUP_LAB,     "summary",       NULL,            NULL,        set_true,        LAB(summary),        NULL,
   "print a short summary of the stats on stderr at the end" },
 { GROUP_LAB,     "control",       "qmp",           "SOCKET",    set_control,     0,                   NULL,
-  "listen there for commands, JSON in QMP's forms, as [unix:]PATH; turtles ctl gives them, turtles help control lists them" },
+  "listen there for commands, JSON in QMP's forms, as [unix:]PATH; turtles ctl gives them, turtles help control lists them;"
+  " turtles top shows what happens" },
 { GROUP_LAB,     "no-shutdown",   "no-shutdown",   NULL,        set_true,        LAB(no_shutdown),    NULL,
   "the run goes on when its L1s have ended: the control socket's start starts one again, quit ends it" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
