@@ -1,6 +1,6 @@
 # Guests: Debian's kernel, an initramfs with our programs, and guests of our own.
 GUEST_CFLAGS := -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -static -pthread
-GUEST_PROGRAMS := $(GUEST)/bin/rows $(GUEST)/bin/selfcheck $(GUEST)/bin/warehouse $(GUEST)/bin/compile
+GUEST_PROGRAMS := $(GUEST)/bin/rows $(GUEST)/bin/selfcheck $(GUEST)/bin/warehouse $(GUEST)/bin/compile $(GUEST)/bin/litmus
 
 $(GUEST)/bin/rows $(GUEST)/bin/warehouse $(GUEST)/bin/compile: $(GUEST)/bin/%: workloads/%.c
 	@mkdir -p $(@D)
@@ -9,6 +9,10 @@ $(GUEST)/bin/rows $(GUEST)/bin/warehouse $(GUEST)/bin/compile: $(GUEST)/bin/%: w
 $(GUEST)/bin/selfcheck: $(wildcard workloads/check/*.c) workloads/check/check.h
 	@mkdir -p $(@D)
 	gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^) -lm
+
+$(GUEST)/bin/litmus: $(wildcard workloads/smp/*.c) workloads/smp/litmus.h
+	@mkdir -p $(@D)
+	gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^)
 
 # 32-bit code without any library: no multilib needed
 WILD_CFLAGS := -m32 -march=i686 -std=gnu11 -O2 $(WARN) -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
@@ -114,8 +118,8 @@ $(BUILD)/tests/test_vmxfuzz: | $(BUILD)/turtles $(GUEST)/bin/vmxfuzz
 
 # KVM with every set of parameters that workloads/guest/life knows, not only those of the short list
 check-kvm: $(BUILD)/turtles $(GUEST)/nested.cpio
-	@LIFE=all-parameters .ci/check.sh workloads/tests/l2_life.sh
+	@LIFE=all-parameters .ci/check.sh workloads/tests/l2_life.sh workloads/tests/smp.sh
 
 .PHONY: check-kvm
 
-TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/l2_life.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh
+TEST_SCRIPTS += workloads/tests/boot.sh workloads/tests/nested.sh workloads/tests/qemu.sh workloads/tests/l2_life.sh workloads/tests/smp.sh workloads/tests/bad_kernels.sh .ci/tests/cli.sh .ci/tests/headers.sh

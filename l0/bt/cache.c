@@ -45,12 +45,9 @@ static u16 *page_slow(struct bt *bt, u64 phys)
 /* Places for the vCPUs' single instructions, behind the thunks: the first blocks there are, in the order of their addresses as all. */
 static void make_singles(struct bt *bt)
 {
-	u32 at = (bt->used + 15) & ~15ull;
-
-	for (unsigned int i = 0; i < bt->machine->vcpu_count; i++, at += SINGLE_ROOM)
-		bt->blocks[i].code = bt->blocks[i].direct = bt->blocks[i].end = at;
+	bt->singles = (bt->used + 15) & ~15ull;
 	bt->block_count = bt->map_count = bt->machine->vcpu_count;
-	bt->used = at;
+	bt->used = bt->singles + bt->block_count * SINGLE_ROOM;
 }
 
 struct bt *bt_create(struct machine *m, size_t cache_bytes)
@@ -180,11 +177,10 @@ struct bt_block *cache_new(struct bt *bt)
 struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu)
 {
 	struct bt_block *b = &bt->blocks[vcpu];
-	u32 code = b->code;
 
 	cache_drop(bt, b);
 	clear(b, vcpu);
-	b->code = code;
+	b->code = bt->singles + vcpu * SINGLE_ROOM;
 	return b;
 }
 
@@ -431,7 +427,7 @@ void cache_flush(struct bt *bt)
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		bt->blocks[i].valid = false;
 	bt->block_count = bt->map_count = bt->machine->vcpu_count;
-	bt->used = bt->blocks[bt->machine->vcpu_count - 1].code + SINGLE_ROOM;
+	bt->used = bt->singles + bt->block_count * SINGLE_ROOM;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		for (c = 0; c < TLB_CONTEXTS; c++)
 			tlb_flush_code(&bt->machine->vcpu[i]->tlbs[c]);
@@ -446,10 +442,11 @@ void bt_clock_moved(struct bt *bt)
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 {
 	u64 offset = host_pc - (u64)bt->rx;
-	u32 lo = 0, count = atomic_load_explicit(&bt->block_count, memory_order_acquire), hi = count;
+	u32 lo = bt->machine->vcpu_count, count = atomic_load_explicit(&bt->block_count, memory_order_acquire), hi = count;
 
-	if (offset >= bt->used)
-		return NULL;
+	/* another vCPU may be making its single instruction now: those aren't searched */
+	if (offset >= bt->singles && offset - bt->singles < lo * SINGLE_ROOM)
+		return &bt->blocks[(offset - bt->singles) / SINGLE_ROOM];
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 

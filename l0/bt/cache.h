@@ -78,9 +78,10 @@ struct bt {
 	int fd;
 	u8 *rw, *rx; /* two views of the same memory: never both writable and executable */
 	size_t size, used;
+	u64 singles; /* cache offset of the vCPUs' single instructions, SINGLE_ROOM each */
 	struct lock lock; /* machine.parallel */
 	struct bt_block *blocks;
-	_Atomic u32 block_count; /* the first ones are single instructions, one for each vCPU */
+	_Atomic u32 block_count; /* the first ones are the single instructions */
 	u32 block_max;
 	struct bt_insn_map *maps;
 	u32 map_count, map_max;

@@ -221,16 +221,19 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	struct bt *bt = v->bt->bt;
 	struct bt_block *from = &bt->blocks[id >> 1], *to;
 	struct bt_exit *x = &from->exit[id & 1];
-	u64 flushes = bt->stats.cache_flushes, linear = wrap(v, v->rip_base + x->delta);
-	u64 page = v->rip_base;
+	u64 flushes, linear, page = v->rip_base;
 	u8 *code;
 
+	bt_lock(bt);
+	flushes = bt->stats.cache_flushes;
+	linear = wrap(v, v->rip_base + x->delta);
+	bt_unlock(bt);
 	v->rip = wrap(v, linear - v->code_base);
 	code = next(v);
-	if (code == bt->thunk.exit || flushes != bt->stats.cache_flushes || (linear & ~4095ull) != page)
+	if (code == bt->thunk.exit || (linear & ~4095ull) != page)
 		return code;
 	bt_lock(bt);
-	to = from->valid ? cache_by_host(bt, (u64)code) : NULL;
+	to = from->valid && flushes == bt->stats.cache_flushes ? cache_by_host(bt, (u64)code) : NULL;
 	/* The jump cache may still have another page's code for this address: then it isn't the page that `from` is in. */
 	if (to && !((to->phys ^ from->phys) & ~4095ull) && !to->single && to->valid) {
 		if (to->phys2 == UINT64_MAX)
@@ -318,7 +321,7 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc)
 
 u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns)
 {
-	v->budget += insns;
+	vcpu_set_budget(v, vcpu_budget(v) + insns);
 	set_rip(v, offset);
 	return v->bt->bt->thunk.exit;
 }
@@ -356,7 +359,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 			vcpu_fpu_load(v);
 			return NULL;
 		}
-		v->budget += DESC_UNCOUNTED(desc) - 1; /* the block is left in its middle, behind this instruction */
+		vcpu_set_budget(v, vcpu_budget(v) + DESC_UNCOUNTED(desc) - 1); /* the block is left in its middle, behind this instruction */
 	}
 	v->intr_shadow &= ~shadow; /* one that this instruction has cast stays */
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
@@ -581,7 +584,7 @@ bool bt_is_code(const struct vcpu *v, u64 host_pc)
 {
 	const struct bt *bt = v->bt->bt;
 
-	return host_pc - (u64)bt->rx < bt->used;
+	return host_pc - (u64)bt->rx < bt->size;
 }
 
 void bt_run(struct vcpu *v)
@@ -601,7 +604,7 @@ int bt_uncounted(const struct vcpu *v)
 
 void bt_unwound(struct vcpu *v)
 {
-	v->budget += v->bt->fixup;
+	vcpu_set_budget(v, vcpu_budget(v) + v->bt->fixup);
 	v->bt->fixup = 0;
 	if (v->machine->parallel)
 		lock_drop(&v->bt->bt->lock);

@@ -4,6 +4,7 @@
  * reaches it with a 32-bit displacement. In all of it RSP is struct vcpu, less what was pushed.
  */
 #include "cache.h"
+#include "../cpu/fpu.h"
 
 #define VOLATILE_HOST_REGS (BIT(H_RAX) | BIT(H_RDX) | BIT(H_R8) | BIT(H_R9) | BIT(H_R10) | BIT(H_R11))
 
@@ -51,11 +52,44 @@ static void load_flags(struct emit *e, int pushed)
 	emit8(e, 0x9e); /* sahf */
 }
 
-/* call C; RSP must be 16-byte aligned here */
-static void call_c(struct emit *e, const void *fn)
+static void push_pop(struct emit *e, u8 op, u8 reg)
+{
+	if (reg & 8)
+		emit8(e, 0x41);
+	emit8(e, op | (reg & 7));
+}
+
+static void call(struct emit *e, const void *fn)
 {
 	emit_mov_imm(e, H_RAX, (u64)fn);
 	emit_call_reg(e, H_RAX);
+}
+
+/* call C with RDI = v; RSP must be 16-byte aligned here */
+static void call_c(struct emit *e, const void *fn)
+{
+#ifdef __SANITIZE_THREAD__ /* cpu/fpu.h */
+	static const u8 arguments[] = { H_RDI, H_RSI, H_RDX, H_RCX };
+	int i;
+
+	for (i = 0; i < 4; i++)
+		push_pop(e, 0x50, arguments[i]);
+	call(e, vcpu_fpu_park);
+	for (i = 3; i >= 0; i--)
+		push_pop(e, 0x58, arguments[i]);
+	push_pop(e, 0x50, H_RDI);
+	push_pop(e, 0x50, H_RDI);
+	call(e, fn);
+	push_pop(e, 0x58, H_RDI);
+	push_pop(e, 0x58, H_RDI);
+	push_pop(e, 0x50, H_RAX);
+	push_pop(e, 0x50, H_RAX);
+	call(e, vcpu_fpu_load_now);
+	push_pop(e, 0x58, H_RAX);
+	push_pop(e, 0x58, H_RAX);
+#else
+	call(e, fn);
+#endif
 }
 
 static void adjust_rsp(struct emit *e, int n)
@@ -82,13 +116,6 @@ static u8 *begin(struct emit *e)
 
 static const u8 callee_saved[] = { H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15 };
 
-static void push_pop(struct emit *e, u8 op, u8 reg)
-{
-	if (reg & 8)
-		emit8(e, 0x41);
-	emit8(e, op | (reg & 7));
-}
-
 /* void enter(struct vcpu *v, u8 *code); returns through `exit` */
 static void emit_enter_exit(struct emit *e, struct thunks *t)
 {
@@ -100,9 +127,20 @@ static void emit_enter_exit(struct emit *e, struct thunks *t)
 	emit_store(e, 8, MEM_BASE(H_RDI, OFF(host_rsp)), H_RSP);
 	emit_mov_rr(e, 8, H_RSP, H_RDI);
 	emit_mov_rr(e, 8, H_RAX, H_RSI);
+#ifdef __SANITIZE_THREAD__
+	push_pop(e, 0x50, H_RAX);
+	push_pop(e, 0x50, H_RAX);
+	call(e, vcpu_fpu_load_now);
+	push_pop(e, 0x58, H_RAX);
+	push_pop(e, 0x58, H_RAX);
+#endif
 	resume(e);
 
 	t->exit = begin(e);
+#ifdef __SANITIZE_THREAD__
+	emit_mov_rr(e, 8, H_RDI, H_RSP);
+	call(e, vcpu_fpu_park);
+#endif
 	emit_load(e, 8, H_RSP, MEM_VCPU(OFF(host_rsp)));
 	for (i = n - 1; i >= 0; i--)
 		push_pop(e, 0x58, callee_saved[i]);

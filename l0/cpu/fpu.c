@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fpu.h"
 
-static void host_xsave(void *area, u64 mask)
+FPU_MAY_BE_LIVE static void host_xsave(void *area, u64 mask)
 {
 	__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((u32)mask), "d"((u32)(mask >> 32)) : "memory");
 }
 
-static void host_xrstor(const void *area, u64 mask)
+FPU_MAY_BE_LIVE static void host_xrstor(const void *area, u64 mask)
 {
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)mask), "d"((u32)(mask >> 32)) : "memory");
 }
@@ -14,7 +14,7 @@ static void host_xrstor(const void *area, u64 mask)
 /* XSTATE_BV is 0, so XRSTOR makes everything initial; MXCSR alone is loaded from memory. */
 static const struct fpu_image initial = { .fcw = FCW_INIT, .mxcsr = MXCSR_INIT };
 
-void vcpu_fpu_park(struct vcpu *v)
+FPU_MAY_BE_LIVE void vcpu_fpu_park(struct vcpu *v)
 {
 	if (!v->fpu_live)
 		return;
@@ -23,7 +23,7 @@ void vcpu_fpu_park(struct vcpu *v)
 	v->fpu_live = false;
 }
 
-void vcpu_fpu_load(struct vcpu *v)
+FPU_MAY_BE_LIVE void vcpu_fpu_load_now(struct vcpu *v)
 {
 	if (v->fpu_live)
 		return;

@@ -62,8 +62,28 @@ static inline void fpu_zero(void *to, size_t n)
 	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
 }
 
+/*
+ * ThreadSanitizer's own calls, which are all over the C code, use vector registers. With it the thunks park the guest's state before
+ * they call C and load it behind that (bt/thunks.c), so that C never has it in the host's registers.
+ */
+#ifdef __SANITIZE_THREAD__
+#define FPU_MAY_BE_LIVE __attribute__((no_sanitize_thread))
+#else
+#define FPU_MAY_BE_LIVE
+#endif
+
 /* v->xsave into the host's registers; idempotent. What vcpu_fpu_park() undoes. */
-void vcpu_fpu_load(struct vcpu *v);
+void vcpu_fpu_load_now(struct vcpu *v);
+
+/* Translated code is about to go on. */
+static inline void vcpu_fpu_load(struct vcpu *v)
+{
+#ifdef __SANITIZE_THREAD__
+	(void)v;
+#else
+	vcpu_fpu_load_now(v);
+#endif
+}
 
 /*
  * A copy of the guest's state, wherever it is. Components that are in their initial configuration have

@@ -216,6 +216,58 @@ u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 	return fill(v, linear, access, &gpa);
 }
 
+/* size 1, 2, 4, 8: one access, so that other vCPUs see it whole where the SDM says so: vol. 3, "Guaranteed Atomic Operations" */
+GUEST_RACES static u64 load(const u8 *host, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		return *(const volatile u8 *)host;
+	case 2:
+		return *(const volatile guest_u16 *)host;
+	case 4:
+		return *(const volatile guest_u32 *)host;
+	default:
+		return *(const volatile guest_u64 *)host;
+	}
+}
+
+GUEST_RACES static void store(u8 *host, u64 value, unsigned int size)
+{
+	switch (size) {
+	case 1:
+		*(volatile u8 *)host = (u8)value;
+		break;
+	case 2:
+		*(volatile guest_u16 *)host = (u16)value;
+		break;
+	case 4:
+		*(volatile guest_u32 *)host = (u32)value;
+		break;
+	default:
+		*(volatile guest_u64 *)host = value;
+	}
+}
+
+GUEST_RACES static void copy_out(u8 *to, const u8 *host, unsigned int n)
+{
+	if (n == 2 || n == 4 || n == 8) {
+		store(to, load(host, n), n);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		to[i] = ((const volatile u8 *)host)[i];
+}
+
+GUEST_RACES static void copy_in(u8 *host, const u8 *from, unsigned int n)
+{
+	if (n == 2 || n == 4 || n == 8) {
+		store(host, load(from, n), n);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		((volatile u8 *)host)[i] = from[i];
+}
+
 /* n bytes within one page */
 static void read_in_page(struct vcpu *v, u64 linear, u8 *to, unsigned int n, unsigned int access)
 {
@@ -249,27 +301,7 @@ static void read_in_page(struct vcpu *v, u64 linear, u8 *to, unsigned int n, uns
 			return;
 		}
 	}
-	for (i = 0; i < n; i++)
-		to[i] = ((volatile u8 *)host)[i];
-}
-
-/* Sizes that other vCPUs see whole: SDM vol. 3, "Guaranteed Atomic Operations" */
-static void copy_in(u8 *host, const u8 *from, unsigned int n)
-{
-	if (n == 8 && !((u64)host & 7)) {
-		*(volatile guest_u64 *)host = *(const guest_u64 *)from;
-		return;
-	}
-	if (n == 4 && !((u64)host & 3)) {
-		*(volatile guest_u32 *)host = *(const guest_u32 *)from;
-		return;
-	}
-	if (n == 2 && !((u64)host & 1)) {
-		*(volatile guest_u16 *)host = *(const guest_u16 *)from;
-		return;
-	}
-	for (unsigned int i = 0; i < n; i++)
-		((volatile u8 *)host)[i] = from[i];
+	copy_out(to, host, n);
 }
 
 static void write_in_page(struct vcpu *v, u64 linear, const u8 *from, unsigned int n, unsigned int access)
@@ -338,18 +370,8 @@ u64 mmu_read(struct vcpu *v, u64 linear, unsigned int size, unsigned int access)
 	if ((linear & 4095) + size <= PAGE_SIZE) {
 		u8 *host = mmu_host(v, linear, access);
 
-		if (host) {
-			switch (size) {
-			case 1:
-				return *host;
-			case 2:
-				return *(guest_u16 *)host;
-			case 4:
-				return *(guest_u32 *)host;
-			case 8:
-				return *(guest_u64 *)host;
-			}
-		}
+		if (host)
+			return load(host, size);
 	}
 	mmu_read_bytes(v, linear, &value, size, access);
 	return value;
@@ -362,20 +384,8 @@ void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigne
 		u8 *host = mmu_host(v, linear, access | ACC_WRITE);
 
 		if (host) {
-			switch (size) {
-			case 1:
-				*host = value;
-				return;
-			case 2:
-				*(guest_u16 *)host = value;
-				return;
-			case 4:
-				*(guest_u32 *)host = value;
-				return;
-			case 8:
-				*(guest_u64 *)host = value;
-				return;
-			}
+			store(host, value, size);
+			return;
 		}
 	}
 	mmu_write_bytes(v, linear, &value, size, access | ACC_WRITE);

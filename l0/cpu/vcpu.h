@@ -157,7 +157,7 @@ struct vcpu {
 	struct timers *timers; /* on its own thread; NULL: the machine's are its own, too */
 
 	unsigned int index; /* number of the vCPU in its machine, also its APIC ID */
-	u8 sipi_vector;
+	_Atomic u8 sipi_vector;
 	struct machine *machine;
 	struct lapic *apic;
 	const struct cpu_model *model;
@@ -208,11 +208,22 @@ void vcpu_post(struct vcpu *v, u32 events);
  */
 #define BUDGET_NOT_HELD INT64_MIN
 
+/* Other threads change the budget, too: vcpu_kick(). One of two changes at the same time may get lost. */
+static inline s64 vcpu_budget(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->budget, __ATOMIC_RELAXED);
+}
+
+static inline void vcpu_set_budget(struct vcpu *v, s64 budget)
+{
+	__atomic_store_n(&v->budget, budget, __ATOMIC_RELAXED);
+}
+
 static inline void vcpu_leave_soon(struct vcpu *v)
 {
 	if (v->budget_held == BUDGET_NOT_HELD) {
-		v->budget_held = v->budget;
-		v->budget = -1;
+		v->budget_held = vcpu_budget(v);
+		vcpu_set_budget(v, -1);
 	}
 }
 
@@ -236,11 +247,13 @@ static inline s64 budget_without_kicks(s64 budget)
 
 static inline void vcpu_settle(struct vcpu *v)
 {
+	s64 budget = vcpu_budget(v);
+
 	if (v->budget_held != BUDGET_NOT_HELD) {
-		v->budget += v->budget_held + 1;
+		budget += v->budget_held + 1;
 		v->budget_held = BUDGET_NOT_HELD;
 	}
-	v->budget = budget_without_kicks(v->budget);
+	vcpu_set_budget(v, budget_without_kicks(budget));
 }
 
 /* Recompute v->mode (and v->cpl's uses) after CR0, CR4, EFER, a segment, RFLAGS.{TF,AC,VM}, DR7 or XCR0 changed. */

@@ -289,7 +289,7 @@ static void lapic_reset_registers(struct lapic *a)
 	atomic_store(&a->errors, 0);
 	atomic_store(&a->extint, false);
 	for (unsigned int i = 0; i < 8; i++) {
-		__atomic_store_n(&a->isr[i], 0, __ATOMIC_RELAXED); /* no memset(): see vcpu.h on the two worlds */
+		atomic_store(&a->isr[i], 0);
 		atomic_store(&a->irr[i], 0);
 		atomic_store(&a->tmr[i], 0);
 	}

@@ -8,7 +8,7 @@
  *   lapic_route.c  the interrupt command register, and who a message is for
  *   lapic_timer.c  the timer
  *
- * Threads: what other agents reach (IRR, TMR, LVT, the errors not yet shown in ESR) is atomic. All
+ * Threads: what other agents reach (IRR, TMR, LVT, the errors not yet shown in ESR, what routes messages) is atomic. All
  * else belongs to the vCPU's thread, on which its timer's function runs as well.
  */
 #ifndef L0_DEVICES_LAPIC_H
@@ -59,10 +59,11 @@ struct lapic {
 	bool has_x2apic, has_deadline; /* CPUID */
 	u64 base_reserved;
 
-	u64 base; /* IA32_APIC_BASE */
-	u32 tpr, ldr, dfr, svr, esr;
+	_Atomic u64 base; /* IA32_APIC_BASE */
+	_Atomic u32 tpr, ldr, dfr, svr; /* others look at them when they send a message */
+	u32 esr;
 	u32 icr_low, icr_high; /* icr_high: the destination, in the layout of the current mode */
-	u32 isr[8];
+	_Atomic u32 isr[8];
 	_Atomic u32 irr[8], tmr[8];
 	_Atomic u32 lvt[LVT_COUNT];
 	_Atomic u32 errors; /* ESR_* since ESR was last written */

@@ -123,7 +123,7 @@ void lapic_deliver(struct lapic *a, u8 delivery_mode, u8 vector, bool level_trig
 		vcpu_post(a->vcpu, EV_INIT);
 		break;
 	case APIC_SIPI:
-		__atomic_store_n(&a->vcpu->sipi_vector, vector, __ATOMIC_RELEASE);
+		atomic_store(&a->vcpu->sipi_vector, vector);
 		vcpu_post(a->vcpu, EV_SIPI);
 		break;
 	case APIC_EXTINT:

@@ -28,7 +28,7 @@
 
 u64 vcpu_insns(const struct vcpu *v)
 {
-	s64 budget = v->budget;
+	s64 budget = vcpu_budget(v);
 
 	if (v->budget_held != BUDGET_NOT_HELD)
 		budget += v->budget_held + 1;
@@ -41,8 +41,9 @@ static void end_slice(struct vcpu *v)
 	bt_unwound(v);
 	gate_reopen(v);
 	vcpu_settle(v);
-	v->insns += (u64)(v->slice - v->budget);
-	v->slice = v->budget = 0;
+	v->insns += (u64)(v->slice - vcpu_budget(v));
+	v->slice = 0;
+	vcpu_set_budget(v, 0);
 }
 
 _Noreturn void vcpu_restart(struct vcpu *v)
@@ -270,7 +271,8 @@ void vcpu_loop(struct vcpu_thread *t)
 			halted(t);
 			continue;
 		}
-		v->slice = v->budget = slice(v);
+		v->slice = slice(v);
+		vcpu_set_budget(v, v->slice);
 		bt_run(v);
 		if (t->turns) {
 			end_slice(v);

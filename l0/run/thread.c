@@ -26,7 +26,11 @@
 #include "turns.h"
 
 #define STACK_BELOW (1u << 20)
+#ifdef __SANITIZE_THREAD__
+#define STACK_ABOVE (8u << 20) /* the C library puts thread-local storage there, and ThreadSanitizer has a lot of it */
+#else
 #define STACK_ABOVE (512u << 10)
+#endif
 
 int vcpu_thread_create(struct vcpu_thread *t, struct machine *m, unsigned int index)
 {
