@@ -16,7 +16,7 @@ rm -rf "$root"
 mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/share" "$root/$library" \
 	"$root/lib/x86_64-linux-gnu" "$root/lib64"
 cp "$here/guest/init" "$root/init"
-cp "$here/guest/check.sh" "$root/share/"
+cp "$here/guest/check.sh" "$here/guest/stress.sh" "$root/share/"
 cp "$busybox" "$root/bin/busybox"
 for name in $("$busybox" --list); do
 	[ "$name" = busybox ] || ln -s busybox "$root/bin/$name"

@@ -30,7 +30,7 @@ complete()
 
 for vcpus in 2 4; do
 	"$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 512 --vcpus $vcpus --no-reboot \
-		--append "console=ttyS0 quiet panic=-1 turtles.run=litmus" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
+		--append "console=ttyS0 quiet panic=-1 turtles.run=litmus:40" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
 	ok $? "$vcpus vCPUs boot and power off"
 	complete "litmus, $vcpus vCPUs" "$folder/console"
 done
@@ -38,7 +38,7 @@ done
 	--append "console=ttyS0 quiet panic=-1 turtles.run=check" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
 complete "self-check, 4 vCPUs" "$folder/console"
 "$turtles" run --cpu Skylake-Server,+vmx --kernel "$GUEST/vmlinuz" --initrd "$GUEST/nested.cpio" --memory 1024 --vcpus 2 --no-reboot \
-	--append "console=ttyS0 quiet panic=-1 rdinit=/nested turtles.run=litmus turtles.options=--vcpus,2" \
+	--append "console=ttyS0 quiet panic=-1 rdinit=/nested turtles.run=litmus:40 turtles.options=--vcpus,2" \
 	--timeout "$limit" < /dev/null > "$folder/console" 2>&1
 ok $? "an L1 with 2 vCPUs runs an L2 with 2 vCPUs"
 complete "litmus, L2 with 2 vCPUs" "$folder/console"
