@@ -16,6 +16,9 @@ STYLES = {
     "timed": {"color": "0.65", "hatch": "", "edgecolor": "black"},
     "modelled": {"color": "white", "hatch": "xxx", "edgecolor": "black", "linestyle": "--"},
 }
+# the second, third and fourth of a kind in one figure
+MORE = {"counted": (("0.5", "//"), ("0.85", ".."), ("0.95", "xx")), "timed": (("0.85", "//"), ("0.95", ".."), ("0.4", "xx")),
+        "published": (("white", "//"), ("white", ".."), ("white", "xx"))}
 SHADES = ("0.1", "0.45", "0.75", "0.95")
 FONT = 9
 matplotlib.rcParams.update({"font.size": FONT, "hatch.linewidth": 0.6, "axes.linewidth": 0.8})
@@ -91,7 +94,7 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
         style = dict(STYLES[kind])
         same = [s for s in series[:i] if s[1] == kind]
         if same:
-            style["color"], style["hatch"] = {"timed": "0.85", "counted": "0.5"}.get(kind, "white"), "//" * len(same)
+            style["color"], style["hatch"] = MORE.get(kind, MORE["published"])[(len(same) - 1) % 3]
         axes.bar(at, heights, bar, label=f"{label} ({kind})", **style)
         tops = heights
         if any(hasattr(v, "errors") and len(v.values) > 1 for v in there):

@@ -23,7 +23,7 @@ PAGE = """<!DOCTYPE html>
 body { font: 15px/1.5 "DejaVu Sans", "Helvetica Neue", Arial, sans-serif; max-width: 66em; margin: 2em auto; padding: 0 1em; color: #000; background: #fff; }
 h1 { margin-bottom: .2em; } h2 { border-top: 2px solid #000; padding-top: .6em; margin-top: 2.6em; } h3 { margin: 1.4em 0 .3em; font-size: 15px; }
 p.lead { margin-top: 0; color: #333; }
-table { border-collapse: collapse; margin: .6em 0 1.4em; font-size: 13px; }
+table { border-collapse: collapse; margin: .6em 0 1.4em; font-size: 13px; min-width: 26em; }
 caption { text-align: left; font-weight: bold; padding: .4em 0; }
 th, td { border-bottom: 1px solid #999; padding: .2em .6em; text-align: right; vertical-align: bottom; }
 thead th { border-bottom: 2px solid #000; }

@@ -76,13 +76,17 @@ def analyse_e16(results):
 
 
 def _words_e16(section, times, counts):
-    ratios = {op: at[2].median / at[1].median for op, at in times.items() if at[1] and at[2]}
+    ratios = {op: at[2].median / at[1].median for op, at in times.items() if at[1] and at[2] and op != "ipi"}
     published = {row[2] / row[1] for row in DVH.values()}
     if ratios:
         low, high = min(ratios.values()), max(ratios.values())
         section.say(low > 10 and high < 60, f"From L2 to L3 an operation takes {low:.0f} to {high:.0f} times as long; {min(published):.0f} to {max(published):.0f} times in DVH. Depth multiplies: each exit "
                     "that L2's hypervisor makes is one that L1 has to answer with exits of its own.")
-    first = {op: at[1].median / at[0].median for op, at in times.items() if at[0] and at[1]}
+    ipi = times.get("ipi")
+    if ipi and ipi[1] and ipi[2]:
+        section.differs.append(f"The IPI: {ipi[2].median / ipi[1].median:.1f} times from L2 to L3. Two CPUs are at work there, one of which waits in a loop while L0 gives the other its turn: what "
+                               "it costs depends more on whose turn it is than what is counted does.")
+    first = {op: at[1].median / at[0].median for op, at in times.items() if at[0] and at[1] and op != "ipi"}
     if first:
         section.differs.append(f"From L1 to L2 it is {min(first.values()):.0f} to {max(first.values()):.0f} times, in DVH 10 to 24: an operation of L1 here is a call in the translator or "
                                "a device of L0's, not an exit of hardware. L1 has no hypervisor that it could call (vmcall).")
