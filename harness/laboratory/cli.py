@@ -180,11 +180,14 @@ def do_keep(options):
         to, about = target.runs / folder.name, read_json(folder / "run.json")
         to.mkdir(parents=True)
         if not about["native"]:
-            stats = read_stats(folder / "stats.json")
-            # both stand in run.json
-            stats.pop("host", None)
-            stats["run"].pop("command", None)
-            (to / "stats.json").write_text(json.dumps(stats, separators=(",", ":")) + "\n")
+            for name in ("stats.json", "before.json"):
+                if name == "before.json" and not (folder / name).exists():
+                    continue
+                stats = read_stats(folder / name)
+                # both stand in run.json
+                stats.pop("host", None)
+                stats["run"].pop("command", None)
+                (to / name).write_text(json.dumps(stats, separators=(",", ":")) + "\n")
         lines = (folder / "console.txt").read_text(errors="replace").replace("\r", "").splitlines()
         said = [line for line in lines if line.startswith(("row ", "skip ", "count ", "check ", "kvm exits", "nested: its guest")) or "tsc: Detected" in line]
         for name in ("collapsed.txt", "round.csv"):

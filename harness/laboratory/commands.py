@@ -23,6 +23,7 @@ class Run:
     work: int = 0  # operations that it is about, 0: that isn't a number; see results.added()
     trace: str = ""  # behind --trace FILE: a trace is part of the run. Others have one if they are counted, up to a limit
     after: tuple = ()  # (file, words of turtles trace) made of the trace when the run is over
+    mark: str = ""  # a regular expression: when the console has it, the stats of that moment are kept as before.json
     several: bool = False  # vCPUs or L1s, which --trace doesn't record
     host_clock: bool = False  # counted, but with the host's clock: only what its rounds are made of is the same each time
     small: bool = True  # part of the small form
@@ -39,6 +40,7 @@ class Run:
         return 1 if self.kind == COUNTED else repeat
 
 
+LINUX_IS_UP, KVM_IS_UP = "init: user space", r"nested: \d+ CPUs"  # marks behind which a program's time begins
 NESTED = ("--cpu", "Skylake-Server,+vmx")
 DEBUG_EXIT = ("--device", "isa-debug-exit,iobase=0xf4,iosize=0x4")
 ENDED = "its guest ended with exit code 33"
@@ -139,14 +141,13 @@ def _cpuid(n):
             part = "few" if rounds == n(1000, 200) else "many"
             yield kvm_bare(f"kvm-cpuid-{name}-{part}", COUNTED, "nano", f"ops=cpuid rounds={rounds} batches=1", *options, work=2 * rounds, small=least)
         yield kvm_bare(f"kvm-cpuid-time-{name}", TIMED, "nano", f"ops=cpuid rounds={n(50000, 2000)} batches={n(19, 3)}", "--profile", *options,
-                       seconds=4, work=n(50000, 2000) * n(20, 4), small=name in ("trap-full", "rewrite"))
+                       seconds=4, work=n(50000, 2000) * n(20, 4), mark=KVM_IS_UP, small=name in ("trap-full", "rewrite"))
     for rounds in (n(1000, 200), n(2000, 400)):
         part = "few" if rounds == n(1000, 200) else "many"
         for name in ("trap", "shadow", "rewrite"):
             yield xen(f"xen-cpuid-{name}-{part}", COUNTED, "exec:true" if part == "few" else "rows:cpuid", *VARIANTS[name], work=0 if part == "few" else 50000,
                       small=name == "trap")
         yield shim(f"shim-least-{part}", COUNTED, f"payload=cpuid rounds={rounds}", *TRAP, work=rounds)
-    yield kvm_bare("kvm-nothing-time", TIMED, "nano", "ops=loop rounds=1 batches=1", "--profile")
     yield kvm_bare("kvm-stacks", COUNTED, "nano", f"ops=cpuid rounds={n(1000, 200)} batches=1", *TRAP, trace=",stacks=all,reasons=CPUID",
                    work=n(2000, 400), after=(("collapsed.txt", ("--reason", "CPUID", "--level", "1", "--export", "collapsed")),
                                              ("round.csv", ("--round", str(n(500, 150)), "--export", "csv"))))
@@ -163,23 +164,18 @@ def _reasons(n):
 def _programs(n):
     """E4, E5: programs natively, in L1, in L2; E12"""
     compile_ = "exec:compile,passes={},files={},/compile".format(n(4, 2), n(4, 1))
-    trade = "exec:warehouse,{}".format(n("seconds=3", "seconds=0.5"))
+    trade = "exec:warehouse,{}".format(n("seconds=3", "seconds=1"))
     for program, what in (("compile", compile_), ("warehouse", trade)):
         initrd = "compile" if program == "compile" else "initramfs"
         nested, memory = ("compile-nested", "1400") if program == "compile" else ("nested", "1024")
         extra = f" turtles.initrd={initrd}.cpio"
         words = what.removeprefix("exec:").replace(",/compile", ",{guest}/compile").split(",")
         yield native(f"native-{program}", 3, f"{{guest}}/bin/{words[0]}", *words[1:], expects=r"(?m)^check ")
-        yield linux(f"linux-{program}", TIMED, what, "--profile", expects=r"(?m)^check ", initrd=initrd, seconds=8)
+        yield linux(f"linux-{program}", TIMED, what, "--profile", expects=r"(?m)^check ", initrd=initrd, seconds=8, mark=LINUX_IS_UP)
         for name, options in (("trap", TRAP), ("rewrite", REWRITE)):
             small = name == "rewrite" or program == "warehouse"
             yield kvm(f"kvm-{program}-{name}", TIMED, what, "--profile", *options, expects=r"(?m)^check ", append=extra, initrd=nested, memory=memory,
-                      seconds=11, small=small)
-            # the same without the program
-            if program == "compile":
-                yield kvm(f"kvm-boot-{name}", TIMED, "exec:true", "--profile", *options, append=extra, initrd=nested, memory=memory, seconds=5, small=small)
-        if program == "compile":
-            yield linux("linux-boot", TIMED, "exec:true", "--profile", initrd=initrd, seconds=3)
+                      seconds=11, small=small, mark=LINUX_IS_UP)
 
     yield xen("xen-warehouse-rewrite", TIMED, trade, *REWRITE, seconds=13, small=False)
     rows = n(("int", "sort", "chase", "syscall", "fork", "fault", "forkwait"), ("syscall", "fork"))

@@ -59,6 +59,14 @@ class Result:
     def l1(self):
         return self.stats["l1"][0]
 
+    def since_mark(self, table):
+        """Numbers of a table, of what came behind the run's mark; None: there is no such table"""
+        path = self.folder / "before.json"
+        before = read_stats(path)["l1"][0] if path.exists() else {}
+        if table not in self.l1:
+            return None
+        return {key: n - before.get(table, {}).get(key, 0) for key, n in self.l1[table].items()}
+
     @property
     def vmx(self):
         vmx = self.l1.get("vmx")
@@ -170,7 +178,7 @@ class ResultSet:
 
     def tsc_hz(self):
         """Ticks a second of the TSC that guests see, from a kernel's console; None: no run says it"""
-        for name in ("linux-off", "linux-boot", "linux-all", "linux-getpid", "linux-compile"):
+        for name in ("linux-off", "linux-all", "linux-getpid", "linux-compile"):
             for result in self.finished(name):
                 found = re.search(r"tsc: Detected ([\d.]+) MHz", result.console)
                 if found:

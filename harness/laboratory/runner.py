@@ -193,11 +193,7 @@ class Runner:
                                          stderr=errors, start_new_session=True)
                 self.children.add(child)
             try:
-                code = child.wait(timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-                code = "timeout"
+                code = self._wait(child, run, part)
             finally:
                 with self.lock:
                     self.children.discard(child)
@@ -209,6 +205,27 @@ class Runner:
             "seconds": round(time.time() - started, 2), "jobs": self.jobs,
             "host": {**before, "load_after": host.describe()["load"]}, "versions": self.versions,
         }
+
+    @staticmethod
+    def _wait(child, run, part):
+        """Until the run ends, or has taken too long: its exit code, or "timeout". Behind its mark the stats of that moment are kept."""
+        end, marked, asked = time.monotonic() + LIMIT, not run.mark, False
+        while True:
+            try:
+                return child.wait(timeout=60 if marked else 0.02)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > end:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+                    return "timeout"
+            if marked:
+                continue
+            if not asked and re.search(run.mark, (part / "console.txt").read_text(errors="replace")):
+                child.send_signal(signal.SIGUSR1)
+                asked = True
+            if asked and (part / "stats.json").exists():
+                (part / "stats.json").rename(part / "before.json")
+                marked = True
 
     def _traced(self, run):
         if run.native or run.several:
@@ -238,6 +255,8 @@ class Runner:
         if not run.native:
             try:
                 read_stats(part / "stats.json")
+                if run.mark:
+                    read_stats(part / "before.json")
             except LabError as error:
                 return str(error)
         return None

@@ -3,6 +3,7 @@
 """A turtles that runs nothing: it writes stats, notes that it was called, and does what --append tells it."""
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -19,9 +20,18 @@ if arguments[:1] == ["trace"]:
 Path(os.environ["FAKE_LOG"] + ".pid").write_text(str(os.getpid()))
 with open(os.environ["FAKE_LOG"], "a") as log:
     log.write(f"{behaviour}\n")
+if "marks" in behaviour:
+    def so_far(*_):
+        half = {"schema": 1, "run": {"insns": 500}, "l1": [{"name": "a", "bt": {"callouts": 1, "tlb_misses": 1}}]}
+        new = Path(option["--stats"] + ".new")
+        new.write_text(json.dumps(half))
+        new.rename(option["--stats"])
+
+    signal.signal(signal.SIGUSR1, so_far)
 print("row cpuid 1000 155 min 150")
 if "talks" in behaviour:
     print("x" * 1000000, flush=True)
+sys.stdout.flush()
 time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
 broken_once = Path(os.environ["FAKE_LOG"] + ".broken")
 if "fails-once" in behaviour and not broken_once.exists():

@@ -227,6 +227,19 @@ def test_a_counted_run_has_a_trace_and_a_timed_one_has_not(lab):
     assert "--trace" in lab.set.one("c").about["command"] and "--trace" not in lab.set.one("t").about["command"]
 
 
+def test_the_stats_at_a_mark_are_kept(lab, monkeypatch):
+    monkeypatch.setenv("FAKE_SECONDS", "2")
+    run = Run("a", TIMED, 1.0, ("run", "--append", "marks"), exit_code=33, expects="^row", mark="^row cpuid")
+    assert lab.run([run], repeat=1) == []
+    result = lab.set.one("a")
+    assert result.stats["run"]["insns"] == 1000 and result.since_mark("bt") == {"callouts": 0, "tlb_misses": 1}
+
+
+def test_a_mark_that_never_came_is_told(lab):
+    problems = lab.run([Run("a", TIMED, 1.0, ("run", "--append", ""), exit_code=33, expects="^row", mark="never said")], repeat=1)
+    assert len(problems) == 1 and "before.json" in problems[0]
+
+
 def test_what_cannot_be_made_of_a_trace_is_told(lab):
     run = Run("a", COUNTED, 1.0, ("run", "--append", ""), exit_code=33, expects="^row", trace=",stacks=all", after=(("x.csv", ("--export", "csv")),))
     problems = lab.run([run])

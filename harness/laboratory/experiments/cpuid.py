@@ -122,15 +122,11 @@ def cycles(results, variant):
     return results.sample(f"kvm-cpuid-time-{variant}", lambda r: r.shim_rows().get("cpuid"))
 
 
-def owners(results, name, base):
-    """Shares of an added program's time by owner, {owner: share}: samples of all repeats, less those of runs without the program"""
-    runs, bases = ([r for r in results.finished(n) if "profile" in r.l1] for n in (name, base))
-    if not runs or not bases:
-        return None
-    mean = {o: sum(r.l1["profile"][o] for r in runs) / len(runs) - sum(r.l1["profile"][o] for r in bases) / len(bases) for o in OWNERS}
-    mean = {o: max(n, 0) for o, n in mean.items()}
-    total = sum(mean.values())
-    return {o: n / total for o, n in mean.items()} if total else None
+def owners(results, name):
+    """Shares of a program's time by owner, {owner: share}: samples of all repeats, from the run's mark on"""
+    profiles = [p for p in (r.since_mark("profile") for r in results.finished(name)) if p]
+    total = sum(sum(p[o] for o in OWNERS) for p in profiles)
+    return {o: sum(p[o] for p in profiles) / total for o in OWNERS} if total else None
 
 
 def _copied(results, variant):
@@ -149,14 +145,14 @@ def analyse_e1(results):
             continue
         ours[name] = sample
         copied = _copied(results, variant)
-        share = owners(results, f"kvm-cpuid-time-{variant}", "kvm-nothing-time")
+        share = owners(results, f"kvm-cpuid-time-{variant}")
         rows.append([name, variant, sample.text(), *([f"{100 * share[o]:.0f}" for o in OWNERS] if share else ["–"] * 5), shim.text(),
                      f"{copied:.1f}" if copied else "–"])
         if share:
             parts.append((name, {o: sample.median * share[o] for o in OWNERS}))
     shadow = cycles(results, "shadow")
     if shadow:
-        share = owners(results, "kvm-cpuid-time-shadow", "kvm-nothing-time")
+        share = owners(results, "kvm-cpuid-time-shadow")
         rows.append(["(VMCS shadowing)", "shadow", shadow.text(), *([f"{100 * share[o]:.0f}" for o in OWNERS] if share else ["–"] * 5),
                      results.sample("shim-cpuid-time-shadow", lambda r: r.shim_rows().get("cpuid")).text(), "–"])
     if single:
@@ -259,9 +255,9 @@ EXPERIMENTS = [
         "What does the shortest exit of L2 cost, and what do faster VMCS accesses (Turtles' 3.5.2) and copying less (3.5.1) take away?",
         "Debian's KVM runs a kernel of ours (workloads/nano), which executes a million cpuids in batches; l1shim with 7 VMREADs and 4 "
         "VMWRITEs does the same without Linux. Variants: --vmcs-access trap or rewrite (a stand-in for Turtles' modified L1, and here for an "
-        "unmodified one), --vmcs-merge full or changed. By owner: --profile, samples of the vCPU's thread, less those of runs that only boot.",
+        "unmodified one), --vmcs-merge full or changed. By owner: --profile, samples of the vCPU's thread since L1's KVM was there.",
         "Turtles, figure 10",
-        tuple(f"{l1}-cpuid-time-{v}" for l1 in ("shim", "kvm") for v in VARIANTS) + ("kvm-nothing-time", "nano1-time") +
+        tuple(f"{l1}-cpuid-time-{v}" for l1 in ("shim", "kvm") for v in VARIANTS) + ("nano1-time",) +
         tuple(f"kvm-cpuid-{v}-{p}" for v in VARIANTS for p in ("few", "many")), analyse_e1),
     Experiment(
         "E2", "cpuid nested: exits",

@@ -69,11 +69,11 @@ def analyse_e4(results):
 
 def analyse_e5(results):
     section, ours = Section(), {}
-    where = (("L1", "linux-{}", "linux-boot"), ("L2, trap", "kvm-{}-trap", "kvm-boot-trap"), ("L2, rewrite", "kvm-{}-rewrite", "kvm-boot-rewrite"))
+    where = COLUMNS[1:]
     rows = []
     for program, paper in PROGRAMS:
-        for name, run, base in where:
-            share = owners(results, run.format(program), base)
+        for name, run in where:
+            share = owners(results, run.format(program))
             if share is None:
                 continue
             guest = share["l2"] if name.startswith("L2") else share["l1"]
@@ -87,7 +87,7 @@ def analyse_e5(results):
         ("program", ""), ("in", ""), ("the guest (L2)", "timed"), ("L1", "timed"), ("L0", "timed"), ("reflecting, entering", "timed"),
         ("of L0: for the guest itself", "timed")], rows)
     for program, paper in PROGRAMS:
-        names = [name for name, *_ in where if (program, name) in ours]
+        names = [name for name, _ in where if (program, name) in ours]
         if not names:
             continue
         parts = ("guest", "L1", "L0", "switch")
@@ -155,9 +155,9 @@ EXPERIMENTS = [
         "Turtles, table 2", tuple(run.format(p) for p, _ in PROGRAMS for _, run in COLUMNS), analyse_e4),
     Experiment(
         "E5", "The same programs by owner", "Who has the CPU while a nested program works: L2, L1, L0, or the switches between them?",
-        "The runs of E4 with --profile: samples of the vCPU's thread, by what it was at. Samples of runs that only boot are taken off.",
+        "The runs of E4 with --profile: samples of the vCPU's thread, by what it was at, from when Linux is up, in which the program runs.",
         "Turtles, figure 5",
-        tuple(run.format(p) for p, _ in PROGRAMS for _, run in COLUMNS[1:]) + ("linux-boot", "kvm-boot-trap", "kvm-boot-rewrite"), analyse_e5),
+        tuple(run.format(p) for p, _ in PROGRAMS for _, run in COLUMNS[1:]), analyse_e5),
     Experiment(
         "E12", "Small programs and forkwait: native, translated, nested", "What does translation cost a program, and what does another level?",
         "The same static program on this host, in L1 (Debian's Linux), and in L2 (Linux under Debian's KVM); each of its rows is a median of passes.",
