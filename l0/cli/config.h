@@ -66,6 +66,8 @@ struct run_config {
 	struct trace_options exits; /* --trace */
 	bool profile; /* whose time it is, in the stats: only with ENGINE_BT and CLOCK_HOST */
 	bool no_reboot; /* a guest's reset ends its run */
+	unsigned int shares; /* its weight where L1s compete for the host's CPUs */
+	unsigned int cap; /* percent of a host CPU that it gets at most; 0: no limit */
 	bool held; /* it executes nothing before it is told to */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
 	bool no_pit; /* -machine pit=off: no 8254 */
@@ -85,6 +87,7 @@ struct lab_config {
 	const char *stats; /* file for --stats; NULL: none */
 	bool summary; /* print stats_summary() on stderr at the end */
 	const char *control; /* the control socket; NULL: none */
+	const char *place; /* policy of place.h; NULL: none */
 	bool no_shutdown; /* the run goes on when no L1 does */
 	int argc; /* the whole command line, for the stats */
 	char **argv;
@@ -101,6 +104,8 @@ struct lab_config {
 #define MEMORY_DEFAULT (512ull << 20)
 #define VCPUS_MAX 16
 #define L1_MAX 64
+#define SHARES_DEFAULT 100
+#define SHARES_MAX 10000
 
 void lab_config_free(struct lab_config *lab);
 

@@ -59,6 +59,16 @@ static json_t *serial(const struct run_config *c)
 	return list;
 }
 
+static json_t *shares(const struct run_config *c)
+{
+	return json_integer(c->shares);
+}
+
+static json_t *cap(const struct run_config *c)
+{
+	return json_integer(c->cap);
+}
+
 /* NULL: there is no limit */
 static json_t *timeout(const struct run_config *c)
 {
@@ -113,9 +123,9 @@ static const struct {
 	const char *name;
 	json_t *(*get)(const struct run_config *c);
 } OTHERS[] = {
-	{ "memory", memory },	{ "vcpus", vcpus }, { "machine", machine },
-	{ "device", device },	{ "name", name },   { "serial", serial },
-	{ "timeout", timeout }, { "trace", trace }, { "trace-log", trace_log },
+	{ "memory", memory }, { "vcpus", vcpus },   { "machine", machine },	{ "device", device },
+	{ "name", name },     { "serial", serial }, { "timeout", timeout },	{ "shares", shares },
+	{ "cap", cap },	      { "trace", trace },   { "trace-log", trace_log },
 };
 
 static json_t *word(const char *words, unsigned int i)
@@ -184,7 +194,9 @@ json_t *config_json(const struct lab_config *lab)
 	json_t *object = options_object(true, lab), *l1s = json_array();
 	int err = 0;
 
-	if (lab->control)
+	if (lab->place)
+		err = json_object_set_new(object, "place", json_string(lab->place));
+	if (lab->control && !err)
 		err = json_object_set_new(object, "control", json_string(lab->control));
 	for (unsigned int i = 0; i < lab->l1_count && !err; i++)
 		err = json_array_append_new(l1s, options_object(false, &lab->l1[i]));

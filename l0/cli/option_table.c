@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../run/place.h"
 #include "../vmx/vmx.h"
 #include "values.h"
 
@@ -218,6 +219,37 @@ static int set_timeout(struct option_parse *p, const struct option *o, const cha
 	(void)o;
 	if (!value_seconds(arg, &p->config->timeout_ns) || !p->config->timeout_ns)
 		return option_error(p, "'%s' is no number of seconds above 0", arg);
+	return 0;
+}
+
+static int set_shares(struct option_parse *p, const struct option *o, const char *arg)
+{
+	u64 value;
+
+	(void)o;
+	if (!value_number(arg, SHARES_MAX, &value) || !value)
+		return option_error(p, "'%s' is no weight: 1 to %d", arg, SHARES_MAX);
+	p->config->shares = (unsigned int)value;
+	return 0;
+}
+
+static int set_cap(struct option_parse *p, const struct option *o, const char *arg)
+{
+	u64 value;
+
+	(void)o;
+	if (!value_number(arg, 100 * VCPUS_MAX, &value))
+		return option_error(p, "'%s' is no percentage of a CPU: 1 to %d, 0 for no limit", arg, 100 * VCPUS_MAX);
+	p->config->cap = (unsigned int)value;
+	return 0;
+}
+
+static int set_place(struct option_parse *p, const struct option *o, const char *arg)
+{
+	(void)o;
+	if (!place_is_policy(arg))
+		return option_error(p, "'%s' is none of " PLACE_POLICIES, arg);
+	p->lab->place = arg;
 	return 0;
 }
 
@@ -595,6 +627,10 @@ const struct option OPTIONS[] = {
   "end the run after so much host time, with exit code 124" },
 { GROUP_RUN,     "no-reboot",     "no-reboot",     NULL,        set_true,        FIELD(no_reboot),    NULL,
   "end the run when the guest resets the machine" },
+{ GROUP_RUN,     "shares",        NULL,            "N",         set_shares,      0,                   NULL,
+  "its weight where L1s compete for the host's CPUs; without the option 100" },
+{ GROUP_RUN,     "cap",           NULL,            "PERCENT",   set_cap,         0,                   NULL,
+  "so much of one of the host's CPUs at most, all its vCPUs together: 50 is half of one, 150 one and a half" },
 { GROUP_RUN,     "hold",          "S",             NULL,        set_true,        FIELD(held),         NULL,
   "execute nothing before the control socket's cont" },
 { GROUP_RUN,     NULL,            "action",        "WHAT",      set_action_policy, 0,                 NULL,
@@ -623,6 +659,9 @@ const struct option OPTIONS[] = {
 { GROUP_LAB,     "control",       "qmp",           "SOCKET",    set_control,     0,                   NULL,
   "listen there for commands, JSON in QMP's forms, as [unix:]PATH; turtles ctl gives them, turtles help control lists them;"
   " turtles top shows what happens" },
+{ GROUP_LAB,     "place",         NULL,            "WHERE",     set_place,       0,                   NULL,
+  "which of the host's CPUs the vCPUs run on, and where their memory is: none, the host decides (the default); spread, apart, each with"
+  " a core of its own; pack, close together; l1-per-core, an L1's vCPUs share a core; or a list of CPUs, 0,2-3" },
 { GROUP_LAB,     "no-shutdown",   "no-shutdown",   NULL,        set_true,        LAB(no_shutdown),    NULL,
   "the run goes on when its L1s have ended: the control socket's start starts one again, quit ends it" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,

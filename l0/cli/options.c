@@ -82,6 +82,7 @@ static struct run_config defaults(int argc, char **argv)
 		.memory = MEMORY_DEFAULT,
 		.vcpus = 1,
 		.clock = CLOCK_HOST,
+		.shares = SHARES_DEFAULT,
 		.debug_exit_iobase = 0x501,
 		.debug_exit_iosize = 2,
 		.argc = argc,
@@ -170,6 +171,9 @@ static int finish(struct option_parse *p)
 	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
 		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,
 				    c->engine == ENGINE_KVM ? "kvm" : "bt");
+	p->spelled = "--cap";
+	if (c->cap && c->engine == ENGINE_KVM)
+		return option_error(p, "not with --engine kvm: the host's KVM runs the guest for as long as it likes");
 	p->spelled = "--hold";
 	if (c->held && !p->lab->control)
 		return option_error(p, "nobody could let it go on; say --control SOCKET");

@@ -7,6 +7,7 @@
 #include "../cli/console.h"
 #include "control.h"
 #include "named_lines.h"
+#include "place.h"
 
 void guest_say(const struct guest *g, const char *text)
 {
@@ -66,6 +67,21 @@ static void tell(void *arg, enum l1_event event)
 	lab_wake(g->lab);
 }
 
+/* Its RAM near its vCPUs. Not to have it there is no reason not to run. */
+static void bind_memory(const struct guest *g)
+{
+	const struct memory *m = &g->l1.machine.memory;
+	int err = place_bind_memory(g->lab->place, g->number, m->base, m->low);
+	char text[128];
+
+	if (!err && m->high)
+		err = place_bind_memory(g->lab->place, g->number, m->base + MEMORY_HIGH_START, m->high);
+	if (!err)
+		return;
+	snprintf(text, sizeof(text), "its memory can't be placed: %s", strerror(-err));
+	guest_say(g, text);
+}
+
 int guest_create(struct guest *g, char *error, size_t n)
 {
 	int code = l1_create(&g->l1, g->config, g->log, error, n);
@@ -78,6 +94,10 @@ int guest_create(struct guest *g, char *error, size_t n)
 	g->l1.tell = tell;
 	g->l1.tell_arg = g;
 	g->l1.console_port = g->number * SERIAL_PORTS;
+	g->l1.place = g->lab->place;
+	g->l1.number = g->number;
+	g->l1.nice = g->nice;
+	bind_memory(g);
 	return 0;
 }
 

@@ -12,6 +12,7 @@ struct console;
 struct control;
 struct control_error;
 struct lab;
+struct place;
 
 /* Who has wanted an end or a reset, as QMP's ShutdownCause calls it */
 enum cause {
@@ -28,6 +29,7 @@ struct guest {
 	struct lab *lab;
 	const struct run_config *config;
 	unsigned int number;
+	int nice; /* of its threads: its shares */
 	FILE *log; /* its lines on stderr, each behind its name; NULL: there is no other L1, or no memory */
 	struct l1 l1;
 	bool created; /* l1_destroy() is to be called */
@@ -54,6 +56,7 @@ struct lab {
 	struct guest *guest;
 	unsigned int count;
 	struct console *console;
+	struct place *place; /* NULL: threads run anywhere */
 	struct control *control; /* NULL: there is none */
 	int wake, signals; /* eventfd, signalfd */
 	bool quitting; /* all are to end, and nothing starts any more */

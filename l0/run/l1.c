@@ -60,6 +60,7 @@ static int create_vcpu(struct l1 *l, unsigned int i)
 		return -ENOMEM;
 	v = l->vcpu[i] = l->thread[i].v;
 	l->thread[i].trace = l->config->trace;
+	l->thread[i].pace = l->config->cap ? &l->pace : NULL;
 	v->no_walk_cache = l->config->walk_cache == WALK_CACHE_OFF;
 	v->apic = lapic_create(&l->machine, v);
 	if (!v->apic || (model_has(&l->model, FEATURE_VMX) && !vmx_create(v, &l->config->vmx)))
@@ -197,6 +198,7 @@ void l1_destroy(struct l1 *l)
 
 int l1_start(struct l1 *l)
 {
+	pace_init(&l->pace, l->config->cap);
 	l->start_ns = l1_host_ns();
 	return vcpu_thread_start(&l->thread[0], l1_main, l);
 }

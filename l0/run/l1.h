@@ -14,10 +14,12 @@
 #include "../machine/machine.h"
 #include "engine.h"
 #include "loop.h"
+#include "pace.h"
 #include "turns.h"
 
 struct console;
 struct l1;
+struct place;
 
 /* What happens to an L1, for its owner */
 enum l1_event {
@@ -52,6 +54,10 @@ struct l1 {
 	pthread_cond_t changed; /* `hold`, or machine.stop */
 	bool hold; /* l1_hold() */
 	_Atomic bool reset_asked; /* l1_reset() */
+	const struct place *place; /* where its threads run; NULL: anywhere. With its number there: before l1_start() */
+	unsigned int number;
+	int nice; /* of its threads; 0 is what the process has, if nobody has said otherwise */
+	struct pace pace; /* with a cap */
 	u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns: 0 while it runs */
 };
 

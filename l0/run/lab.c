@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "control.h"
 #include "crash.h"
 #include "guest.h"
+#include "place.h"
 
 void lab_wake(struct lab *lab)
 {
@@ -383,6 +385,27 @@ static int run(struct lab *lab)
 	return code;
 }
 
+/* Where the L1s' threads run and what they weigh. 0, or an exit code after a line on stderr. */
+static int place(struct lab *lab)
+{
+	unsigned int vcpus[L1_MAX], most = 1;
+	char error[256], warning[256];
+	int base = getpriority(PRIO_PROCESS, 0);
+
+	for (unsigned int i = 0; i < lab->count; i++) {
+		vcpus[i] = lab->config->l1[i].vcpus;
+		most = lab->config->l1[i].shares > most ? lab->config->l1[i].shares : most;
+	}
+	for (unsigned int i = 0; i < lab->count; i++)
+		lab->guest[i].nice = pace_nice(lab->config->l1[i].shares, most, base);
+	if (!lab->config->place)
+		return 0;
+	lab->place = place_create(lab->config->place, lab->count, vcpus, NULL, error, sizeof(error), warning, sizeof(warning));
+	if (!lab->place || warning[0])
+		fprintf(stderr, "turtles: %s\n", lab->place ? warning : error);
+	return lab->place ? 0 : EXIT_HOST;
+}
+
 /* False: a line on stderr says why. */
 static bool prepare(struct lab *lab)
 {
@@ -407,6 +430,7 @@ static bool prepare(struct lab *lab)
 static void release(struct lab *lab)
 {
 	control_destroy(lab->control);
+	place_destroy(lab->place);
 	for (unsigned int i = 0; lab->guest && i < lab->count; i++)
 		guest_release(&lab->guest[i]);
 	free(lab->guest);
@@ -420,9 +444,11 @@ static void release(struct lab *lab)
 int lab_run(const struct lab_config *config)
 {
 	struct lab lab = { .config = config, .count = config->l1_count };
-	int code = prepare(&lab) ? create_control(&lab) : EXIT_HOST;
+	int code = prepare(&lab) ? place(&lab) : EXIT_HOST;
 	char error[512];
 
+	if (!code)
+		code = create_control(&lab);
 	for (unsigned int i = 0; i < lab.count && !code; i++) {
 		code = guest_create(&lab.guest[i], error, sizeof(error));
 		if (code)

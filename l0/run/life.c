@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An L1's thread: the engine, and between two of its loops what a reset or a sleep of the machine needs. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../cpu/insn.h"
 #include "../devices/acpi_pm.h"
 #include "../vmx/vmx.h"
 #include "crash.h"
 #include "l1.h"
+#include "place.h"
 #include "sleep.h"
 
 /* A guest that only triple-faults would be reset for ever. */
@@ -126,6 +129,23 @@ static bool start_again(struct l1 *l, int reason, unsigned int *faults)
 	return true;
 }
 
+/* A vCPU's host thread: where it runs, and how much it counts beside others. What the host refuses is told and done without. */
+static void begin_thread(const struct l1 *l, unsigned int vcpu)
+{
+	int err = place_bind_thread(l->place, l->number, vcpu);
+	char where[128];
+
+	if (err) {
+		place_text(l->place, l->number, vcpu, where, sizeof(where));
+		fprintf(stderr, "turtles: %s: vCPU %u can't be bound to PU %s: %s: it runs anywhere\n", l->config->name, vcpu,
+			where, strerror(-err));
+	}
+	/* 0: the calling thread. Threads that it starts have its value already, and must not ask for less. */
+	errno = 0;
+	if (l->nice != getpriority(PRIO_PROCESS, 0) && setpriority(PRIO_PROCESS, 0, l->nice))
+		fprintf(stderr, "turtles: %s: vCPU %u has no weight of its own: %s\n", l->config->name, vcpu, strerror(errno));
+}
+
 static void *other_main(void *arg)
 {
 	struct vcpu_thread *t = arg;
@@ -135,6 +155,7 @@ static void *other_main(void *arg)
 
 	if (err)
 		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+	begin_thread(l, t->v->index);
 	l->engine->loop(t);
 	if (!err)
 		crash_thread_end();
@@ -190,6 +211,7 @@ void *l1_main(void *arg)
 
 	if (err)
 		machine_stop(&l->machine, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+	begin_thread(l, 0);
 	power_on(l);
 	if (l->turns.count > 1)
 		turns_begin(&l->turns);

@@ -15,6 +15,7 @@
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
 #include "gate.h"
+#include "pace.h"
 #include "sleep.h"
 #include "trace.h"
 #include "turns.h"
@@ -271,6 +272,8 @@ void vcpu_loop(struct vcpu_thread *t)
 			halted(t);
 			continue;
 		}
+		if (t->pace)
+			pace(t);
 		v->slice = slice(v);
 		vcpu_set_budget(v, v->slice);
 		bt_run(v);

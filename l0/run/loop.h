@@ -11,6 +11,7 @@ struct bt_totals;
 struct kvm_vcpu;
 struct l1;
 struct profile;
+struct pace;
 struct turns;
 
 struct vcpu_thread {
@@ -33,6 +34,8 @@ struct vcpu_thread {
 	bool idle; /* halted as of its last turn */
 	struct kvm_vcpu *kvm; /* the engine for /dev/kvm: direct/kvm.h */
 	struct bt_totals *totals; /* engine_bt.c; of the first vCPU only */
+	struct pace *pace; /* the L1's cap; NULL: none */
+	u64 paid_tsc, paid_cpu_ns; /* pace.c: the last look, by the host's TSC and by the thread's CPU time */
 	struct profile *profile; /* of the first vCPU only; NULL: nobody wants to know */
 };
 

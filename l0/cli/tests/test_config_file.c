@@ -150,7 +150,8 @@ static void the_effective_configuration_is_a_file_that_says_the_same(void **stat
 		"max,-avx"
 		" --machine pit=off --device pc-testdev --device isa-debug-exit,iobase=0xf4,iosize=4 --name n"
 		" --serial file:a,b --serial unix:s --serial pty --serial null --engine bt --vmcs-access trap"
-		" --vmcs-merge full --mmu walk --clock host --timeout 2.5 --no-reboot --hold --profile --dump-on-exit"
+		" --vmcs-merge full --mmu walk --clock host --timeout 2.5 --no-reboot --shares 3 --cap 150 --place "
+		"0,2-3 --hold --profile --dump-on-exit"
 		" --trace-log io,vmx --directory D --stats S --summary --control C --no-shutdown",
 		"--kernel K --trace a,,b,reasons=CPUID:XSAVES,limit=3M,stacks=7 --clock insns --l1 x --l1 "
 		"y,trace=z,vcpus=1",

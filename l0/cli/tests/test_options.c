@@ -409,6 +409,27 @@ static void a_control_socket_is_spelled_as_for_qmp(void **state)
 	assert_true(lab.l1[0].held && !lab.l1[1].held);
 }
 
+static void l1s_are_placed_weighed_and_capped(void **state)
+{
+	(void)state;
+	accepted("-kernel K");
+	assert_null(lab.place);
+	assert_int_equal(config.shares, 100);
+	assert_int_equal(config.cap, 0);
+	accepted("-kernel K --place l1-per-core --l1 a,shares=7 --l1 b,cap=150");
+	assert_string_equal(lab.place, "l1-per-core");
+	assert_int_equal(lab.l1[0].shares, 7);
+	assert_int_equal(lab.l1[1].cap, 150);
+	refused("-kernel K --place anywhere", "'anywhere'");
+	refused("-kernel K --place 3-1", "'3-1'");
+	refused("-kernel K --shares 0", "'0'");
+	refused("-kernel K --shares 10001", "'10001'");
+	refused("-kernel K --cap 1601", "'1601'");
+	refused("-kernel K --cap 50%", "'50%'");
+	refused("-kernel K --cap 50 --engine kvm", "--cap");
+	refused("-kernel K --l1 a,place=none", "can't be said of one L1");
+}
+
 static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
 {
 	(void)state;
@@ -452,6 +473,7 @@ int main(void)
 		cmocka_unit_test(a_trace_has_a_file_reasons_and_a_limit),
 		cmocka_unit_test(several_l1s_have_what_is_said_for_all_and_their_own),
 		cmocka_unit_test(a_control_socket_is_spelled_as_for_qmp),
+		cmocka_unit_test(l1s_are_placed_weighed_and_capped),
 		cmocka_unit_test(what_one_l1_cant_have_is_refused_with_its_number),
 	};
 
