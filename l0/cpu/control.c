@@ -416,5 +416,6 @@ void insn_pause(struct vcpu *v, union insn_args a)
 	/* It waits for another vCPU, which may need this one's host thread for what is waited for. */
 	if (v->machine->vcpu_count > 1)
 		vcpu_leave_soon(v);
+	v->waits = v->machine->crowded;
 	__builtin_ia32_pause();
 }

@@ -88,6 +88,7 @@ struct machine {
 	int stop_code;
 	char stop_text[256];
 	bool no_reboot;
+	bool crowded; /* there are more vCPUs' threads than host CPUs for them: who waits for another vCPU lets it run */
 };
 
 /* RAM that a PC of ours needs at least: kernels, firmware tables and their scratch memory */

@@ -97,6 +97,7 @@ int guest_create(struct guest *g, char *error, size_t n)
 	g->l1.place = g->lab->place;
 	g->l1.number = g->number;
 	g->l1.nice = g->nice;
+	g->l1.machine.crowded = g->lab->crowded;
 	bind_memory(g);
 	return 0;
 }

@@ -56,6 +56,7 @@ struct lab {
 	struct guest *guest;
 	unsigned int count;
 	struct console *console;
+	bool crowded; /* more vCPUs than host CPUs */
 	struct place *place; /* NULL: threads run anywhere */
 	struct control *control; /* NULL: there is none */
 	int wake, signals; /* eventfd, signalfd */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,16 +389,20 @@ static int run(struct lab *lab)
 /* Where the L1s' threads run and what they weigh. 0, or an exit code after a line on stderr. */
 static int place(struct lab *lab)
 {
-	unsigned int vcpus[L1_MAX], most = 1;
+	unsigned int vcpus[L1_MAX], most = 1, all = 0;
+	cpu_set_t cpus;
 	char error[256], warning[256];
 	int base = getpriority(PRIO_PROCESS, 0);
 
 	for (unsigned int i = 0; i < lab->count; i++) {
 		vcpus[i] = lab->config->l1[i].vcpus;
+		all += vcpus[i];
 		most = lab->config->l1[i].shares > most ? lab->config->l1[i].shares : most;
 	}
 	for (unsigned int i = 0; i < lab->count; i++)
 		lab->guest[i].nice = pace_nice(lab->config->l1[i].shares, most, base);
+	/* one that binds to few may be crowded where others aren't: PAUSE costs a little more there, and is right */
+	lab->crowded = sched_getaffinity(0, sizeof(cpus), &cpus) || all > (unsigned int)CPU_COUNT(&cpus) || lab->config->place;
 	if (!lab->config->place)
 		return 0;
 	lab->place = place_create(lab->config->place, lab->count, vcpus, NULL, error, sizeof(error), warning, sizeof(warning));

@@ -7,6 +7,8 @@
  */
 #include "loop.h"
 
+#include <sys/syscall.h>
+
 #include "../bt/bt.h"
 #include "../cli/config.h"
 #include "../cpu/fpu.h"
@@ -218,6 +220,18 @@ static void triple_fault(struct vcpu *v)
 		machine_stop(v->machine, STOP_CPU_RESET, 0, NULL);
 }
 
+/*
+ * It has executed PAUSE: it waits for what another vCPU has to do, the holder of a lock, say, and that one may wait for this very CPU of
+ * the host's. By hand, since the guest's vector state is in the host's registers.
+ */
+static void give_way(struct vcpu *v)
+{
+	long result;
+
+	v->waits = false;
+	__asm__ volatile("syscall" : "=a"(result) : "0"(SYS_sched_yield) : "rcx", "r11", "memory");
+}
+
 void vcpu_loop(struct vcpu_thread *t)
 {
 	struct vcpu *v = t->v;
@@ -277,6 +291,8 @@ void vcpu_loop(struct vcpu_thread *t)
 		v->slice = slice(v);
 		vcpu_set_budget(v, v->slice);
 		bt_run(v);
+		if (v->waits)
+			give_way(v);
 		if (t->turns) {
 			end_slice(v);
 			turn_take(t);
