@@ -402,10 +402,12 @@ static int place(struct lab *lab)
 	for (unsigned int i = 0; i < lab->count; i++)
 		lab->guest[i].nice = pace_nice(lab->config->l1[i].shares, most, base);
 	/* one that binds to few may be crowded where others aren't: PAUSE costs a little more there, and is right */
-	lab->crowded = sched_getaffinity(0, sizeof(cpus), &cpus) || all > (unsigned int)CPU_COUNT(&cpus) || lab->config->place;
+	lab->crowded = sched_getaffinity(0, sizeof(cpus), &cpus) || all > (unsigned int)CPU_COUNT(&cpus) ||
+		       lab->config->place;
 	if (!lab->config->place)
 		return 0;
-	lab->place = place_create(lab->config->place, lab->count, vcpus, NULL, error, sizeof(error), warning, sizeof(warning));
+	lab->place = place_create(lab->config->place, lab->count, vcpus, NULL, error, sizeof(error), warning,
+				  sizeof(warning));
 	if (!lab->place || warning[0])
 		fprintf(stderr, "turtles: %s\n", lab->place ? warning : error);
 	return lab->place ? 0 : EXIT_HOST;
