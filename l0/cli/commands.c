@@ -7,7 +7,7 @@
 
 #include "help.h"
 
-const struct command_help *const COMMAND_HELPS[] = { &TRACE_HELP, &REPORT_HELP, &CTL_HELP, &TOP_HELP };
+const struct command_help *const COMMAND_HELPS[] = { &TRACE_HELP, &REPORT_HELP, &CTL_HELP, &TOP_HELP, &DOCTOR_HELP };
 const size_t COMMAND_HELP_COUNT = sizeof(COMMAND_HELPS) / sizeof(COMMAND_HELPS[0]);
 
 static const struct command_option *find(const struct command_help *help, const char *word, size_t n)

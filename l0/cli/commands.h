@@ -11,6 +11,7 @@ int command_trace(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_ctl(int argc, char **argv);
 int command_top(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 
 struct command_option {
 	const char *name; /* without dashes */
@@ -26,7 +27,7 @@ struct command_help {
 	size_t count;
 };
 
-extern const struct command_help TRACE_HELP, REPORT_HELP, CTL_HELP, TOP_HELP;
+extern const struct command_help TRACE_HELP, REPORT_HELP, CTL_HELP, TOP_HELP, DOCTOR_HELP;
 
 /* All of them */
 extern const struct command_help *const COMMAND_HELPS[];

@@ -49,19 +49,23 @@ static void exit_number(char *text, size_t n, size_t i)
 
 void help_wrap(FILE *to, unsigned int indent, const char *text)
 {
-	unsigned int column = 0;
+	fprintf(to, "%*s", (int)indent, "");
+	help_wrap_at(to, indent, text);
+}
+
+void help_wrap_at(FILE *to, unsigned int indent, const char *text)
+{
+	unsigned int column = indent;
 
 	while (*text) {
 		unsigned int n = (unsigned int)strcspn(text, " ");
 
-		if (column && column + 1 + n > WIDTH) {
-			fputc('\n', to);
-			column = 0;
-		}
-		if (!column)
-			column = (unsigned int)fprintf(to, "%*s", (int)indent, "");
-		else
+		if (column > indent && column + 1 + n > WIDTH) {
+			fprintf(to, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
 			column += (unsigned int)fprintf(to, " ");
+		}
 		column += (unsigned int)fprintf(to, "%.*s", (int)n, text);
 		text += n;
 		text += *text == ' ';
@@ -302,7 +306,7 @@ void help_man(FILE *to)
 	fputs(".TH TURTLES 1 \"\" \"turtles " VERSION "\"\n"
 	      ".SH NAME\nturtles \\- run an unmodified guest PC by binary translation\n"
 	      ".SH SYNOPSIS\n.B turtles\n[\\fBrun\\fR] \\fB\\-\\-kernel\\fR \\fIFILE\\fR [\\fIOPTION\\fR]...\n.br\n"
-	      ".B turtles trace\\fR|\\fBreport\\fR|\\fBctl\\fR|\\fBtop\\fR ...\n.br\n"
+	      ".B turtles trace\\fR|\\fBreport\\fR|\\fBctl\\fR|\\fBtop\\fR|\\fBdoctor\\fR ...\n.br\n"
 	      ".B turtles help\n[\\fISUBJECT\\fR]\n"
 	      ".SH DESCRIPTION\n"
 	      "turtles is a hypervisor in user space. A binary translator runs the code of a whole guest PC, whatever\n"

@@ -16,6 +16,8 @@ void help_man(FILE *to); /* the man page, in man(7) */
 
 /* Words of `text`, indented, in lines of --help's width. */
 void help_wrap(FILE *to, unsigned int indent, const char *text);
+/* The same where the cursor is at the indent already. */
+void help_wrap_at(FILE *to, unsigned int indent, const char *text);
 
 /* `turtles help [SUBJECT]`; NULL: --help. False, with nothing printed, if there is no such subject. */
 bool help_subject(FILE *to, const char *subject);

@@ -69,8 +69,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } COMMANDS[] = {
-	{ "run", command_run }, { "trace", command_trace }, { "report", command_report },
-	{ "ctl", command_ctl }, { "top", command_top },	    { "help", command_help },
+	{ "run", command_run }, { "trace", command_trace },   { "report", command_report }, { "ctl", command_ctl },
+	{ "top", command_top }, { "doctor", command_doctor }, { "help", command_help },
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct place {
 	hwloc_topology_t topology;
@@ -16,6 +17,13 @@ struct place {
 };
 
 typedef int (*plan_fn)(struct place *p);
+
+static unsigned int count(hwloc_topology_t topology, hwloc_obj_type_t type)
+{
+	int n = hwloc_get_nbobjs_by_type(topology, type);
+
+	return n > 0 ? (unsigned int)n : 0;
+}
 
 static hwloc_obj_t nth(const struct place *p, hwloc_obj_type_t type, unsigned int i)
 {
@@ -276,7 +284,25 @@ void place_text(const struct place *p, unsigned int l1, unsigned int vcpu, char 
 
 unsigned int place_pus(const struct place *p)
 {
-	int n = hwloc_get_nbobjs_by_type(p->topology, HWLOC_OBJ_PU);
+	return count(p->topology, HWLOC_OBJ_PU);
+}
 
-	return n > 0 ? (unsigned int)n : 0;
+bool place_host(struct place_host *h)
+{
+	struct place p = { .count = 0 };
+	int all = 0;
+
+	*h = (struct place_host){ .pus = 0 };
+	if (!load(&p, NULL)) {
+		h->packages = count(p.topology, HWLOC_OBJ_PACKAGE);
+		h->nodes = count(p.topology, HWLOC_OBJ_NUMANODE);
+		h->cores = count(p.topology, HWLOC_OBJ_CORE);
+		h->pus = count(p.topology, HWLOC_OBJ_PU);
+		hwloc_bitmap_list_snprintf(h->list, sizeof(h->list), hwloc_topology_get_topology_cpuset(p.topology));
+	}
+	if (p.topology)
+		hwloc_topology_destroy(p.topology);
+	all = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	h->all_pus = all > 0 ? (unsigned int)all : h->pus;
+	return h->pus > 0;
 }

@@ -43,6 +43,15 @@ int place_bind_memory(const struct place *p, unsigned int l1, void *base, size_t
 /* The PUs of a vCPU as a list, "0" or "0-1"; "any" with the policy none */
 void place_text(const struct place *p, unsigned int l1, unsigned int vcpu, char *text, size_t n);
 
+struct place_host {
+	unsigned int packages, nodes, cores, pus; /* that this process may use */
+	unsigned int all_pus; /* of the host */
+	char list[128]; /* the PUs, "0-3" */
+};
+
+/* False: hwloc finds nothing. */
+bool place_host(struct place_host *h);
+
 /* What this process may use; 0: hwloc doesn't know */
 unsigned int place_pus(const struct place *p);
 
