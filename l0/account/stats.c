@@ -166,7 +166,7 @@ static bool has_table(const struct stats_doc *doc, const char *key)
 
 void stats_summary(FILE *to, const struct stats_doc *doc)
 {
-	static const char *const LISTED[] = { "kvm_exits", "kvm" };
+	static const char *const LISTED[] = { "direct", "kvm_exits", "kvm" };
 	u64 blocks = stats_get(doc, "bt", "blocks"), translated = stats_get(doc, "bt", "insns");
 	u64 translate_ns = stats_get(doc, "bt", "translate_ns");
 	const struct run_stats *run = &doc->run;

@@ -79,7 +79,7 @@ struct life_stats {
 	LIFE_STATS(STAT_FIELD)
 };
 extern const struct stat_table run_stats_table, life_stats_table, bt_stats_table, ept_merge_stats_table,
-	vmcs_stats_table, profile_stats_table, kvm_exit_stats_table, kvm_stats_table;
+	vmcs_stats_table, profile_stats_table, direct_stats_table, kvm_exit_stats_table, kvm_stats_table;
 
 /* every table there is; NULL ends the list */
 extern const struct stat_table *const STAT_TABLES[];
@@ -122,7 +122,7 @@ u64 stats_get(const struct stats_doc *doc, const char *key, const char *name);
 
 /*
  * The short summary of --summary. What it says of the translator comes from the table "bt": blocks, insns,
- * translate_ns. Of "kvm_exits" and "kvm" it shows every number that isn't zero; if L2 has run, the table of
+ * translate_ns. Of "direct", "kvm_exits" and "kvm" it shows every number that isn't zero; if L2 has run, the table of
  * its exits (rounds_report.h).
  */
 void stats_summary(FILE *to, const struct stats_doc *doc);

@@ -16,6 +16,7 @@ STAT_TABLE(ept_merge_stats_table, "ept_merge", "the way to L2's memory, per L1 w
 STAT_TABLE(vmcs_stats_table, "vmcs", "VM entries of L1, per L1 with VMX", VMCS_STATS);
 STAT_TABLE(profile_stats_table, "profile",
 	   "whose time it is, per L1, with --profile; the host's CPU time in all is their sum", PROFILE_STATS);
+STAT_TABLE(direct_stats_table, "direct", "user code that runs directly, per L1 (--engine direct)", DIRECT_STATS);
 STAT_TABLE(kvm_exit_stats_table, "kvm_exits", "exits of KVM_RUN by KVM's reason, per L1 (--engine kvm)", KVM_EXIT_STATS);
 STAT_TABLE(kvm_stats_table, "kvm", "what the host's KVM counts itself, per L1 (--engine kvm); 0 where it doesn't say",
 	   KVM_STATS);
@@ -24,6 +25,7 @@ STAT_TABLE(kvm_stats_table, "kvm", "what the host's KVM counts itself, per L1 (-
 const struct stat_table *const STAT_TABLES[] = {
 	&run_stats_table,	&life_stats_table, &bt_stats_table,
 	&ept_merge_stats_table, &vmcs_stats_table, &profile_stats_table,
-	&kvm_exit_stats_table,	&kvm_stats_table,  NULL,
+	&direct_stats_table,	&kvm_exit_stats_table, &kvm_stats_table,
+	NULL,
 };
 /* clang-format on */

@@ -46,6 +46,11 @@ void bt_phys_written(struct machine *m, u64 gpa, u64 n);
 void bt_phys_write_begin(struct machine *m, u64 gpa, u64 n);
 void bt_phys_write_end(struct machine *m);
 
+/* The vCPU is alone: no store of translated code goes to the page at gpa unnoticed any more. */
+void bt_forbid_writes(struct machine *m, u64 gpa);
+/* Offsets in the page at gpa where translated blocks begin, `max` of them at the most. Returns how many. The vCPU is alone. */
+size_t bt_block_starts(const struct bt *bt, u64 gpa, u16 *offsets, size_t max);
+
 /*
  * A trap (its vector) arrived as a signal while v's thread was at `host_pc` with RSP at v. If that is translated code doing what
  * the guest asked for (#DE, #MF, #XM, #UD, #GP of an unaligned operand), returns the address to continue at, from which the guest gets

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "../direct/direct.h"
 #include "../machine/machine.h"
 
 #define CACHE_DEFAULT (64u << 20)
@@ -184,15 +185,16 @@ struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu)
 	return b;
 }
 
-void cache_watch(struct bt *bt, u64 phys)
+static void forbid_writes(struct bt *bt, u64 phys)
 {
 	struct memory *m = &bt->machine->memory;
-	u8 *flag = memory_flag(m, phys);
+	const u8 *flag = memory_flag(m, phys);
 	u64 *index = &m->write_index[flag - m->flags], known;
 	const u8 *host = m->base + (phys & ~4095ull);
 	unsigned int i, c;
 
-	*flag |= PAGE_CODE;
+	if (bt->machine->direct)
+		direct_page_watched(bt->machine, phys);
 	if (!*index)
 		return;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
@@ -207,6 +209,28 @@ void cache_watch(struct bt *bt, u64 phys)
 				tlb_forbid_write_at(t, host, (known & (BIT(WRITE_INDEX_BITS) - 1)) - 1);
 		}
 	*index = 0;
+}
+
+void cache_watch(struct bt *bt, u64 phys)
+{
+	*memory_flag(&bt->machine->memory, phys) |= PAGE_CODE;
+	forbid_writes(bt, phys);
+}
+
+void bt_forbid_writes(struct machine *m, u64 gpa)
+{
+	forbid_writes(m->bt, gpa);
+}
+
+size_t bt_block_starts(const struct bt *bt, u64 gpa, u16 *offsets, size_t max)
+{
+	u32 id = *page_head((struct bt *)bt, gpa);
+	size_t n = 0;
+
+	for (; id != BLOCK_NONE && n < max; id = bt->blocks[id >> 1].page_next[id & 1])
+		if (!(id & 1))
+			offsets[n++] = (u16)(bt->blocks[id >> 1].phys & 4095);
+	return n;
 }
 
 static void page_link(struct bt *bt, struct bt_block *b, int which, u64 phys)
@@ -364,6 +388,8 @@ bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current
 	while (n) {
 		u64 in_page = PAGE_SIZE - (gpa & 4095), k = n < in_page ? n : in_page;
 
+		if (memory_is_ram(&bt->machine->memory, gpa) && (*memory_flag(&bt->machine->memory, gpa) & PAGE_SCANNED))
+			direct_page_written(bt->machine, gpa);
 		if (memory_is_ram(&bt->machine->memory, gpa) && (*memory_flag(&bt->machine->memory, gpa) & PAGE_CODE)) {
 			u32 *p = page_head(bt, gpa);
 			bool all = ++*page_slow(bt, gpa) > SLOW_WRITES_MAX;

@@ -402,7 +402,7 @@ static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigne
 		k = k < size ? k : size;
 		hit = false;
 		if (mmu_walk(v, linear, access, &page, &error) && memory_is_ram(&v->machine->memory, page.gpa) &&
-		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_CODE)) {
+		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_WATCHED)) {
 			bt_lock(bt);
 			hit = cache_written(bt, page.gpa, k, current);
 			bt_unlock(bt);

@@ -44,7 +44,9 @@ enum trace_bit { TRACE_AREAS(TRACE_ENUM) TRACE_AREA_COUNT };
 
 enum engine_kind {
 	ENGINE_BT, /* the translator */
+	ENGINE_DIRECT, /* the translator, and user code directly by the host's /dev/kvm */
 	ENGINE_KVM, /* the host's /dev/kvm */
+	ENGINE_AUTO, /* one of them: direct/choose.h */
 };
 
 /* One L1 */
@@ -60,8 +62,9 @@ struct run_config {
 	const char *cpu; /* for model_parse(); NULL: the default model */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
 	enum engine_kind engine;
+	enum direct_when { DIRECT_ADAPTIVE, DIRECT_EAGER } direct; /* with ENGINE_DIRECT: user code runs directly when it pays, or always */
 	struct vmx_modes vmx; /* with a CPU model that has VMX */
-	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT */
+	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT, which ENGINE_AUTO is then */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */
 	struct trace_options exits; /* --trace */
 	bool profile; /* whose time it is, in the stats: only with ENGINE_BT and CLOCK_HOST */

@@ -561,7 +561,7 @@ static int set_version(struct option_parse *p, const struct option *o, const cha
 }
 
 /* in the order of enum engine_kind */
-#define ENGINES "bt kvm"
+#define ENGINES "bt direct kvm auto"
 
 #define NO_DISK "turtles has no disks: put files into the initramfs"
 #define NO_NET "turtles has no network"
@@ -608,8 +608,12 @@ const struct option OPTIONS[] = {
 { GROUP_CONSOLE, NULL,            "nodefaults",    NULL,        set_nodefaults,  0,                   NULL,
   "no serial port that --serial doesn't name" },
 { GROUP_RUN,     "engine",        NULL,            "WHICH",     set_word,        FIELD(engine),       ENGINES,
-  "what runs the guest's instructions: bt, the translator, on any host, and the default; kvm, the host's /dev/kvm, with KVM's own"
-  " interrupt controllers" },
+  "what runs the guest's instructions: bt, the translator, on any host, and the default; direct, the same, but user code that computes"
+  " runs natively by the host's /dev/kvm, which needs no VT for that; kvm, the host's /dev/kvm, with KVM's own interrupt controllers;"
+  " auto, what this host and this guest allow, with a line that says why" },
+{ GROUP_RUN,     "direct",        NULL,            "WHEN",      set_word,        FIELD(direct),       "adaptive eager",
+  "with --engine direct: adaptive, user code runs directly when it computes long enough to be worth it; eager, whenever it is allowed, which"
+  " is slow, for tests" },
 { GROUP_RUN,     NULL,            "accel",         "NAME",      set_accel,       0,                   NULL,
   "tcg is --engine bt, kvm is --engine kvm; a list of alternatives is the translator" },
 { GROUP_RUN,     NULL,            "enable-kvm",    NULL,        set_enable_kvm,  0,                   NULL,

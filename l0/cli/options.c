@@ -154,23 +154,23 @@ static int finish(struct option_parse *p)
 	if (stdio > 1)
 		return option_error(p, "two ports can't share stdio");
 	p->spelled = "--clock insns";
-	if (c->clock == CLOCK_INSNS && c->engine != ENGINE_BT)
+	if (c->clock == CLOCK_INSNS && c->engine != ENGINE_BT && c->engine != ENGINE_AUTO)
 		return option_error(p, "only --engine bt counts instructions");
 	p->spelled = "--profile";
-	if (c->profile && (c->engine != ENGINE_BT || c->clock == CLOCK_INSNS))
-		return option_error(p, "is of time that --engine bt spends by the host's clock");
+	if (c->profile && (c->engine == ENGINE_KVM || c->clock == CLOCK_INSNS))
+		return option_error(p, "is of time that --engine bt or direct spends by the host's clock");
 	p->spelled = "--trace-log";
-	if (c->trace && c->engine != ENGINE_BT)
-		return option_error(p, "only --engine bt sees what can be traced");
+	if (c->trace && c->engine == ENGINE_KVM)
+		return option_error(p, "only --engine bt and direct see what can be traced");
 	p->spelled = "--trace";
-	if (c->exits.path[0] && c->engine != ENGINE_BT)
-		return option_error(p, "only --engine bt sees every exit");
+	if (c->exits.path[0] && c->engine == ENGINE_KVM)
+		return option_error(p, "only --engine bt and direct see every exit");
 	if (c->exits.path[0] && c->vcpus > 1)
 		return option_error(p, "is for one vCPU; say --vcpus 1, or use --stats");
 	p->spelled = "-machine";
 	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
 		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,
-				    c->engine == ENGINE_KVM ? "kvm" : "bt");
+				    c->engine == ENGINE_KVM ? "kvm" : "bt, direct or auto");
 	p->spelled = "--cap";
 	if (c->cap && c->engine == ENGINE_KVM)
 		return option_error(p, "not with --engine kvm: the host's KVM runs the guest for as long as it likes");

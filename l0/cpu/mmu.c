@@ -131,7 +131,7 @@ static bool enter(struct vcpu *v, enum tlb_view view, u64 page_linear, const str
 	*rights = page->rights;
 	if (!memory_is_ram(m, page->gpa) || vmx_apic_page(v, page->gpa) || watched(v, page_linear, PAGE_SIZE))
 		return false;
-	if (*memory_flag(m, page->gpa) & PAGE_CODE)
+	if (*memory_flag(m, page->gpa) & PAGE_WATCHED)
 		*rights &= ~ACC_WRITE;
 	if (*rights & ACC_WRITE)
 		note_writable(m, page->gpa, page_linear);

@@ -86,6 +86,7 @@ void vcpu_update_mode(struct vcpu *v)
 	if (mode & MODE_BREAK)
 		mmu_flush_all(v);
 	v->mode = mode;
+	v->kernel_seen |= v->cpl != 3;
 	if (v->cpl == 3 && !v->user_seen) {
 		v->user_seen = true; /* the run loop notes the time */
 		vcpu_leave_soon(v);

@@ -88,6 +88,7 @@ void tlb_flush(struct tlb *t)
 {
 	int view;
 
+	t->dropped.count = TLB_DROPPED_PAGES + 1;
 	stlb_flush(&t->second);
 	psc_flush(&t->psc);
 	if (t->empty)
@@ -126,6 +127,7 @@ void tlb_flush_user(struct tlb *t)
 {
 	unsigned int i;
 
+	t->dropped.count = TLB_DROPPED_PAGES + 1;
 	if (t->has_nonglobal_kernel) {
 		tlb_flush(t);
 		return;
@@ -290,6 +292,10 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 {
 	const struct tlb_held *h = held(t, linear);
 
+	if (t->dropped.count < TLB_DROPPED_PAGES)
+		t->dropped.page[t->dropped.count++] = linear;
+	else
+		t->dropped.count = TLB_DROPPED_PAGES + 1;
 	if (test_bit(h->large_1g, hash_1g(linear))) {
 		tlb_flush(t);
 		return;

@@ -67,6 +67,13 @@ struct tlb_used {
 
 #define CODE_PAGES 256
 
+/* What was dropped of a context since somebody who follows it (direct/) has looked: single pages, or more */
+#define TLB_DROPPED_PAGES 8u
+struct tlb_dropped {
+	u32 count; /* TLB_DROPPED_PAGES + 1: anything */
+	u64 page[TLB_DROPPED_PAGES];
+};
+
 /*
  * So that INVLPG finds what it has to drop without searching for it. Direct-mapped tables; a place that two things want
  * stands for both, and then dropping one drops more. All may name what isn't held any more, never less than what is.
@@ -132,6 +139,7 @@ struct tlb {
 	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
 	struct tlb_held held[2];
 	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
+	struct tlb_dropped dropped;
 	struct stlb second;
 	struct psc psc;
 	struct tlb_streams streams[TLB_VIEWS]; /* never emptied: where misses were stays true */

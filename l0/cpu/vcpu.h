@@ -176,6 +176,8 @@ struct vcpu {
 	struct vmcs *vmcs_direct; /* where translated code of L1 reads and writes fields; NULL: the C functions do */
 	struct trace *trace; /* account/trace.h; NULL: exits aren't traced */
 	struct bt_vcpu *bt; /* the translator's share of the state */
+	struct direct_vcpu *direct; /* direct/direct.h; NULL: no user code runs directly */
+	bool kernel_seen; /* it was at another CPL than 3: direct/ clears it */
 
 	s64 slice; /* what budget was when translated code was entered */
 	u64 skipped_ns; /* CLOCK_INSNS: time that passed without an instruction: in HLT, and 1 for each exception */
@@ -234,9 +236,13 @@ static inline void vcpu_leave_soon(struct vcpu *v)
  */
 #define BUDGET_KICK (1ll << 40)
 
+void direct_kick(const struct vcpu *v);
+
 static inline void vcpu_kick(struct vcpu *v)
 {
 	__atomic_fetch_sub(&v->budget, BUDGET_KICK, __ATOMIC_RELAXED);
+	if (v->direct)
+		direct_kick(v);
 }
 
 static inline s64 budget_without_kicks(s64 budget)

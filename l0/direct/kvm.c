@@ -24,7 +24,6 @@
 #include "../run/engine.h"
 
 #define KVM_DEVICE "/dev/kvm"
-#define SIG_KICK SIGRTMIN
 #define NS_PER_SECOND 1000000000ull
 #define LOOK_NS NS_PER_SECOND /* how often to see whether the guest has halted for ever */
 
@@ -140,6 +139,14 @@ static void on_kick(int signal, siginfo_t *info, void *context)
 		__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
 }
 
+int kvm_catch_kicks(void)
+{
+	struct sigaction action = { .sa_sigaction = on_kick, .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIG_KICK, &action, NULL);
+}
+
 static void kick(struct vcpu_thread *t)
 {
 	const struct kvm_vcpu *d = t->kvm;
@@ -174,11 +181,9 @@ static void destroy_machine(struct kvm_machine *m)
 
 static int power_up(struct kvm_machine *m, const struct run_config *c, char *error, size_t n)
 {
-	struct sigaction action = { .sa_sigaction = on_kick, .sa_flags = SA_SIGINFO };
 	int code;
 
-	sigemptyset(&action.sa_mask);
-	if (sigaction(SIG_KICK, &action, NULL))
+	if (kvm_catch_kicks())
 		return kvm_failed(m, "sigaction", error, n);
 	code = create_vm(m, error, n);
 	if (!code)

@@ -52,6 +52,19 @@ struct kvm_vcpu {
 	struct kvm_exit_stats stats;
 };
 
+/*
+ * What interrupts a thread in KVM_RUN: its value is the address of struct kvm_run, whose immediate_exit the handler sets. 0, or -1 with
+ * errno.
+ */
+#define SIG_KICK SIGRTMIN
+int kvm_catch_kicks(void);
+
+/* Between struct vcpu and KVM: kvm_state.c */
+void kvm_regs_put(const struct vcpu *v, struct kvm_regs *r);
+void kvm_regs_get(struct vcpu *v, const struct kvm_regs *r);
+struct kvm_segment kvm_segment(const struct segment *s);
+struct segment kvm_segment_back(const struct kvm_segment *s);
+
 /* The failed call, the machine and strerror(errno) in one line; always EXIT_HOST. */
 int kvm_failed(const struct kvm_machine *m, const char *call, char *error, size_t n);
 

@@ -14,7 +14,7 @@
 #include "../cpu/msr.h"
 #include "../devices/irqchip.h"
 
-static void get_regs(struct vcpu *v, const struct kvm_regs *r)
+void kvm_regs_get(struct vcpu *v, const struct kvm_regs *r)
 {
 	const u64 gpr[16] = {
 		[RAX] = r->rax, [RCX] = r->rcx, [RDX] = r->rdx, [RBX] = r->rbx, [RSP] = r->rsp, [RBP] = r->rbp,
@@ -27,7 +27,7 @@ static void get_regs(struct vcpu *v, const struct kvm_regs *r)
 	v->rflags = r->rflags;
 }
 
-static void put_regs(const struct vcpu *v, struct kvm_regs *r)
+void kvm_regs_put(const struct vcpu *v, struct kvm_regs *r)
 {
 	const u64 *gpr = v->gpr;
 
@@ -53,7 +53,7 @@ static void put_regs(const struct vcpu *v, struct kvm_regs *r)
 	};
 }
 
-static struct segment from_kvm(const struct kvm_segment *s)
+struct segment kvm_segment_back(const struct kvm_segment *s)
 {
 	struct segment to = { .base = s->base, .limit = s->limit, .sel = s->selector };
 
@@ -63,7 +63,7 @@ static struct segment from_kvm(const struct kvm_segment *s)
 	return to;
 }
 
-static struct kvm_segment to_kvm(const struct segment *s)
+struct kvm_segment kvm_segment(const struct segment *s)
 {
 	return (struct kvm_segment){
 		.base = s->base,
@@ -86,7 +86,7 @@ static void get_sregs(struct vcpu *v, const struct kvm_sregs *s)
 	const struct kvm_segment *seg[SREG_COUNT] = { &s->es, &s->cs, &s->ss, &s->ds, &s->fs, &s->gs, &s->ldt, &s->tr };
 
 	for (int i = 0; i < SREG_COUNT; i++)
-		v->seg[i] = from_kvm(seg[i]);
+		v->seg[i] = kvm_segment_back(seg[i]);
 	v->gdtr = (struct dtable){ s->gdt.base, s->gdt.limit };
 	v->idtr = (struct dtable){ s->idt.base, s->idt.limit };
 	v->cr0 = s->cr0;
@@ -113,7 +113,7 @@ static void put_sregs(const struct vcpu *v, struct kvm_sregs *s)
 		.apic_base = lapic_base(v->apic),
 	};
 	for (int i = 0; i < SREG_COUNT; i++)
-		*seg[i] = to_kvm(&v->seg[i]);
+		*seg[i] = kvm_segment(&v->seg[i]);
 }
 
 /* The registers of the local APIC that hold more than zero or more than KVM's business after a reset */
@@ -197,7 +197,7 @@ const char *kvm_state_put(struct kvm_vcpu *d)
 	union msr_list msrs;
 	int done;
 
-	put_regs(v, &regs);
+	kvm_regs_put(v, &regs);
 	put_sregs(v, &sregs);
 	put_lapic(v, &lapic);
 	list_msrs(v, &msrs);
@@ -242,7 +242,7 @@ const char *kvm_state_get(struct kvm_vcpu *d)
 		return "its registers";
 	if (ioctl(d->vcpu, KVM_GET_SREGS, &sregs))
 		return "its system registers";
-	get_regs(v, &regs);
+	kvm_regs_get(v, &regs);
 	get_sregs(v, &sregs);
 	if (ioctl(d->vcpu, KVM_GET_XSAVE, &xsave))
 		return "its vector state";

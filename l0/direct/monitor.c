@@ -73,6 +73,11 @@ static void write_tables(struct monitor_cpu *c)
 		table[i] = (c->tables.gpa + i * TABLE_SIZE) | LEAF_ENTRY;
 }
 
+u64 monitor_syscall_linear(void)
+{
+	return linear_of(PAGE_SYSCALL);
+}
+
 static bool set_slot(const struct monitor_cpu *c, u64 size)
 {
 	struct kvm_userspace_memory_region r = {
@@ -266,11 +271,13 @@ static void take_frame(struct monitor_cpu *c, struct left *left)
  * Where LSTAR points nobody can be but by SYSCALL: CPL 3 can't fetch there. A KVM without VT may say that it tried to. (Code that
  * jumps there gets what SYSCALL would do, behind whatever RCX points to.)
  */
-static bool at_syscall(const struct kvm_regs *r, struct left *left)
+static bool at_syscall(struct kvm_regs *r, struct left *left)
 {
 	if (r->rip != linear_of(PAGE_SYSCALL) && r->rip != linear_of(PAGE_SYSCALL) + 1)
 		return false;
 	left->by = LEFT_SYSCALL;
+	r->rip = r->rcx;
+	r->rflags = r->r11;
 	return true;
 }
 
@@ -286,11 +293,8 @@ static void halted(struct monitor_cpu *c, struct left *left)
 		take_frame(c, left);
 		left->address = monitor_sregs(c)->cr2;
 	}
-	if (at_syscall(r, left)) {
-		r->rip = r->rcx;
-		r->rflags = r->r11;
+	if (at_syscall(r, left))
 		return;
-	}
 	if (left->by != LEFT_EVENT) {
 		left->by = LEFT_FAILED;
 		left->what = "HLT where there is none";
@@ -309,6 +313,8 @@ static void interrupted(struct monitor_cpu *c, struct left *left)
 		halted(c, left);
 		return;
 	}
+	if (at_syscall(monitor_regs(c), left)) /* with the page fault for it on its way, or not yet */
+		return;
 	if (e->exception.injected || e->exception.pending) {
 		left->by = LEFT_EVENT;
 		left->vector = e->exception.nr;

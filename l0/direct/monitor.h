@@ -88,6 +88,9 @@ bool monitor_run_kernel(struct monitor_cpu *c, const u8 *code, size_t n, u64 rcx
 /* CS, SS and the others as Linux has them for a 64-bit program: 0x33, 0x2b, null. 32-bit: CS 0x23, all others 0x2b. */
 void monitor_linux_segments(struct kvm_sregs *s, bool bits32);
 
+/* Where SYSCALL leads */
+u64 monitor_syscall_linear(void);
+
 /* KVM forgets all that it has read in the vCPU's page tables; all of them are free. NULL, or what failed. */
 const char *monitor_forget(struct monitor_cpu *c);
 

@@ -303,6 +303,8 @@ static bool user_code_comes_back(struct probe *p, bool bits32, const char **what
 	*what = "SYSCALL";
 	if (!RUN(p, bits32, 0, 0x0f, 0x05))
 		return false;
+	if (!bits32)
+		p->result->follows_syscall = left_at(p, 0, VEC_UD);
 	return left_at(p, 0, VEC_UD) ||
 	       (!bits32 && p->left.by == LEFT_SYSCALL && monitor_regs(&p->cpu)->rip == CODE_LINEAR + 2 &&
 		(monitor_regs(&p->cpu)->rflags & ~FLAG_RF) == (FLAG_1 | FLAG_IF));
@@ -374,6 +376,20 @@ static bool translations_follow(struct probe *p, const char **what)
 	return true;
 }
 
+/* Which of 0F 01 C0 to FF are instructions here at all */
+static u64 find_group(struct probe *p)
+{
+	u64 group = 0;
+
+	for (unsigned int i = 0; i < 64; i++) {
+		const u8 code[] = { 0x0f, 0x01, (u8)(GROUP_0F01_FIRST + i), 0x0f, 0x0b };
+
+		if (!run(p, code, sizeof(code), false, 0, 0) || !left_at(p, 0, VEC_UD))
+			group |= BIT(i);
+	}
+	return group;
+}
+
 static void find_sensitive(struct probe *p)
 {
 	struct kvm_probe *r = p->result;
@@ -381,13 +397,12 @@ static void find_sensitive(struct probe *p)
 	r->segments = loads_segments(p);
 	r->follows_xcr0 = follows_xcr0(p);
 	r->follows_fsgsbase = RUN(p, false, 0, 0xf3, 0x48, 0x0f, 0xae, 0xc0, 0x0f, 0x0b) && left_at(p, 0, VEC_UD);
+	r->group = find_group(p);
 	for (unsigned int i = 0; i < SENSITIVE_COUNT; i++) {
 		const struct sensitive_insn *insn = &SENSITIVE_INSNS[i];
 		bool counts = insn->when == WHEN_ALWAYS;
 
-		if (insn->when == WHEN_XCR0)
-			counts = !r->follows_xcr0;
-		else if (insn->when == WHEN_SEGMENTS)
+		if (insn->when == WHEN_SEGMENTS)
 			counts = r->segments;
 		else if (insn->when == WHEN_LEAKS) {
 			u8 code[sizeof(insn->code) + 2] = { 0 };
@@ -411,9 +426,7 @@ static void list_leaks(const struct kvm_probe *r, char *to, size_t n)
 		if (SENSITIVE_INSNS[i].when == WHEN_LEAKS && (r->sensitive >> i & 1))
 			used += (size_t)snprintf(to + used, n - used, "%s%s", used ? ", " : "", SENSITIVE_INSNS[i].name);
 	if (r->segments && used < n)
-		used += (size_t)snprintf(to + used, n - used, "%ssegment registers", used ? ", " : "");
-	if (!r->follows_xcr0 && used < n)
-		snprintf(to + used, n - used, "%sxsave", used ? ", " : "");
+		snprintf(to + used, n - used, "%ssegment registers", used ? ", " : "");
 }
 
 static void find_user(struct probe *p)

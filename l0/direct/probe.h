@@ -30,7 +30,9 @@ struct kvm_probe {
 	char user_why[200]; /* one line: what was found, or why not */
 	/* For that: */
 	u32 sensitive; /* rows of SENSITIVE that count, a bit for each enum sensitive */
+	u64 group; /* of 0F 01: sensitive_set_make() */
 	bool segments; /* CPL 3 can load segment registers with what isn't its guest's */
+	bool follows_syscall; /* EFER.SCE = 0 makes SYSCALL fault */
 	bool follows_xcr0; /* KVM_SET_XCRS is what XGETBV shows */
 	bool follows_fsgsbase; /* CR4.FSGSBASE = 0 makes RDFSBASE fault */
 	/* ns for a turn of the same short loop: in this process, at CPL 0, at CPL 3; 0: not measured */

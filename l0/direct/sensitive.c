@@ -20,12 +20,14 @@ static bool modrm_matches(const struct sensitive_insn *i, unsigned int modrm)
 	return (i->mods & mod) && (i->regs >> (modrm >> 3 & 7) & 1);
 }
 
-void sensitive_set_make(struct sensitive_set *s, u32 rows, bool segments)
+void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool segments)
 {
-	u8 next = 0;
+	u8 next = 1; /* third[0] is of 0F 01 */
 
 	memset(s, 0, sizeof(*s));
 	s->segments = segments;
+	s->second[0x01] = 2;
+	s->third[0][GROUP_0F01_FIRST / 64] = group;
 	for (unsigned int i = 0; i < SENSITIVE_COUNT; i++) {
 		const struct sensitive_insn *insn = &SENSITIVE_INSNS[i];
 		u8 *second = &s->second[insn->second];
@@ -46,23 +48,22 @@ void sensitive_set_make(struct sensitive_set *s, u32 rows, bool segments)
 	}
 }
 
-bool sensitive_find(const struct sensitive_set *s, const u8 *code, size_t n)
+static bool matches(const struct sensitive_set *s, const u8 *code, size_t n)
 {
-	const u8 *end = code + n, *p = code;
+	u8 kind;
 
-	while (p < end && (p = memchr(p, ESCAPE, (size_t)(end - p)))) {
-		u8 kind;
+	if (n < 2 || code[0] != ESCAPE)
+		return false;
+	kind = s->second[code[1]];
+	return kind == 1 || (kind > 1 && n > 2 && (s->third[kind - 2][code[2] / 64] >> (code[2] % 64) & 1));
+}
 
-		p++;
-		if (p == end)
-			break;
-		kind = s->second[*p];
-		if (kind == 1)
-			return true;
-		if (kind > 1 && p + 1 < end && (s->third[kind - 2][p[1] / 64] >> (p[1] % 64) & 1))
-			return true;
-	}
-	return false;
+long sensitive_find(const struct sensitive_set *s, const u8 *code, size_t from, size_t n)
+{
+	for (const u8 *p = code + from; p < code + n && (p = memchr(p, ESCAPE, (size_t)(code + n - p))); p++)
+		if (matches(s, p, (size_t)(code + n - p)))
+			return p - code;
+	return -1;
 }
 
 bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n)
@@ -70,12 +71,10 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n)
 	return code[n - 1] == ESCAPE || (n > 1 && code[n - 2] == ESCAPE && s->second[code[n - 1]] > 1);
 }
 
-/* Opcodes of one byte; those of two bytes are rows of the table. */
-static bool touches_segments(const ZydisDecodedInstruction *i)
+/* Opcodes of one byte on segment registers; those of two bytes are rows of the table. reg: ModRM.reg, if there is one */
+static bool is_on_segments(u8 opcode, unsigned int reg)
 {
-	if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || i->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
-		return false;
-	switch (i->opcode) {
+	switch (opcode) {
 	case 0x8c: /* MOV r/m, Sreg */
 	case 0x8e: /* MOV Sreg, r/m */
 	case 0x06: /* PUSH and POP of ES, CS, SS, DS, in 32-bit code */
@@ -94,52 +93,158 @@ static bool touches_segments(const ZydisDecodedInstruction *i)
 	case 0xcf:
 		return true;
 	case 0xff: /* far CALL and JMP */
-		return i->raw.modrm.reg == 3 || i->raw.modrm.reg == 5;
+		return reg == 3 || reg == 5;
 	default:
 		return false;
 	}
 }
 
-/* The same of an instruction that goes on behind these n bytes: it may be. */
-static bool may_touch_segments(const u8 *code, size_t n)
+static bool touches_segments(const ZydisDecodedInstruction *i)
 {
-	static const u8 OPCODES[] = { 0x8c, 0x8e, 0xc4, 0xc5, 0x9a, 0xea, 0xca, 0xff };
+	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+	       is_on_segments(i->opcode, i->raw.modrm.reg);
+}
 
-	for (size_t i = 0; i < n; i++)
-		if (memchr(OPCODES, code[i], sizeof(OPCODES)))
+static bool is_prefix(u8 byte, bool bits64)
+{
+	switch (byte) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65:
+	case 0x66:
+	case 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
+		return true;
+	default:
+		return bits64 && (byte & 0xf0) == 0x40;
+	}
+}
+
+/*
+ * An instruction that goes on behind these n bytes: may it be one of them? Not if only its prefixes are here; that would be every tenth
+ * page. VEX has the opcodes of LES and LDS in 64-bit code.
+ */
+static bool may_touch_segments(const u8 *code, size_t n, bool bits64)
+{
+	size_t i = 0;
+
+	while (i < n && is_prefix(code[i], bits64))
+		i++;
+	if (i == n)
+		return false;
+	if (bits64 && (code[i] == 0xc4 || code[i] == 0xc5))
+		return false;
+	return is_on_segments(code[i], i + 1 < n ? code[i + 1] >> 3 & 7 : 3);
+}
+
+struct decoding {
+	const struct sensitive_set *set;
+	const u8 *page;
+	bool bits64;
+	ZydisDecoder decoder;
+	u64 seen[4096 / 64]; /* a bit for each offset where an instruction was seen to begin */
+};
+
+static bool begin(struct decoding *d, const struct sensitive_set *s, const u8 *page, unsigned int bits)
+{
+	memset(d, 0, sizeof(*d));
+	d->set = s;
+	d->page = page;
+	d->bits64 = bits == 64;
+	if (!ZYAN_SUCCESS(ZydisDecoderInit(&d->decoder,
+					   bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+					   bits == 64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32)))
+		return false;
+	/* lengths and opcodes are all that is asked for */
+	return ZYAN_SUCCESS(ZydisDecoderEnableMode(&d->decoder, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
+}
+
+/* Where the instruction's opcode is: behind its prefixes */
+static unsigned int opcode_at(const ZydisDecodedInstruction *i, unsigned int at)
+{
+	return at + i->raw.prefix_count;
+}
+
+/* The instruction at `at`; true: it counts. *next: where the next one begins */
+static bool look(const struct decoding *d, unsigned int at, unsigned int *next)
+{
+	ZydisDecodedInstruction insn;
+	ZyanStatus status = ZydisDecoderDecodeInstruction(&d->decoder, NULL, d->page + at, 4096 - at, &insn);
+	unsigned int opcode;
+
+	*next = at + 1; /* no instruction: data */
+	if (status == ZYDIS_STATUS_NO_MORE_DATA)
+		return d->set->segments && may_touch_segments(d->page + at, 4096 - at, d->bits64);
+	if (!ZYAN_SUCCESS(status))
+		return matches(d->set, d->page + at, 4096 - at); /* one that the decoder doesn't know */
+	*next = at + insn.length;
+	opcode = opcode_at(&insn, at);
+	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->segments && touches_segments(&insn));
+}
+
+/* As it would run from `at` on, until it comes to where it has been. True: it comes to one that counts. */
+static bool sweep(struct decoding *d, unsigned int at)
+{
+	unsigned int next;
+
+	for (; at < 4096 && !(d->seen[at / 64] >> (at % 64) & 1); at = next) {
+		d->seen[at / 64] |= BIT(at % 64);
+		if (look(d, at, &next))
 			return true;
+	}
 	return false;
 }
 
-bool sensitive_segments(const u8 page[4096], const u16 *starts, size_t count, unsigned int bits)
+/*
+ * Wherever one begins to decode, one comes to where instructions really begin before long. So bytes are an instruction if many ways from a
+ * little before them lead there.
+ */
+#define WAYS 24u
+#define WAYS_ENOUGH 6u
+
+static bool many_ways_lead_to(const struct decoding *d, unsigned int target)
 {
-	u64 seen[4096 / 64] = { 0 };
-	ZydisDecoder decoder;
-	ZydisDecodedInstruction insn;
-	ZyanStatus status;
+	unsigned int ways = 0;
 
-	if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder,
-					   bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
-					   bits == 64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32)))
-		return true;
-	/* lengths and opcodes are all that is asked for */
-	ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
-	for (size_t i = 0; i < count; i++) {
-		unsigned int at = starts[i];
+	for (unsigned int i = 1; i <= WAYS; i++) {
+		unsigned int at = target > i ? target - i : 0, next;
+		ZydisDecodedInstruction insn;
 
-		while (at < 4096 && !(seen[at / 64] >> (at % 64) & 1)) {
-			seen[at / 64] |= BIT(at % 64);
-			status = ZydisDecoderDecodeInstruction(&decoder, NULL, page + at, 4096 - at, &insn);
-			if (status == ZYDIS_STATUS_NO_MORE_DATA && may_touch_segments(page + at, 4096 - at))
-				return true;
-			if (!ZYAN_SUCCESS(status)) {
-				at++; /* no instruction: data */
-				continue;
-			}
-			if (touches_segments(&insn))
-				return true;
-			at += insn.length;
+		while (at < target) {
+			bool known = ZYAN_SUCCESS(
+				ZydisDecoderDecodeInstruction(&d->decoder, NULL, d->page + at, 4096 - at, &insn));
+
+			next = known ? at + insn.length : at + 1;
+			if (known && next > target && opcode_at(&insn, at) == target)
+				next = target; /* there with prefixes */
+			at = next;
 		}
+		ways += at == target;
 	}
+	return ways >= WAYS_ENOUGH;
+}
+
+bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count, unsigned int bits)
+{
+	long found = sensitive_find(s, page, 0, 4096);
+	struct decoding d;
+
+	if (found < 0 && !s->segments)
+		return false;
+	if (!begin(&d, s, page, bits))
+		return true;
+	for (size_t i = 0; i < count; i++)
+		if (sweep(&d, starts[i]))
+			return true;
+	if (sweep(&d, 0))
+		return true;
+	for (; found >= 0; found = sensitive_find(s, page, (size_t)found + 1, 4096))
+		if (many_ways_lead_to(&d, (unsigned int)found))
+			return true;
 	return false;
 }

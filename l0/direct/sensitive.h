@@ -3,11 +3,13 @@
  * Instructions of CPL 3 whose result isn't the code's own business: they show or change what L0 keeps from a guest, or a vmcs12 may want to
  * see them. Where one of them comes back as an exception, user code that holds it can run directly. Where it doesn't (and some never do:
  * Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine Monitor", USENIX Security 2000) a page that
- * holds its bytes isn't run directly, wherever in the page and whether anybody means them as an instruction or not.
+ * holds it is left to the translator.
  *
- * All of them are two-byte opcodes, 0F and a second byte, some with a ModRM byte; so a page is searched for 0F, and nothing that a jump into
- * the middle of other instructions could find is missed. What has one-byte opcodes and doesn't come back rules out running directly
- * at all (probe.h), but for segment registers: see sensitive_segments().
+ * All of them are two-byte opcodes, 0F and a second byte, some with a ModRM byte, but for those on segment registers. So a page is searched for
+ * these bytes, at any offset; and since they are in every eighth page of common programs, most often as part of other instructions
+ * (74 0F 31 C0 is JZ +15; XOR EAX, EAX), what is found is decoded as code runs. What neither the translator nor a linear decoding has ever come
+ * to as an instruction is taken for none: code that jumps into the middle of its own instructions to read, say, the TSC isn't noticed,
+ * and sees the host's. Other one-byte opcodes that don't come back rule out running directly at all (probe.h).
  */
 #ifndef L0_DIRECT_SENSITIVE_H
 #define L0_DIRECT_SENSITIVE_H
@@ -20,7 +22,6 @@
 enum sensitive_when {
 	WHEN_ALWAYS, /* it never comes back */
 	WHEN_LEAKS, /* the probe has seen that it doesn't */
-	WHEN_XCR0, /* XCR0 isn't what the guest's is */
 	WHEN_SEGMENTS, /* CPL 3 can load segment registers from what isn't the guest's */
 };
 
@@ -43,12 +44,11 @@ enum sensitive_when {
 	S(lar,           0x02, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
 	S(lsl,           0x03, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
 	S(verr_verw,     0x00, 0x30, MOD_ANY, WHEN_ALWAYS,   0)                            \
-	/* VMCALL, VMMCALL, XGETBV, RDPKRU, RDTSCP, RDPRU, MONITORX and all the others with a register's ModRM byte, but SMSW */ \
-	S(group_0f01,    0x01, 0xef, MOD_REG, WHEN_ALWAYS,   0)                            \
 	/* a vmcs12 may want RDRAND and RDSEED; RDPID shows TSC_AUX */ \
 	S(rdrand_rdpid,  0xc7, 0xc0, MOD_REG, WHEN_ALWAYS,   0)                            \
-	S(xsave,         0xae, 0x70, MOD_MEM, WHEN_XCR0,     0)                            \
-	S(xsavec,        0xc7, 0x38, MOD_MEM, WHEN_XCR0,     0)                            \
+	/* XCR0 may have PKRU, which is L0's own business */ \
+	S(xsave,         0xae, 0x70, MOD_MEM, WHEN_ALWAYS,   0)                            \
+	S(xsavec,        0xc7, 0x38, MOD_MEM, WHEN_ALWAYS,   0)                            \
 	S(push_fs,       0xa0, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
 	S(pop_fs,        0xa1, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
 	S(push_gs,       0xa8, 0x00, MOD_ANY, WHEN_SEGMENTS, 0)                            \
@@ -75,18 +75,24 @@ struct sensitive_insn {
 
 extern const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT];
 
-/* What to search for: made once, from the rows that count */
+/*
+ * 0F 01 with a register's ModRM byte, C0 to FF, is an instruction each: VMCALL, VMMCALL, XGETBV, RDPKRU, RDTSCP, RDPRU, MONITORX, ... A bit for
+ * each that isn't #UD here; bit 0 is C0.
+ */
+#define GROUP_0F01_FIRST 0xc0u
+
+/* What to search for: made once, from what counts */
 struct sensitive_set {
 	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
 	u64 third[8][4]; /* by ModRM byte, a bit each */
-	bool segments; /* segment registers, too: sensitive_segments() */
+	bool segments; /* moves from and to segment registers, far transfers: one-byte opcodes, which only decoding finds */
 };
 
-/* rows: a bit for each enum sensitive that counts. segments: also what sensitive_segments() finds. */
-void sensitive_set_make(struct sensitive_set *s, u32 rows, bool segments);
+/* rows: a bit for each enum sensitive that counts; group: of 0F 01, as above */
+void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool segments);
 
-/* Does [code, code + n) hold one of them, at any offset? */
-bool sensitive_find(const struct sensitive_set *s, const u8 *code, size_t n);
+/* The first place in [code + from, code + n) where one of the byte sequences begins, -1: there is none. Not one-byte opcodes. */
+long sensitive_find(const struct sensitive_set *s, const u8 *code, size_t from, size_t n);
 
 /* Do its last bytes begin one that might go on behind them? */
 bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
@@ -95,10 +101,10 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
 #define SENSITIVE_STRADDLE 2u
 
 /*
- * Moves from and to segment registers, and far returns, have one-byte opcodes which are everywhere as other instructions' bytes. Where they
- * don't come back, code is decoded as it would run: from each of the `starts` (offsets, at least one) to the end of the page, until it comes to
- * where it has been. bits: 64 or 32. True: there is one. Code that jumps into the middle of its own instructions isn't seen.
+ * Does the page hold such an instruction? starts: offsets where instructions begin, as far as is known. bits: 64 or 32. What goes on in the
+ * next page is sensitive_tail()'s business, but for one-byte opcodes.
  */
-bool sensitive_segments(const u8 page[4096], const u16 *starts, size_t count, unsigned int bits);
+bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
+		    unsigned int bits);
 
 #endif

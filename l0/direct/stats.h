@@ -3,8 +3,8 @@
  * What KVM sent us: one row for each exit reason of its API, under the API's name. The row's number in the API is
  * KVM_EXIT_<name>: exits.c.
  */
-#ifndef L0_KVM_EXIT_STATS_H
-#define L0_KVM_EXIT_STATS_H
+#ifndef L0_DIRECT_STATS_H
+#define L0_DIRECT_STATS_H
 
 #include "../cpu/types.h"
 
@@ -59,6 +59,41 @@
 	S(host_state_reload, counted, "times that the host's state was loaded again")                \
 	S(nested_run,        counted, "VM entries of the guest's own guests")
 /* clang-format on */
+
+/* clang-format off */
+#define DIRECT_STATS(S) \
+	S(runs,            counted, "times that user code left the translator to run directly")                     \
+	S(runs_l2,         counted, "of these, L2's")                                                               \
+	S(ns,              timed,   "time in these, with all that it takes")                                        \
+	S(kvm_runs,        counted, "calls of KVM_RUN")                                                             \
+	S(left_interrupts, counted, "back for a timer, an interrupt, another thread")                               \
+	S(left_syscalls,   counted, "back for SYSCALL")                                                             \
+	S(left_faults,     counted, "back for a page fault that the guest has to see, or that the translator answers") \
+	S(left_code,       counted, "back for code on a page with instructions that don't come back by themselves") \
+	S(left_exceptions, counted, "back for any other exception")                                                 \
+	S(faults,          counted, "page faults that mapped something, without going back")                        \
+	S(pages,           counted, "4 KiB pages mapped")                                                           \
+	S(large_pages,     counted, "2 MiB pages mapped")                                                           \
+	S(spaces,          counted, "address spaces begun: the first time, and when something of one was invalidated") \
+	S(forgets,         counted, "times that all page tables were used up and KVM was made to forget them")      \
+	S(scanned,         counted, "pages searched for instructions that don't come back")                         \
+	S(scanned_found,   counted, "of these, pages that hold one")                                                \
+	S(segments_tried,  counted, "sets of segment registers tried")                                              \
+	S(failures,        counted, "KVM failed: from then on everything is translated")                            \
+	RULE_STATS(S)
+/* by rule.h: slices that were translated since code that would have paid may not run directly */
+#define RULE_STATS(S) \
+	S(not_segments,    counted, "slices translated since KVM can't give a segment register what it holds")      \
+	S(not_mode,        counted, "the same: 16-bit code, segments that aren't flat, 32-bit code that KVM interprets") \
+	S(not_debugging,   counted, "the same: single steps, breakpoints, the monitor trap flag")                   \
+	S(not_others,      counted, "the same: all other rules")
+/* clang-format on */
+
+struct direct_stats {
+#define S(name, kind, text) u64 name;
+	DIRECT_STATS(S)
+#undef S
+};
 
 struct kvm_stats {
 #define S(name, kind, text) u64 name;

@@ -113,10 +113,13 @@ bool space_holds(const struct tables *t, const struct space *s, u64 linear)
 	return s->has_1g || holds(t, s, linear) || (s->has_4m && holds(t, s, linear ^ LARGE_SIZE));
 }
 
-static bool new_root(struct tables *t, struct space *s)
+bool space_begin(struct tables *t, struct space *s)
 {
-	u64 *root = table_new(t, &s->root);
+	u64 *root;
 
+	if (s->root)
+		return true;
+	root = table_new(t, &s->root);
 	if (!root) {
 		s->root = 0;
 		return false;
@@ -132,7 +135,7 @@ static u64 *make(struct tables *t, struct space *s, u64 linear, unsigned int shi
 
 	*result = SPACE_FULL;
 	/* a table for each level at the most: then nothing is half done */
-	if (t->next + 4 > t->count || (!s->root && !new_root(t, s)))
+	if (t->next + 4 > t->count || !space_begin(t, s))
 		return NULL;
 	table = table_at(t, s->root);
 	for (unsigned int level = TOP_SHIFT;; level -= 9) {

@@ -49,6 +49,9 @@ enum space_result { SPACE_DONE, SPACE_FULL, SPACE_REDUCES };
 enum space_result space_map(struct tables *t, struct space *s, u64 linear, u64 gpa, unsigned int shift,
 			    unsigned int rights, unsigned int guest_shift);
 
+/* A root, if it has none. False: no free page is left. */
+bool space_begin(struct tables *t, struct space *s);
+
 /* The entry that maps `linear`, 0 if none does; *shift: its size. */
 u64 space_entry(const struct tables *t, const struct space *s, u64 linear, unsigned int *shift);
 

@@ -79,6 +79,7 @@ struct machine {
 	struct pci_host *pci_host;
 
 	struct bt *bt; /* the translator's code cache */
+	struct direct_machine *direct; /* direct/direct.h; NULL: no user code runs directly */
 
 	struct load_config load; /* what machine_reset() loads again */
 	struct boot_state boot; /* how vCPU 0 starts after the last machine_create() or machine_reset() */

@@ -20,6 +20,11 @@
 
 /* per 4 KiB page of RAM: memory->flags[gpa >> 12] */
 #define PAGE_CODE BIT(0) /* holds translated code: writes must be noticed */
+/* direct/: was searched for instructions that may not run directly; and they must be, too. It holds one; its end may begin one. */
+#define PAGE_SCANNED BIT(1)
+#define PAGE_SENSITIVE BIT(2)
+#define PAGE_TAIL BIT(3)
+#define PAGE_WATCHED (PAGE_CODE | PAGE_SCANNED)
 
 /* Soft-TLB entries that may write a page directly: up to four indexes + 1, 14 bits each, the last one lowest */
 #define WRITE_INDEX_BITS 14

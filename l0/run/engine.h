@@ -12,7 +12,7 @@
 struct run_config;
 struct cpu_model;
 
-#define ENGINE_TABLES 4
+#define ENGINE_TABLES 5
 
 struct engine {
 	const char *name; /* as --engine spells it */
@@ -44,6 +44,7 @@ struct engine {
 };
 
 extern const struct engine engine_bt; /* run/engine_bt.c */
+extern const struct engine engine_direct; /* direct/engine_direct.c */
 extern const struct engine engine_kvm; /* direct/kvm.c */
 
 #endif

@@ -9,13 +9,12 @@
 
 #include "../cli/console.h"
 #include "../cpu/insn.h"
+#include "../direct/choose.h"
 #include "../devices/devices.h"
 #include "../devices/irqchip.h"
 #include "../vmx/log.h"
 #include "../vmx/vmx.h"
 #include "trace.h"
-
-static const struct engine *const ENGINES[] = { [ENGINE_BT] = &engine_bt, [ENGINE_KVM] = &engine_kvm };
 
 u64 l1_host_ns(void)
 {
@@ -71,10 +70,15 @@ static int create_vcpu(struct l1 *l, unsigned int i)
 /* The CPU's model, as far as the clock and the engine can have it. */
 static int prepare_model(struct l1 *l, char *error, size_t n)
 {
+	char why[512];
+
 	if (model_parse(&l->model, l->config->cpu, error, n))
 		return EXIT_USAGE;
 	if (l->config->clock == CLOCK_INSNS)
 		model_repeatable(&l->model);
+	l->engine = engine_choose(l->config, &l->model, why, sizeof(why));
+	if (why[0])
+		fprintf(l->log ? l->log : stderr, "turtles: %s: %s\n", l->config->name, why);
 	return l->engine->prepare(&l->model, error, n);
 }
 
@@ -143,7 +147,7 @@ int l1_create(struct l1 *l, const struct run_config *c, FILE *log, char *error, 
 {
 	int code;
 
-	*l = (struct l1){ .config = c, .engine = ENGINES[c->engine], .log = log };
+	*l = (struct l1){ .config = c, .log = log };
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->changed, NULL);
 	code = prepare_model(l, error, n);

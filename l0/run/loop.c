@@ -14,6 +14,7 @@
 #include "../cpu/fpu.h"
 #include "../cpu/insn.h"
 #include "../devices/irqchip.h"
+#include "../direct/direct.h"
 #include "../machine/machine.h"
 #include "../vmx/vmx.h"
 #include "gate.h"
@@ -290,7 +291,8 @@ void vcpu_loop(struct vcpu_thread *t)
 			pace(t);
 		v->slice = slice(v);
 		vcpu_set_budget(v, v->slice);
-		bt_run(v);
+		if (!v->direct || !direct_run(v, next_timer(v)))
+			bt_run(v);
 		if (v->waits)
 			give_way(v);
 		if (t->turns) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../bt/bt.h"
+#include "../direct/direct.h"
 #include "../vmx/vmx.h"
 #include "crash.h"
 
@@ -30,7 +31,7 @@ static u64 *owner(struct profile_stats *s, const struct vcpu *v, u64 host_pc)
 {
 	if (v->vmx && v->vmx->switching)
 		return &s->switching;
-	if (v->bt && bt_is_code(v, host_pc))
+	if ((v->bt && bt_is_code(v, host_pc)) || direct_is_inside(v))
 		return v->in_l2 ? &s->l2 : &s->l1;
 	return v->in_l2 ? &s->l0_for_l2 : &s->l0_for_l1;
 }

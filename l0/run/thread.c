@@ -118,7 +118,7 @@ void vcpu_post(struct vcpu *v, u32 events)
 	pthread_mutex_unlock(&t->lock);
 	if (t->kick && t->thread)
 		t->kick(t);
-	else if (v->timers)
+	else if (v->timers || v->direct)
 		vcpu_kick(v);
 }
 

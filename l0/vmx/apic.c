@@ -201,7 +201,7 @@ void vmx_apic_enter(struct vcpu *v)
 	a->recognized = a->check_threshold = false;
 	if (!has_tpr_shadow(c))
 		return;
-	if (page(v) && (*memory_flag(&v->machine->memory, c->virtual_apic_page_addr) & PAGE_CODE))
+	if (page(v) && (*memory_flag(&v->machine->memory, c->virtual_apic_page_addr) & PAGE_WATCHED))
 		bt_phys_written(v->machine, c->virtual_apic_page_addr,
 				PAGE_SIZE); /* it will be, behind the translator's back */
 	if (has_virtual_interrupt_delivery(c)) {

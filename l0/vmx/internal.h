@@ -67,7 +67,7 @@ static inline void *l1_page(const struct vcpu *v, u64 l1pa)
 /* n bytes within a page of L1's RAM have been written: there may be code. */
 static inline void l1_written(const struct vcpu *v, u64 l1pa, u64 n)
 {
-	if (*memory_flag(&v->machine->memory, l1pa) & PAGE_CODE)
+	if (*memory_flag(&v->machine->memory, l1pa) & PAGE_WATCHED)
 		bt_phys_written(v->machine, l1pa, n);
 }
 

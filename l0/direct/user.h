@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of direct.h share. */
+#ifndef L0_DIRECT_USER_H
+#define L0_DIRECT_USER_H
+
+#include <linux/kvm.h>
+#include <time.h>
+
+#include "../cpu/tlb.h"
+#include "direct.h"
+#include "monitor.h"
+#include "probe.h"
+#include "rule.h"
+#include "stats.h"
+#include "user_policy.h"
+
+struct direct_machine {
+	struct machine *machine;
+	int kvm, vm; /* file descriptors; -1: none */
+	struct rule_host host;
+	struct sensitive_set sensitive;
+	/* A byte for each page of RAM, as memory->flags: some space lets it be written. Bytes alone, since several vCPUs set them. */
+	u8 *writable;
+	_Atomic u64 epoch; /* changes when every space of every vCPU has to go */
+	bool eager; /* whenever it is allowed, for tests */
+	struct direct_stats totals; /* as of the last look */
+	_Atomic bool broken; /* KVM has failed once: no more of it */
+};
+
+/* A space and the code that runs in it, one for each context of the soft TLB */
+struct user_space {
+	struct space space;
+	struct user_policy policy;
+	u64 small[4]; /* 2 MiB regions + 1 that are mapped by 4 KiB pages only: code was in one */
+	u8 small_next;
+};
+
+/* Selectors that were tried: does code read back what it was given? */
+struct tried_segments {
+	u16 sel[6]; /* ES..GS */
+	bool valid, bits32, fits;
+};
+#define TRIED_SEGMENTS 16
+
+struct direct_vcpu {
+	struct vcpu *v;
+	struct direct_machine *machine;
+	struct monitor_cpu cpu;
+	struct user_space spaces[TLB_CONTEXTS];
+	u64 epoch; /* the machine's, as of the last look */
+	_Atomic u32 inside; /* in KVM_RUN, or about to be */
+	pid_t tid; /* of the thread that has made `timer`; 0: none */
+	timer_t timer;
+	u64 xcr0; /* as KVM was told */
+	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
+	bool translate; /* the next slice has to be translated: something waits that only the translator can do */
+	struct tried_segments tried[TRIED_SEGMENTS];
+	u8 tried_next;
+	struct space try; /* for that */
+	struct kvm_xsave xsave; /* on its way */
+	/* of the current run: */
+	bool taken; /* all state is in *v */
+	struct user_space *in_fill;
+	u64 start_ns; /* CLOCK_MONOTONIC */
+	struct left left;
+	u64 fault; /* the last page fault's address + 1, to see that there is progress */
+	struct direct_stats stats;
+};
+
+/* user_memory.c */
+
+/* The space of v->tlb, without what was invalidated since. NULL: KVM has failed. */
+struct user_space *user_space_current(struct direct_vcpu *d);
+/* Is `linear` mapped with these rights (ACC_*)? */
+bool user_mapped(const struct direct_vcpu *d, const struct user_space *u, u64 linear, unsigned int access);
+/*
+ * Map the page at `linear`, for an access (ACC_READ, ACC_WRITE or ACC_EXEC) that is going to happen, and some that are near. May take all
+ * state into *v and leave by v->unwind. False: this access is for the translator.
+ */
+bool user_fill(struct direct_vcpu *d, struct user_space *u, u64 linear, unsigned int access);
+
+/* user_code.c: may what is mapped executable at `linear`, on the page at gpa, run directly? Is alone for a moment if it wasn't looked at. */
+bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linear, u64 gpa);
+
+/* user.c: all state into *v; idempotent */
+void user_take_state(struct direct_vcpu *d);
+/* What comes may leave by v->unwind: account for what has run. */
+void user_settle(struct direct_vcpu *d);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pages that are to run directly: searched once for instructions that don't come back by themselves (sensitive.h), and from then on
+ * watched, so that what was found stays true.
+ */
+#include "user.h"
+
+#include <string.h>
+
+#include "../bt/bt.h"
+#include "../cpu/mmu.h"
+#include "../machine/machine.h"
+#include "../run/gate.h"
+
+#define STARTS_MAX 512u
+
+/* Nobody else runs, and no store goes to the page unnoticed. */
+static u8 look(struct direct_vcpu *d, u64 gpa, u16 entered_at)
+{
+	struct direct_machine *dm = d->machine;
+	const u8 *code = dm->machine->memory.base + gpa;
+	u16 starts[STARTS_MAX];
+	u8 found = PAGE_SCANNED;
+	size_t n;
+
+	d->stats.scanned++;
+	starts[0] = entered_at;
+	n = 1 + bt_block_starts(dm->machine->bt, gpa, starts + 1, STARTS_MAX - 1);
+	if (sensitive_page(&dm->sensitive, code, starts, n, 64) ||
+	    (dm->host.user32 && sensitive_page(&dm->sensitive, code, starts, n, 32)))
+		found |= PAGE_SENSITIVE;
+	else if (sensitive_tail(&dm->sensitive, code, PAGE_SIZE))
+		found |= PAGE_TAIL;
+	if (found & PAGE_SENSITIVE)
+		d->stats.scanned_found++;
+	return found;
+}
+
+static void scan(struct direct_vcpu *d, u64 gpa, u16 entered_at)
+{
+	struct memory *m = &d->machine->machine->memory;
+
+	gate_alone(d->v);
+	if (!(*memory_flag(m, gpa) & PAGE_SCANNED)) {
+		bt_forbid_writes(d->machine->machine, gpa);
+		*memory_flag(m, gpa) |= look(d, gpa, entered_at);
+	}
+	gate_open(d->v);
+}
+
+/* The page at `gpa` and the one that follows it in the space have no such instruction across their border. */
+static bool border_fits(const struct direct_machine *dm, u64 gpa, u64 next_gpa)
+{
+	const u8 *base = dm->machine->memory.base;
+	u8 bytes[2 * SENSITIVE_STRADDLE];
+
+	memcpy(bytes, base + gpa + PAGE_SIZE - SENSITIVE_STRADDLE, SENSITIVE_STRADDLE);
+	memcpy(bytes + SENSITIVE_STRADDLE, base + next_gpa, SENSITIVE_STRADDLE);
+	return sensitive_find(&dm->sensitive, bytes, 0, sizeof(bytes)) < 0;
+}
+
+/* Where the page of `linear` is, if it may be executed */
+static bool executable(const struct direct_vcpu *d, const struct user_space *u, u64 linear, u64 *gpa)
+{
+	unsigned int shift;
+	u64 e = space_entry(&d->cpu.tables, &u->space, linear, &shift);
+
+	if (!e || !(entry_rights(e) & ACC_EXEC))
+		return false;
+	*gpa = entry_gpa(e, 12);
+	return true;
+}
+
+bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linear, u64 gpa)
+{
+	const struct memory *m = &d->machine->machine->memory;
+	u64 page = linear & ~4095ull, neighbour;
+	u8 flag;
+
+	gpa &= ~4095ull;
+	if (!(*memory_flag(m, gpa) & PAGE_SCANNED))
+		scan(d, gpa, (u16)(linear & 4095));
+	flag = *memory_flag(m, gpa);
+	if ((flag & (PAGE_SCANNED | PAGE_SENSITIVE)) != PAGE_SCANNED)
+		return false;
+	if ((flag & PAGE_TAIL) && executable(d, u, page + PAGE_SIZE, &neighbour) &&
+	    !border_fits(d->machine, gpa, neighbour))
+		return false;
+	return !executable(d, u, page - PAGE_SIZE, &neighbour) || !(*memory_flag(m, neighbour) & PAGE_TAIL) ||
+	       border_fits(d->machine, neighbour, gpa);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What may run while the guest's vector state is in the host's registers. */
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "../cpu/fpu.h"
+#include "../machine/machine.h"
+#include "user.h"
+#include "kvm.h"
+#include "user_internal.h"
+
+static long syscall4(long number, long a, long b, long c, const void *d)
+{
+	register const void *r10 __asm__("r10") = d;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* A signal with the address of struct kvm_run, as timers send it; if there is no memory for that, one that only interrupts. */
+static void interrupt(const struct direct_vcpu *d)
+{
+	siginfo_t info;
+	long pid = syscall4(SYS_getpid, 0, 0, 0, NULL);
+
+	fpu_zero(&info, sizeof(info));
+	info.si_code = SI_QUEUE;
+	info.si_pid = (pid_t)pid;
+	info.si_value.sival_ptr = d->cpu.run;
+	if (syscall4(SYS_rt_tgsigqueueinfo, pid, d->tid, SIG_KICK, &info))
+		syscall4(SYS_tgkill, pid, d->tid, SIG_KICK, NULL);
+}
+
+void direct_kick(const struct vcpu *v)
+{
+	const struct direct_vcpu *d = v->direct;
+
+	if (atomic_load(&d->inside))
+		interrupt(d);
+}
+
+bool direct_is_inside(const struct vcpu *v)
+{
+	return v->direct && atomic_load(&v->direct->inside);
+}
+
+static u8 *writable(const struct direct_machine *dm, u64 gpa)
+{
+	const struct memory *m = &dm->machine->memory;
+
+	return &dm->writable[memory_flag(m, gpa) - m->flags];
+}
+
+void direct_page_watched(struct machine *m, u64 gpa)
+{
+	struct direct_machine *dm = m->direct;
+
+	if (!*writable(dm, gpa))
+		return;
+	*writable(dm, gpa) = 0;
+	atomic_fetch_add(&dm->epoch, 1);
+}
+
+void direct_page_written(struct machine *m, u64 gpa)
+{
+	*memory_flag(&m->memory, gpa) &= ~(PAGE_SCANNED | PAGE_SENSITIVE | PAGE_TAIL);
+	atomic_fetch_add(&m->direct->epoch, 1);
+	/* Whoever comes in from now on sees the new epoch. */
+	for (unsigned int i = 0; i < m->vcpu_count; i++) {
+		const struct direct_vcpu *d = m->vcpu[i]->direct;
+
+		while (d && atomic_load(&d->inside)) {
+			interrupt(d);
+			syscall4(SYS_sched_yield, 0, 0, 0, NULL);
+		}
+	}
+}
+
+static void count_refused(struct direct_stats *s, enum rule rule)
+{
+	switch (rule) {
+	case RULE_segments:
+		s->not_segments++;
+		break;
+	case RULE_mode:
+		s->not_mode++;
+		break;
+	case RULE_debugging:
+		s->not_debugging++;
+		break;
+	default:
+		s->not_others++;
+	}
+}
+
+#define EAGER_SLICE 64 /* instructions */
+
+bool direct_run(struct vcpu *v, u64 deadline)
+{
+	struct direct_vcpu *d = v->direct;
+	struct user_policy *policy = &d->spaces[v->tlb - v->tlbs].policy;
+	u64 rest = DIRECT_LONGEST_NS;
+	enum rule rule;
+
+	if (v->kernel_seen) {
+		v->kernel_seen = false;
+		d->since = v->insns;
+	}
+	if (v->cpl != 3 || d->translate) {
+		d->translate = false;
+		if (d->machine->eager && v->slice > EAGER_SLICE) {
+			v->slice = EAGER_SLICE;
+			vcpu_set_budget(v, v->slice);
+		}
+		return false;
+	}
+	if ((!d->machine->eager && !policy_go(policy, v->insns - d->since)) || v->intr_shadow || v->pending_db ||
+	    atomic_load(&d->machine->broken))
+		return false;
+	if (deadline != TIMER_OFF) {
+		u64 now = clock_ns(&v->machine->clock);
+
+		if (!d->machine->eager && deadline < now + STAY_MIN_NS)
+			return false;
+		if (deadline <= now)
+			return false;
+		if (deadline - now < rest)
+			rest = deadline - now;
+	}
+	rule = rule_decide(v, &d->machine->host, 0);
+	if (rule != RULE_DIRECT) {
+		count_refused(&d->stats, rule);
+		return false;
+	}
+	vcpu_fpu_park(v);
+	return user_run(d, rest);
+}

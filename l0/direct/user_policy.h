@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Does it pay to run this code directly? Getting in and out costs tens of microseconds, as much as the translator needs for tens of
+ * thousands of instructions. So code proves itself: it has to stay in user mode for as many translated instructions as going in and
+ * out is worth; and once it has gone in, how long it stays says how much the next time.
+ */
+#ifndef L0_DIRECT_USER_POLICY_H
+#define L0_DIRECT_USER_POLICY_H
+
+#include "../cpu/types.h"
+
+struct user_policy {
+	u64 patience; /* instructions to be translated first; 0: the first slice decides */
+};
+
+#define PATIENCE_START 50000u
+#define PATIENCE_MAX (1u << 24)
+
+#define STAY_GOOD_NS 300000u /* several times what it costs */
+#define STAY_BAD_NS 100000u /* less than it costs, or little more */
+#define STAY_MIN_NS 150000u /* not if a timer would end it earlier */
+
+static inline void policy_init(struct user_policy *p)
+{
+	p->patience = PATIENCE_START;
+}
+
+/* insns: translated since the code has come to user mode */
+static inline bool policy_go(const struct user_policy *p, u64 insns)
+{
+	return insns >= p->patience;
+}
+
+/* It ran for ns; interrupted: something from outside ended it, which says nothing against it. */
+static inline void policy_learn(struct user_policy *p, u64 ns, bool interrupted)
+{
+	if (ns >= STAY_GOOD_NS) {
+		p->patience = interrupted ? 0 : PATIENCE_START;
+		return;
+	}
+	if (interrupted || ns >= STAY_BAD_NS)
+		return;
+	p->patience = p->patience < PATIENCE_START ? PATIENCE_START : p->patience * 2;
+	if (p->patience > PATIENCE_MAX)
+		p->patience = PATIENCE_MAX;
+}
+
+#endif
