@@ -110,7 +110,8 @@ class Added:
             raise LabError(f"{many.folder}: no more work in it than in {few.folder}")
 
     def _each(self, many, few, least=0.01):
-        return {key: n / self.work for key, n in difference(many, few).items() if abs(n) / self.work >= least}
+        # what became fewer did so by chance: L1 waited, or was interrupted, at another moment
+        return {key: n / self.work for key, n in difference(many, few).items() if n / self.work >= least}
 
     def exits(self):
         """Of L1 and of its guests, by reason"""
