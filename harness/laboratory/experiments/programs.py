@@ -124,6 +124,8 @@ def analyse_e12(results):
         ("program", ""), *((f"{name}/ms", "timed") for name, _ in levels), *((f"{name} over native", "timed") for name, _ in levels[1:])], rows)
     there = [row for row in ROWS if row in samples and all(samples[row][:3])]
     host = FORKWAIT["native"]
+    # of times nothing is checked that a busy host could turn round
+    section.check("what ran natively ran in L1 and in L2, too, and found its results right", there == [row for row in ROWS if row in samples and samples[row][0]])
     if there:
         section.figure("Ours: time relative to native", bars("e12", there, [
             (name, "timed", [samples[row][i].scaled(1 / samples[row][0].median) for row in there])
@@ -140,7 +142,6 @@ def analyse_e12(results):
         section.say(3 <= l1 / native <= 12, f"{fork}: {l1 / native:.1f} times native translated ({each:.0f} us a process natively, {each * l1 / native:.0f} here); Adams and Agesen "
                     f"had {FORKWAIT['translated'] / host:.1f} translated and {FORKWAIT['hardware, shadow paging'] / host:.1f} on hardware with shadow paging. A second level "
                     f"costs {l2 / l1:.2f} times that.")
-        section.check("processes cost more in L1 than natively", l1 > native)
     section.differs.append("forkwait starts and waits for 2,000 processes in each of 5 passes, not 40,000. fault and syscall are a program's, with what Linux does about "
                            "them. There is no column of direct execution: see E9.")
     return section
