@@ -19,7 +19,7 @@ BUILD := build/$(subst $(comma),-,$(SANITIZE))
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_ALL += -fsanitize=$(SANITIZE)
 endif
-LIBS := -lZydis -ljansson -lncurses -ltinfo -lhwloc -lunwind-x86_64 -lunwind
+LIBS := -lZydis -ljansson -lncurses -ltinfo -lhwloc -lseccomp -lunwind-x86_64 -lunwind
 
 # Guests, which don't depend on how turtles is built.
 GUEST := build/guest

@@ -91,6 +91,7 @@ struct lab_config {
 	bool summary; /* print stats_summary() on stderr at the end */
 	const char *control; /* the control socket; NULL: none */
 	const char *place; /* policy of place.h; NULL: none */
+	enum sandbox_mode { SANDBOX_ON, SANDBOX_OFF } sandbox; /* sandbox.h */
 	bool no_shutdown; /* the run goes on when no L1 does */
 	int argc; /* the whole command line, for the stats */
 	char **argv;

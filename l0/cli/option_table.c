@@ -666,6 +666,9 @@ const struct option OPTIONS[] = {
 { GROUP_LAB,     "place",         NULL,            "WHERE",     set_place,       0,                   NULL,
   "which of the host's CPUs the vCPUs run on, and where their memory is: none, the host decides (the default); spread, apart, each with"
   " a core of its own; pack, close together; l1-per-core, an L1's vCPUs share a core; or a list of CPUs, 0,2-3" },
+{ GROUP_LAB,     "sandbox",       "sandbox",       "on|off",    set_word,        LAB(sandbox),        "on off",
+  "off: the process keeps what it may do when guests run, to debug it; otherwise system calls and files are denied to it that it doesn't"
+  " need" },
 { GROUP_LAB,     "no-shutdown",   "no-shutdown",   NULL,        set_true,        LAB(no_shutdown),    NULL,
   "the run goes on when its L1s have ended: the control socket's start starts one again, quit ends it" },
 { GROUP_HELP,    "help",          "h help",        NULL,        set_help,        0,                   NULL,
@@ -681,7 +684,6 @@ const struct option OPTIONS[] = {
 { GROUP_QUIET,   NULL,            "parallel",      "NAME",      set_allowed,     0,                   "none null", NULL },
 { GROUP_QUIET,   NULL,            "net",           "NAME",      set_allowed,     0,                   "none", NULL },
 { GROUP_QUIET,   NULL,            "nic",           "NAME",      set_allowed,     0,                   "none", NULL },
-{ GROUP_QUIET,   NULL,            "sandbox",       "NAME",      set_allowed,     0,                   "off",  NULL },
 { GROUP_QUIET,   NULL,            "rtc",           "NAME",      set_allowed,     0,
   "base=utc base=utc,clock=host clock=host", NULL },
 { GROUP_QUIET,   NULL,            "global",        "NAME",      set_global,      0,

@@ -56,6 +56,7 @@ struct lab {
 	struct guest *guest;
 	unsigned int count;
 	struct console *console;
+	struct sandbox *sandbox; /* NULL: the process keeps what it may do */
 	bool crowded; /* more vCPUs than host CPUs */
 	struct place *place; /* NULL: threads run anywhere */
 	struct control *control; /* NULL: there is none */

@@ -25,6 +25,7 @@
 #include "crash.h"
 #include "guest.h"
 #include "place.h"
+#include "sandbox.h"
 
 void lab_wake(struct lab *lab)
 {
@@ -362,6 +363,11 @@ static int run(struct lab *lab)
 	if (code)
 		return code;
 	crash_install(lab->console);
+	if (lab->sandbox && !sandbox_enter(lab->sandbox, error, sizeof(error))) {
+		fprintf(stderr, "turtles: no sandbox: %s\n", error);
+		sandbox_destroy(lab->sandbox);
+		lab->sandbox = NULL;
+	}
 	lab->start_ns = l1_host_ns();
 	for (unsigned int i = 0; i < lab->count && !code; i++) {
 		code = guest_start(&lab->guest[i], error, sizeof(error));
@@ -413,6 +419,22 @@ static int place(struct lab *lab)
 	return lab->place ? 0 : EXIT_HOST;
 }
 
+/* Without one a run is what it is with --sandbox off, which is told. */
+static void create_sandbox(struct lab *lab)
+{
+	char error[256];
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return; /* sanitizers look at the process from the outside */
+#endif
+	if (lab->config->sandbox == SANDBOX_OFF)
+		return;
+	sandbox_close_inherited();
+	lab->sandbox = sandbox_prepare(lab->config, error, sizeof(error));
+	if (!lab->sandbox)
+		fprintf(stderr, "turtles: no sandbox: %s\n", error);
+}
+
 /* False: a line on stderr says why. */
 static bool prepare(struct lab *lab)
 {
@@ -446,14 +468,17 @@ static void release(struct lab *lab)
 	if (lab->wake >= 0)
 		close(lab->wake);
 	pthread_mutex_destroy(&lab->lock);
+	sandbox_destroy(lab->sandbox);
 }
 
 int lab_run(const struct lab_config *config)
 {
 	struct lab lab = { .config = config, .count = config->l1_count };
-	int code = prepare(&lab) ? place(&lab) : EXIT_HOST;
 	char error[512];
+	int code;
 
+	create_sandbox(&lab);
+	code = prepare(&lab) ? place(&lab) : EXIT_HOST;
 	if (!code)
 		code = create_control(&lab);
 	for (unsigned int i = 0; i < lab.count && !code; i++) {
