@@ -131,12 +131,11 @@ json_t *control_call(struct control_client *c, const char *command, json_t *argu
 			json_array_append_new(c->events, message);
 			continue;
 		}
-		json_decref(message);
-		if (value)
-			return value;
 		*refused = why != NULL;
-		snprintf(error, n, "%s: %s", command, why ? why : "an answer that is none");
-		return NULL;
+		if (!value)
+			snprintf(error, n, "%s: %s", command, why ? why : "an answer that is none");
+		json_decref(message);
+		return value;
 	}
 	if (sent && !error[0])
 		snprintf(error, n, "%s: %s: the lab has ended before it answered", c->path, command);
