@@ -148,7 +148,7 @@ static void leaf_features(const struct vcpu *v, u32 subleaf, u32 out[4])
 {
 	if (subleaf)
 		return;
-	out[EAX] = 1; /* last subleaf */
+	out[EAX] = 2; /* last subleaf */
 	if ((v->cr4 & CR4_PKE) && model_has(v->model, FEATURE_PKU))
 		out[ECX] |= 1u << CPUID7_ECX_OSPKE;
 }

@@ -110,6 +110,7 @@
 	F(SPEC_CTRL,        "spec-ctrl",          0x7,        0,  EDX, 26,  L0,       MODELS_SX) \
 	F(ARCH_CAPABILITIES,"arch-capabilities",  0x7,        0,  EDX, 29,  L0,       MODELS_SX) \
 	F(AVX_VNNI,         "avx-vnni",           0x7,        1,  EAX,  4,  HOST_AVX, MODEL_X) \
+	F(BHI_CTRL,         "bhi-ctrl",           0x7,        2,  EDX,  4,  L0,       MODELS_SX) \
 	F(XSAVEOPT,         "xsaveopt",           0xd,        1,  EAX,  0,  L0,       MODELS_SIX_) \
 	F(XSAVEC,           "xsavec",             0xd,        1,  EAX,  1,  L0,       MODELS_SX) \
 	F(XGETBV1,          "xgetbv1",            0xd,        1,  EAX,  2,  L0,       MODELS_SX) \
@@ -133,7 +134,7 @@
 	D(XSAVEOPT, XSAVE) D(XSAVEC, XSAVE) D(XGETBV1, XSAVE) D(XSAVES, XSAVEC) \
 	D(AVX, XSAVE) D(FMA, AVX) D(F16C, AVX) D(AVX2, AVX) D(VAES, AVX) D(VPCLMULQDQ, AVX) D(AVX_VNNI, AVX2) \
 	D(SSE2, SSE) D(PDPE1GB, LM) D(PCID, LM) D(LA57, LM) D(PKS, LM) D(SYSCALL, LM) D(FSGSBASE, LM) \
-	D(RDPID, RDTSCP)
+	D(RDPID, RDTSCP) D(BHI_CTRL, SPEC_CTRL)
 /* clang-format on */
 
 enum feature {

@@ -39,7 +39,8 @@
 #define DEBUGCTL_BTF BIT(1)
 #define FEATURE_CONTROL_LOCKED BIT(0)
 #define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
-#define SPEC_CTRL_WRITABLE 3ull /* IBRS, STIBP */
+/* IBRS, STIBP; BHI_DIS_S, without which Linux clears the branch history by a loop at each system call and VM exit */
+#define SPEC_CTRL_WRITABLE (3ull | BIT(10))
 
 #define MICROCODE_REVISION 0x02007006ull
 
