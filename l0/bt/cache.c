@@ -43,6 +43,13 @@ static u16 *page_slow(struct bt *bt, u64 phys)
 	return &bt->page_slow_writes[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
 }
 
+/* AMD's CPUs do LOOP as they do JRCXZ, Intel's take several times as long. */
+static bool host_loops(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_is("amd");
+}
+
 /* Places for the vCPUs' single instructions, behind the thunks: the first blocks there are, in the order of their addresses as all. */
 static void make_singles(struct bt *bt)
 {
@@ -81,6 +88,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	memset(bt->page_blocks, 0xff, ram_pages(bt) * sizeof(*bt->page_blocks));
 	if (translate_create(bt) < 0)
 		goto fail;
+	bt->loops = host_loops();
 	thunks_emit(bt);
 	make_singles(bt);
 	return bt;

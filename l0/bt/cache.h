@@ -93,6 +93,7 @@ struct bt {
 		u8 *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;
+	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */
 	bool trace; /* --trace translate */
 	struct bt_stats stats; /* what is counted under the lock; the rest is in struct bt_vcpu */
 };
@@ -163,7 +164,7 @@ static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 
 /* thunks.c */
 /* TA = linear address: go there if the jump cache has it. Returns the place of the jump (rel32) that is taken otherwise. */
-u8 *emit_jump_cache(struct emit *e, enum jc_class class);
+u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops);
 void thunks_emit(struct bt *bt);
 
 /*

@@ -275,11 +275,26 @@ u8 *emit_jcc_patched(struct emit *e, u8 cc)
 	return emit_jcc_fwd(e, cc);
 }
 
-u8 *emit_jrcxz_fwd(struct emit *e)
+static u8 *short_fwd(struct emit *e, u8 op)
 {
-	emit8(e, 0xe3);
+	emit8(e, op);
 	emit8(e, 0);
 	return e->p - 1;
+}
+
+u8 *emit_jrcxz_fwd(struct emit *e)
+{
+	return short_fwd(e, 0xe3);
+}
+
+u8 *emit_loop_fwd(struct emit *e)
+{
+	return short_fwd(e, 0xe2);
+}
+
+u8 *emit_jmp8_fwd(struct emit *e)
+{
+	return short_fwd(e, 0xeb);
 }
 
 void emit_patch32(struct emit *e, u8 *place)

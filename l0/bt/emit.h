@@ -107,7 +107,10 @@ u8 *emit_jcc_fwd(struct emit *e, u8 cc);
 /* The same where another thread may run the jump while its displacement is changed: that lies within eight aligned bytes. */
 u8 *emit_jmp_patched(struct emit *e);
 u8 *emit_jcc_patched(struct emit *e, u8 cc);
-u8 *emit_jrcxz_fwd(struct emit *e); /* 8-bit displacement */
+/* with an 8-bit displacement */
+u8 *emit_jrcxz_fwd(struct emit *e);
+u8 *emit_loop_fwd(struct emit *e);
+u8 *emit_jmp8_fwd(struct emit *e);
 void emit_patch32(struct emit *e, u8 *place);
 void emit_patch8(struct emit *e, u8 *place);
 

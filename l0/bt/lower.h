@@ -42,6 +42,13 @@ struct cold {
 	struct enc seq[SEQ_MAX];
 };
 
+/* A LOOP whose jump to its cold part has still to be placed: lower_check.c */
+#define NEAR_MAX 16
+struct near {
+	u8 *place; /* of its displacement */
+	u16 cold;
+};
+
 #define COLD_MAX (BLOCK_MAX_INSNS * 3 + 8)
 
 struct lower {
@@ -56,6 +63,10 @@ struct lower {
 	struct insn insn[BLOCK_MAX_INSNS];
 	unsigned int cold_count;
 	struct cold cold[COLD_MAX];
+	unsigned int near_count;
+	struct near near[NEAR_MAX]; /* oldest first */
+	bool out_of_reach; /* one couldn't be placed */
+	bool no_loops; /* for this block: the second try */
 };
 
 typedef void lower_fn(struct lower *l);
@@ -106,6 +117,14 @@ bool lower_high_byte(ZydisRegister r);
 u8 lower_get(struct lower *l, u8 g, u8 temp);
 /* bytes: 4 or 8 */
 void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from);
+
+/* lower_check.c */
+/* Will the next lower_check() be a LOOP? Then RCX has to be 1 for it to go on, else 0. */
+bool lower_check_loops(const struct lower *l);
+void lower_check(struct lower *l, bool loops, struct cold *c);
+/* Before each instruction, and behind the block's last jump: what LOOPs need in their reach */
+void lower_check_reach(struct lower *l);
+void lower_check_end(struct lower *l);
 
 /* lower_plain.c */
 lower_fn lower_plain;

@@ -91,7 +91,7 @@ void lower_jump_cache(struct lower *l, int undo)
 		return;
 	}
 	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JC_MISS,
-						  .from = emit_jump_cache(e, jc_class_of(l->mode)),
+						  .from = emit_jump_cache(e, jc_class_of(l->mode), l->bt->loops),
 						  .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
 }
 

@@ -3,12 +3,11 @@
  * Memory operands. What a soft-TLB hit costs, for the address in A:
  *
  *	pext  rdi, A, gs:index_mask	index
- *	mov   rcx, gs:read[rdi]		-page
- *	lea   rcx, [rcx + A + size-1]	last byte's distance from the page's start
- *	pext  rcx, rcx, gs:page_mask	0 if it is below 4096
- *	jrcxz hit
- *	jmp   cold
- * hit:	mov   rcx, gs:addend[rdi]
+ *	mov   rcx, gs:read[rdi]		4096 - page
+ *	lea   rcx, [rcx + A + size-1]	4096 + last byte's distance from the page's start
+ *	pext  rcx, rcx, gs:page_mask	1 if that is below 4096
+ *	loop  cold			lower_check.c
+ *	mov   rcx, gs:addend[rdi]
  *	op    [A + rcx]
  */
 #include "lower.h"
@@ -194,8 +193,8 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 {
 	struct emit *e = &l->e;
 	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, k;
+	bool loops;
 	struct cold *c = &l->cold[l->cold_count++];
-	u8 *hit;
 
 	c->kind = COLD_ACCESS;
 	c->areg = areg;
@@ -203,11 +202,10 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 	if (!((l->mode & MODE_ALIGN) && size > 1)) {
 		emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
 		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, rw & DESC_WRITE ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
-		emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1));
+		loops = lower_check_loops(l);
+		emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (loops ? 0 : 4096)));
 		emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
-		hit = emit_jrcxz_fwd(e);
-		c->from = emit_jmp_fwd(e);
-		emit_patch8(e, hit);
+		lower_check(l, loops, c);
 		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
 	} else {
 		c->from = emit_jmp_fwd(e);

@@ -207,7 +207,7 @@ static u8 *next(struct vcpu *v)
 	single = b->single || v->intr_shadow || near_limit(v);
 	b->single = false;
 	v->scratch[3] = linear;
-	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == -linear)
+	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == jc_tag(linear))
 		code = (u8 *)v->tlb->jc[class].target[jc_index(linear)];
 	else
 		code = find(v, linear, single);

@@ -261,7 +261,7 @@ static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 #define JC_OFF(class, array) \
 	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
 
-u8 *emit_jump_cache(struct emit *e, enum jc_class class)
+u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
 {
 	u8 *hit, *miss;
 
@@ -270,7 +270,14 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class)
 	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
 	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
-	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, 0));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, loops ? 0 : -1));
+	/* as lower_check() does it */
+	if (loops) {
+		miss = emit_loop_fwd(e);
+		emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+		emit_patch8(e, miss);
+		return emit_jmp_fwd(e);
+	}
 	hit = emit_jrcxz_fwd(e);
 	miss = emit_jmp_fwd(e);
 	emit_patch8(e, hit);
@@ -279,13 +286,13 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class)
 }
 
 /* ECX = where to jump in the current page, in 64-bit mode */
-static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class class)
+static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class class, bool loops)
 {
 	u8 *entry = begin(e);
 
 	emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
 	emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TC, 0));
-	emit_patch32(e, emit_jump_cache(e, class));
+	emit_patch32(e, emit_jump_cache(e, class, loops));
 	emit_mov_imm(e, TC, UNDO_FALLS + 2048);
 	emit_jmp(e, t->jc_miss);
 	return entry;
@@ -314,7 +321,7 @@ void thunks_emit(struct bt *bt)
 	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
 	t->step = emit_leave(&e, rt_step, TA, TC);
 	for (class = 0; class < JC_OTHER; class ++)
-		t->lookup[class] = emit_lookup(&e, t, class);
+		t->lookup[class] = emit_lookup(&e, t, class, bt->loops);
 	begin(&e);
 	bt->used = e.p - bt->rw;
 }

@@ -255,7 +255,8 @@ static void check_before(struct lower *l)
 static void prologue(struct lower *l)
 {
 	struct emit *e = &l->e;
-	u8 *go;
+	struct cold *c;
+	bool loops;
 
 	/*
 	 * Indirect entry: RSI = linear address of the block. LEA RCX, [RSI - offset], in its longest form: a dropped block's entry
@@ -275,13 +276,16 @@ static void prologue(struct lower *l)
 		check_before(l);
 		return;
 	}
+	loops = lower_check_loops(l);
+	c = &l->cold[l->cold_count++];
+	c->kind = COLD_BUDGET;
 	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
 	emit_lea(e, 8, TI, MEM_BASE(TC, -(s32)l->count));
+	if (loops)
+		emit_enc(e, &(struct enc){ .w = true, .op = 0xf7, .reg = 2, .rm = TC }); /* not rcx */
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(sign_mask)));
 	emit_store(e, 8, MEM_VCPU(OFF(budget)), TI);
-	go = emit_jrcxz_fwd(e);
-	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_BUDGET, .from = emit_jmp_fwd(e) };
-	emit_patch8(e, go);
+	lower_check(l, loops, c);
 }
 
 static u32 e_offset(const struct lower *l)
@@ -295,12 +299,15 @@ static void lower_all(struct lower *l)
 	const struct insn *last = &l->insn[l->count - 1];
 	unsigned int k;
 
+	l->cold_count = l->near_count = l->at = 0;
+	l->out_of_reach = false;
 	prologue(l);
 	for (k = 0; k < l->count; k++) {
 		l->at = k;
 		l->i = &l->insn[k];
 		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct,
 								.guest = l->i->offset };
+		lower_check_reach(l);
 		if (k && k == l->b->check_at)
 			check_before(l);
 		l->i->rule->fn(l);
@@ -308,6 +315,7 @@ static void lower_all(struct lower *l)
 	/* Control transfers have left. A callout that ends the block never returns here. */
 	if (!(last->rule->flags & RULE_END))
 		lower_exit(l, 1, (s64)last->offset + last->z.length);
+	lower_check_end(l);
 	lower_cold(l);
 }
 
@@ -348,6 +356,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatch
 	struct lower *l = &bt->scratch->lower;
 	struct fetch f = { .phys2 = UINT64_MAX };
 	struct mmu_page page;
+	struct emit start_emit;
 	struct bt_block *b;
 	u64 start;
 	u32 error;
@@ -373,21 +382,26 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatch
 	l->mode = v->mode;
 	l->cs64 = (v->mode & MODE_CS_MASK) == MODE_CS64;
 	l->step = single || (v->mode & (MODE_TF | MODE_BREAK | MODE_MTF));
-	l->cold_count = 0;
-	l->at = 0;
 	l->count = decode_block(l, &f, linear, single);
 	if (f.phys2 != UINT64_MAX && !watched(v, f.phys2, unwatched))
 		return NULL;
-	l->e = (struct emit){ .p = bt->rw + (single ? b->code : bt->used),
-			      .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->size),
-			      .delta = bt->rx - bt->rw };
+	start_emit = (struct emit){ .p = bt->rw + (single ? b->code : bt->used),
+				    .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->size),
+				    .delta = bt->rx - bt->rw };
 	b->phys = f.phys;
 	b->phys2 = f.phys2;
 	b->mode = v->mode;
 	b->insns = l->count;
 	b->single = single;
 	b->check_at = find_check(l);
+	l->e = start_emit;
+	l->no_loops = false;
 	lower_all(l);
+	if (l->out_of_reach) {
+		l->e = start_emit;
+		l->no_loops = true;
+		lower_all(l);
+	}
 	if (l->e.full)
 		return NULL;
 	b->end = l->e.p - bt->rw;

@@ -188,7 +188,7 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 		const struct tlb_arrays *k = &v->tlb->view[TLB_KERNEL];
 		unsigned int i = tlb_index(linear);
 
-		if ((access & ACC_WRITE ? k->write[i] : k->read[i]) == -page_linear) {
+		if ((access & ACC_WRITE ? k->write[i] : k->read[i]) == tlb_tag(page_linear)) {
 			tlb_share_kernel(v->tlb, page_linear);
 			*gpa = 0;
 			return (u8 *)(k->addend[i] + linear);
@@ -210,7 +210,7 @@ u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 	u64 gpa, key;
 
 	linear = linear_wrap(v, linear);
-	key = -(linear & ~4095ull);
+	key = tlb_tag(linear & ~4095ull);
 	if ((access & ACC_WRITE ? a->write[i] : a->read[i]) == key)
 		return (u8 *)(a->addend[i] + linear);
 	return fill(v, linear, access, &gpa);

@@ -49,7 +49,7 @@ static void flush_jc(struct tlb *t, enum jc_class class)
 	u32 i;
 
 	if (u->count > USED_MAX) {
-		fill64(tag, TLB_INVALID, JC_ENTRIES);
+		fill64(tag, JC_INVALID, JC_ENTRIES);
 		tag[0] = jc_invalid(0);
 	} else {
 		for (i = 0; i < u->count; i++)
@@ -262,9 +262,9 @@ static void drop_page(struct tlb *t, u64 page)
 	for (view = 0; view < TLB_VIEWS; view++) {
 		struct tlb_arrays *a = &t->view[view];
 
-		if (a->read[i] == -page)
+		if (a->read[i] == tlb_tag(page))
 			a->read[i] = tlb_invalid(i);
-		if (a->write[i] == -page)
+		if (a->write[i] == tlb_tag(page))
 			a->write[i] = tlb_invalid(i);
 	}
 	stlb_drop_page(&t->second, page);
@@ -315,8 +315,8 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 
 	if (a->read[i] == tlb_invalid(i) && a->write[i] == tlb_invalid(i))
 		note_used(&t->view_used[view], i);
-	a->read[i] = rights & ACC_READ ? -page : tlb_invalid(i);
-	a->write[i] = rights & ACC_WRITE ? -page : tlb_invalid(i);
+	a->read[i] = rights & ACC_READ ? tlb_tag(page) : tlb_invalid(i);
+	a->write[i] = rights & ACC_WRITE ? tlb_tag(page) : tlb_invalid(i);
 	a->addend[i] = (u64)host - page;
 	t->empty = false;
 	note_large(t, page, shift);
@@ -346,7 +346,7 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 
 	if (jc->tag[i] == jc_invalid(i))
 		note_used(&t->jc_used[class], i);
-	jc->tag[i] = -linear;
+	jc->tag[i] = jc_tag(linear);
 	jc->target[i] = (u64)code;
 	t->empty = false;
 	note_exec(t, linear, class * JC_ENTRIES + i);
@@ -423,8 +423,7 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 
 static void forbid_write(struct tlb_arrays *a, const u8 *host, unsigned int i)
 {
-	/* stored: write = -P, addend = host - P */
-	if (a->write[i] != tlb_invalid(i) && a->addend[i] - a->write[i] == (u64)host)
+	if (a->write[i] != tlb_invalid(i) && a->write[i] == tlb_tag((u64)host - a->addend[i]))
 		a->write[i] = tlb_invalid(i);
 }
 

@@ -7,11 +7,11 @@
  * with the no-flush bit, a VM exit or a VM entry selects another one and empties none. Within it
  * there is a *view* for each kind of privilege, so that CPL changes select arrays, too.
  *
- *   entry of page P in a view:   read[i]  = -P  if loads may go directly, else TLB_INVALID
- *                                write[i] = -P  if stores may
+ *   entry of page P in a view:   read[i]  = 4096 - P  if loads may go directly, else TLB_INVALID
+ *                                write[i] = 4096 - P  if stores may
  *                                addend[i] = host address of P's page - P
  *   with P = linear & ~4095 and i = PEXT(linear, index_mask). Stored negated: one LEA adds the
- *   address to it, and the sum is below 4096 - size + 1 exactly on a hit, flags untouched.
+ *   address of the operand's last byte to it, and the sum divided by 4096 is 1 exactly on a hit, flags untouched.
  */
 #ifndef L0_CPU_TLB_H
 #define L0_CPU_TLB_H
@@ -22,11 +22,16 @@
 
 #define TLB_BITS 13
 #define TLB_ENTRIES (1u << TLB_BITS)
+static inline u64 tlb_tag(u64 page)
+{
+	return 4096 - page;
+}
+
 /*
- * An entry that nothing hits. It is -Q of some page Q, and a guest may well try Q (non-canonical as it is): so Q must have
+ * An entry that nothing hits. It is the tag of some page Q, and a guest may well try Q (non-canonical as it is): so Q must have
  * its index elsewhere, and not in the next entry either, which an access across a page's end reaches.
  */
-#define TLB_INVALID 0x4000000000000000ull /* Q has index 0 */
+#define TLB_INVALID 0x4000000000001000ull /* Q has index 0 */
 
 static inline u64 tlb_invalid(unsigned int index)
 {
@@ -47,7 +52,7 @@ struct tlb_arrays {
 	u64 addend[TLB_ENTRIES];
 };
 
-/* jump cache: linear address of code to its translation. Same trick: tag[i] = -linear. */
+/* jump cache: linear address of code to its translation. Same trick: the sum of address and tag is 1 on a hit. */
 #define JC_BITS 14
 #define JC_ENTRIES (1u << JC_BITS)
 
@@ -177,10 +182,17 @@ static inline unsigned int jc_index(u64 linear)
 	return (linear + (linear >> 9 | linear << 55)) & (JC_ENTRIES - 1);
 }
 
-/* The same for the jump cache: -TLB_INVALID has index 0 there, too. */
+static inline u64 jc_tag(u64 linear)
+{
+	return 1 - linear;
+}
+
+/* As TLB_INVALID: the tag of an address that has index 0 */
+#define JC_INVALID 0x4000000000000001ull
+
 static inline u64 jc_invalid(unsigned int index)
 {
-	return index == 0 ? TLB_INVALID - 1 : TLB_INVALID;
+	return index == 0 ? JC_INVALID - 1 : JC_INVALID;
 }
 
 static inline struct code_page *code_page(struct tlb *t, u64 linear)

@@ -13,7 +13,7 @@
 /* the hit path of a load and a store at the address in register a */
 #define HIT(a, array, last) \
 	"pext rdi, " a ", INDEX_MASK; mov rcx, " array "; lea rcx, [" a "+rcx*1" last \
-	"]; pext rcx, rcx, PAGE_MASK; jrcxz; jmp; mov rcx, ADDEND; "
+	"]; pext rcx, rcx, PAGE_MASK; loop; mov rcx, ADDEND; "
 
 static const struct {
 	const char *bytes, *host;

@@ -28,12 +28,12 @@ static int teardown(void **state)
 
 static bool holds(enum tlb_view view, u64 page)
 {
-	return t->view[view].read[tlb_index(page)] == -page;
+	return t->view[view].read[tlb_index(page)] == tlb_tag(page);
 }
 
 static bool holds_code(enum jc_class class, u64 linear)
 {
-	return t->jc[class].tag[jc_index(linear)] == -linear;
+	return t->jc[class].tag[jc_index(linear)] == jc_tag(linear);
 }
 
 static void data(enum tlb_view view, u64 page, unsigned int shift)
