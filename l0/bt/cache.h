@@ -89,7 +89,7 @@ struct bt {
 	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
-		u8 *enter, *exit, *miss, *commit, *callout, *segment, *chain, *jc_miss, *dropped, *budget, *fault, *step;
+		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *jc_miss, *dropped, *budget, *fault, *step;
 		u8 *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;
@@ -172,7 +172,8 @@ void thunks_emit(struct bt *bt);
  * *unwatched is the physical address of a page that cache_watch() has to be called for first. The caller has parked the guest's
  * vector state, as this is ordinary C, and holds bt->lock.
  */
-struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatched);
+enum translation { TRANSLATE_BLOCK, TRANSLATE_SINGLE, TRANSLATE_UNGROUPED };
+struct bt_block *translate(struct vcpu *v, u64 linear, enum translation kind, u64 *unwatched);
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
 void translate_destroy(struct bt *bt);
@@ -184,6 +185,7 @@ enum jc_class jc_class_of(u32 mode);
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc);
 void rt_commit(struct vcpu *v);
 u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn);
+u8 *rt_group(struct vcpu *v, u64 linear, u32 desc, u32 span);
 u64 rt_segment(struct vcpu *v, u64 offset, u32 desc);
 u8 *rt_chain(struct vcpu *v, u32 exit);
 u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc);

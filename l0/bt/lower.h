@@ -24,7 +24,7 @@ struct insn {
 	u16 offset; /* of its first byte in the page */
 };
 
-enum cold_kind { COLD_ACCESS, COLD_BUDGET, COLD_BUDGET_AFTER, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
+enum cold_kind { COLD_ACCESS, COLD_GROUP, COLD_BUDGET, COLD_BUDGET_AFTER, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
 
 #define SEQ_MAX 4
 
@@ -37,9 +37,26 @@ struct cold {
 	u8 n;
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */
 	u32 desc;
+	u32 span; /* GROUP: bytes, BIT(31): write */
 	s64 delta; /* JUMP: target - rip_base */
 	int undo; /* JUMP: lower_jump_cache() */
 	struct enc seq[SEQ_MAX];
+};
+
+/* Accesses that share a search of the soft TLB: group.c. `at`, lo, hi: bytes from what their base register held at some time */
+struct group {
+	s32 lo, hi;
+	u8 members;
+	u8 slot; /* of v->group[] */
+	bool write; /* one of them does */
+};
+
+/* The access of one instruction that is in a group */
+struct group_use {
+	s8 group; /* -1: none */
+	bool first;
+	bool stack; /* the one that lower_stack_address() is asked for, not that of a memory operand */
+	s32 at;
 };
 
 /* A LOOP whose jump to its cold part has still to be placed: lower_check.c */
@@ -67,6 +84,15 @@ struct lower {
 	struct near near[NEAR_MAX]; /* oldest first */
 	bool out_of_reach; /* one couldn't be placed */
 	bool no_loops; /* for this block: the second try */
+	bool ungrouped; /* this block is the other translation of a part of one with groups */
+	unsigned int groups;
+	struct group group[BLOCK_MAX_INSNS];
+	struct group_use use[BLOCK_MAX_INSNS];
+	s8 now; /* the group of the access that is being lowered, -1 */
+	bool now_first;
+	s32 disp; /* of its operand, from the register that lower_linear() or lower_stack_address() has returned */
+	s8 tc_group; /* TC holds the distance of this group as long as nothing has been emitted since: */
+	const u8 *tc_at;
 };
 
 typedef void lower_fn(struct lower *l);
@@ -109,7 +135,7 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw);
  */
 void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n);
 bool lower_is_ss(const ZydisDecodedOperand *o);
-struct mem lower_host_mem(u8 areg);
+struct mem lower_host_mem(const struct lower *l, u8 areg);
 /* Guest register: number 0..15; from a Zydis register of any width (high bytes: see lower_high_byte()) */
 u8 lower_gpr(ZydisRegister r);
 bool lower_high_byte(ZydisRegister r);
@@ -117,6 +143,13 @@ bool lower_high_byte(ZydisRegister r);
 u8 lower_get(struct lower *l, u8 g, u8 temp);
 /* bytes: 4 or 8 */
 void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from);
+
+/* group.c: before the block is lowered */
+void lower_groups(struct lower *l);
+/* lower_mem.c: what has been emitted since `from` leaves TC alone. */
+void lower_tc_kept(struct lower *l, const u8 *from);
+/* The address that lower_stack_address() and the like begin with: base + disp, 64 bits, in a register that is returned */
+u8 lower_group_address(struct lower *l, u8 base, s32 disp);
 
 /* lower_check.c */
 /* Will the next lower_check() be a LOOP? Then RCX has to be 1 for it to go on, else 0. */

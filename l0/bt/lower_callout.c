@@ -225,6 +225,13 @@ void lower_cold(struct lower *l)
 		case COLD_ACCESS:
 			cold_access(l, c);
 			break;
+		case COLD_GROUP:
+			emit_mov_rr(e, 8, TA, c->areg);
+			emit_mov_imm(e, TC, c->desc);
+			emit_mov_imm(e, TI, c->span);
+			emit_call(e, l->bt->thunk.group);
+			emit_jmp(e, c->back);
+			break;
 		case COLD_BUDGET:
 			emit_mov_imm(e, TA, l->insn[0].offset);
 			emit_mov_imm(e, TI, l->count);

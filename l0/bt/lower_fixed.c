@@ -109,7 +109,7 @@ void lower_mov_moffs(struct lower *l)
 	};
 	u8 a = lower_linear(l, m, 0, size, load ? DESC_READ : DESC_WRITE);
 
-	c.mem = lower_host_mem(a);
+	c.mem = lower_host_mem(l, a);
 	lower_access(l, a, size, (load ? DESC_READ : DESC_WRITE) | (lower_is_ss(m) ? DESC_SS : 0), &c, 1);
 }
 
@@ -237,7 +237,7 @@ void lower_bit(struct lower *l)
 	c = lower_base_enc(l);
 	c.reg = TI;
 	c.is_mem = true;
-	c.mem = lower_host_mem(TA);
+	c.mem = lower_host_mem(l, TA);
 	seq[0] = lower_slot_load_enc(&(struct slot){ .o = r, .g = lower_gpr(r->reg.value), .host = TI, .temp = true });
 	seq[1] = (struct enc){ .vex = true,
 			       .rep = 0xf3,
@@ -284,7 +284,7 @@ void lower_shift(struct lower *l)
 	}
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
 		a = lower_linear(l, o, 0, o->size / 8, lower_rw(o));
-		seq[n++] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) };
+		seq[n++] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(l, a) };
 		seq[n++] = (struct enc){ .op = 0x8b, .reg = H_RCX, .rm = guest_reg_home[RCX] };
 		if (s.temp)
 			seq[n++] = lower_slot_load_enc(&s);
@@ -329,7 +329,7 @@ void lower_cmpxchg16(struct lower *l)
 	c.reg = l->i->z.raw.modrm.reg;
 	c.is_mem = true;
 	c.mem = MEM_BASE(TA, 0);
-	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) };
+	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(l, a) };
 	seq[1] = (struct enc){ .op = 0x8b, .w = true, .reg = H_RCX, .rm = guest_reg_home[RCX] };
 	seq[2] = c;
 	lower_access(l, a, m->size / 8, lower_rw(m) | (m->size == 128 ? DESC_ALIGNED : 0), seq, 3);
@@ -367,5 +367,5 @@ void lower_xlat(struct lower *l)
 		emit_mov_rr(e, 2, TA, TA);
 	lower_segment(l, seg, 1, DESC_READ);
 	lower_access(l, TA, 1, DESC_READ | (seg == SS ? DESC_SS : 0),
-		     &(struct enc){ .op = 0x8a, .reg = H_RAX, .is_mem = true, .mem = lower_host_mem(TA) }, 1);
+		     &(struct enc){ .op = 0x8a, .reg = H_RAX, .is_mem = true, .mem = lower_host_mem(l, TA) }, 1);
 }

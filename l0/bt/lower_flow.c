@@ -165,7 +165,7 @@ static void read_target(struct lower *l)
 				    .w = size == 8,
 				    .reg = TA,
 				    .is_mem = true,
-				    .mem = lower_host_mem(a) },
+				    .mem = lower_host_mem(l, a) },
 		     1);
 }
 
@@ -191,7 +191,7 @@ static void push_return(struct lower *l)
 		struct enc seq[3] = {
 			{ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(rip_base)) },
 			{ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = MEM_BASE(TI, next) },
-			{ .op = 0x89, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(a) },
+			{ .op = 0x89, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, a) },
 		};
 
 		lower_access(l, a, 8, DESC_WRITE | DESC_SS, seq, 3);
@@ -252,7 +252,7 @@ void lower_ret(struct lower *l)
 				    .w = size == 8,
 				    .reg = TI,
 				    .is_mem = true,
-				    .mem = lower_host_mem(a) },
+				    .mem = lower_host_mem(l, a) },
 		     1);
 	lower_sp_add(l, size + release);
 	emit_mov_rr(e, 8, TA, TI);

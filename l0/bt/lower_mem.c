@@ -72,9 +72,52 @@ bool lower_is_ss(const ZydisDecodedOperand *o)
 	return o->mem.segment == ZYDIS_REGISTER_SS;
 }
 
-struct mem lower_host_mem(u8 areg)
+struct mem lower_host_mem(const struct lower *l, u8 areg)
 {
-	return MEM_BASE_INDEX(areg, TC, 0);
+	return MEM_BASE_INDEX(areg, TC, l->disp);
+}
+
+void lower_tc_kept(struct lower *l, const u8 *from)
+{
+	if (l->tc_at == from)
+		l->tc_at = l->e.p;
+}
+
+/*
+ * The access of the current instruction that is in a group is about to be lowered: base + disp, base being a guest's register. Where the
+ * group's search begins: in a register, with the operand at l->disp from there. Not the first: the base itself will do.
+ */
+static u8 begin_grouped(struct lower *l, u8 base, s32 disp)
+{
+	const struct group_use *u = &l->use[l->at];
+	const struct group *g = &l->group[u->group];
+	const u8 *from = l->e.p;
+	u8 reg = lower_get(l, base, TA);
+
+	lower_tc_kept(l, from);
+	l->now = u->group;
+	l->now_first = u->first;
+	if (!u->first) {
+		l->disp = disp;
+		return reg;
+	}
+	l->disp = u->at - g->lo;
+	if (disp == l->disp)
+		return reg;
+	emit_lea(&l->e, 8, TA, MEM_BASE(reg, disp - l->disp));
+	return TA;
+}
+
+u8 lower_group_address(struct lower *l, u8 base, s32 disp)
+{
+	const struct group_use *u = &l->use[l->at];
+
+	if (u->group >= 0 && u->stack)
+		return begin_grouped(l, base, disp);
+	if (!disp)
+		return lower_get(l, base, TA);
+	emit_lea(&l->e, 8, TA, MEM_BASE(lower_get(l, base, TA), disp));
+	return TA;
 }
 
 /* Where it is computed, and the loads of registers that live in memory: TA and TI, if `to` isn't another register. */
@@ -180,8 +223,12 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw)
 {
 	enum sreg seg = sreg_of(o);
-	u8 a = lower_offset(l, o, bias);
+	u8 a;
 
+	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
+		return begin_grouped(l, lower_gpr(o->mem.base),
+				     (s32)(o->mem.disp.has_displacement ? o->mem.disp.value : 0) + bias);
+	a = lower_offset(l, o, bias);
 	if (seg_flat(l, seg))
 		return a;
 	emit_mov_rr(&l->e, 8, TA, a);
@@ -189,27 +236,76 @@ u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigne
 	return TA;
 }
 
+/* The search: 4096 + size - 1 bytes from TA's page on are one page, and TC becomes the distance to it. */
+static void search(struct lower *l, u8 areg, unsigned int size, bool write, struct cold *c)
+{
+	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT;
+	struct emit *e = &l->e;
+	bool loops;
+
+	emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
+	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, write ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
+	loops = lower_check_loops(l);
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (loops ? 0 : 4096)));
+	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
+	lower_check(l, loops, c);
+	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
+}
+
+static bool uses_tc(const struct enc *seq, int n)
+{
+	for (int k = 0; k < n; k++)
+		if (seq[k].reg == TC || (!seq[k].is_mem && seq[k].rm == TC))
+			return true;
+	return false;
+}
+
+/* TC is the group's distance: by a search if this is its first access. */
+static void access_grouped(struct lower *l, u8 areg, const struct enc *seq, int n)
+{
+	const struct group *g = &l->group[l->now];
+	struct mem slot = MEM_VCPU((int)(offsetof(struct vcpu, group) + 8 * g->slot));
+	struct emit *e = &l->e;
+	struct cold *c;
+
+	if (l->now_first) {
+		c = &l->cold[l->cold_count++];
+		*c = (struct cold){ .kind = COLD_GROUP,
+				    .areg = areg,
+				    .desc = lower_desc(l),
+				    .span = (u32)(g->hi - g->lo) | (g->write ? 1u << 31 : 0) };
+		search(l, areg, (unsigned int)(g->hi - g->lo), g->write, c);
+		c->back = emit_rx(e);
+		emit_store(e, 8, slot, TC);
+	} else if (l->tc_group != l->now || l->tc_at != e->p) {
+		emit_load(e, 8, TC, slot);
+	}
+	for (int k = 0; k < n; k++)
+		emit_enc(e, &seq[k]);
+	l->tc_group = l->now;
+	l->tc_at = uses_tc(seq, n) ? NULL : e->p;
+	l->now = -1;
+	l->disp = 0;
+}
+
 void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n)
 {
 	struct emit *e = &l->e;
-	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, k;
-	bool loops;
-	struct cold *c = &l->cold[l->cold_count++];
+	struct cold *c;
+	int k;
 
+	if (l->now >= 0) {
+		access_grouped(l, areg, seq, n);
+		return;
+	}
+	c = &l->cold[l->cold_count++];
 	c->kind = COLD_ACCESS;
 	c->areg = areg;
 	c->desc = lower_desc(l) | size | rw;
-	if (!((l->mode & MODE_ALIGN) && size > 1)) {
-		emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
-		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, rw & DESC_WRITE ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
-		loops = lower_check_loops(l);
-		emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (loops ? 0 : 4096)));
-		emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
-		lower_check(l, loops, c);
-		emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
-	} else {
+	if (!((l->mode & MODE_ALIGN) && size > 1))
+		search(l, areg, size, rw & DESC_WRITE, c);
+	else
 		c->from = emit_jmp_fwd(e);
-	}
 	c->back = emit_rx(e);
 	for (k = 0; k < n; k++)
 		emit_enc(e, &seq[k]);

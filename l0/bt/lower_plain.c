@@ -130,7 +130,7 @@ static void lower_high(struct lower *l)
 		c.is_mem = true;
 		c.mem = MEM_BASE(TA, 0);
 		a = lower_linear(l, m, 0, m->size / 8, lower_rw(m));
-		seq[n++] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(a) };
+		seq[n++] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(l, a) };
 		if (cx)
 			seq[n++] = (struct enc){ .op = 0x8b, .w = true, .reg = H_RCX, .rm = guest_reg_home[RCX] };
 		if (wide.temp)
@@ -238,7 +238,7 @@ void lower_plain(struct lower *l)
 			emit8(e, 0x9b); /* fwait */
 		a = lower_linear(l, m, 0, size, lower_rw(m));
 		c.is_mem = true;
-		c.mem = lower_host_mem(a);
+		c.mem = lower_host_mem(l, a);
 		if (temps > 1) {
 			seq[n++] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = c.mem };
 			c.mem = MEM_BASE(TA, 0);

@@ -13,16 +13,12 @@ u8 lower_stack_address(struct lower *l, s32 bias, unsigned int size, u32 rw)
 	struct emit *e = &l->e;
 	u8 sp = guest_reg_home[RSP];
 
-	if (l->cs64 && bias == 0)
-		return sp;
-	if (sp_bytes(l) == 8) {
-		emit_lea(e, 8, TA, MEM_BASE(sp, bias));
-	} else {
-		emit_lea(e, 4, TA, MEM_BASE(sp, bias));
-		if (sp_bytes(l) == 2)
-			emit_mov_rr(e, 2, TA, TA);
-		lower_segment(l, SS, size, rw);
-	}
+	if (l->cs64)
+		return lower_group_address(l, RSP, bias);
+	emit_lea(e, 4, TA, MEM_BASE(sp, bias));
+	if (sp_bytes(l) == 2)
+		emit_mov_rr(e, 2, TA, TA);
+	lower_segment(l, SS, size, rw);
 	return TA;
 }
 
@@ -30,6 +26,7 @@ void lower_sp_add(struct lower *l, s32 n)
 {
 	u8 sp = guest_reg_home[RSP];
 	struct emit *e = &l->e;
+	const u8 *from = e->p;
 
 	switch (sp_bytes(l)) {
 	case 8:
@@ -42,37 +39,50 @@ void lower_sp_add(struct lower *l, s32 n)
 		emit_lea(e, 4, TA, MEM_BASE(sp, n));
 		emit_op_rr(e, 0x89, 2, TA, sp);
 	}
+	lower_tc_kept(l, from);
+}
+
+/* Push what is at `from`, which no access changes. */
+static void push_from(struct lower *l, unsigned int size, struct mem from)
+{
+	u8 a = lower_stack_address(l, -(s32)size, size, DESC_WRITE);
+	const struct enc seq[2] = {
+		{ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = from },
+		{ .op = 0x89, .w = size == 8, .p66 = size == 2, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, a) },
+	};
+
+	lower_access(l, a, size, DESC_WRITE | DESC_SS, seq, 2);
+	lower_sp_add(l, -(s32)size);
 }
 
 /* Push host register `value` (not TA, TC, TI), or vcpu->scratch[0] if it is H_NONE, or an immediate. */
 void lower_push_reg(struct lower *l, unsigned int size, u8 value, bool is_imm, s32 imm)
 {
-	u8 a = lower_stack_address(l, -(s32)size, size, DESC_WRITE);
-	struct enc seq[2] = { 0 };
-	int n = 0, k;
+	struct enc seq = { 0 };
+	u8 a;
+	int k;
+
+	if (!is_imm && value == H_NONE) {
+		push_from(l, size, MEM_VCPU(OFF(scratch[0])));
+		return;
+	}
+	a = lower_stack_address(l, -(s32)size, size, DESC_WRITE);
 
 	if (is_imm) {
-		seq[n] = (struct enc){ .op = 0xc7,
-				       .w = size == 8,
-				       .p66 = size == 2,
-				       .is_mem = true,
-				       .mem = lower_host_mem(a),
-				       .imm_len = size == 2 ? 2 : 4 };
-		for (k = 0; k < seq[n].imm_len; k++)
-			seq[n].imm[k] = (u32)imm >> 8 * k;
-		n++;
+		seq = (struct enc){ .op = 0xc7,
+				    .w = size == 8,
+				    .p66 = size == 2,
+				    .is_mem = true,
+				    .mem = lower_host_mem(l, a),
+				    .imm_len = size == 2 ? 2 : 4 };
+		for (k = 0; k < seq.imm_len; k++)
+			seq.imm[k] = (u32)imm >> 8 * k;
 	} else {
-		if (value == H_NONE) {
-			seq[n++] = (struct enc){
-				.op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0]))
-			};
-			value = TI;
-		}
-		seq[n++] = (struct enc){
-			.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = value, .is_mem = true, .mem = lower_host_mem(a)
+		seq = (struct enc){
+			.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = value, .is_mem = true, .mem = lower_host_mem(l, a)
 		};
 	}
-	lower_access(l, a, size, DESC_WRITE | DESC_SS, seq, n);
+	lower_access(l, a, size, DESC_WRITE | DESC_SS, &seq, 1);
 	lower_sp_add(l, -(s32)size);
 }
 
@@ -94,8 +104,8 @@ void lower_push(struct lower *l)
 			lower_push_reg(l, size, guest_reg_home[g], false, 0);
 			return;
 		}
-		emit_load(e, 8, TI, MEM_VCPU(OFF_GPR(g)));
-		break;
+		push_from(l, size, MEM_VCPU(OFF_GPR(g)));
+		return;
 	default:
 		a = lower_linear(l, o, 0, size, DESC_READ);
 		lower_access(l, a, size, DESC_READ | (lower_is_ss(o) ? DESC_SS : 0),
@@ -104,7 +114,7 @@ void lower_push(struct lower *l)
 					    .w = size == 8,
 					    .reg = TI,
 					    .is_mem = true,
-					    .mem = lower_host_mem(a) },
+					    .mem = lower_host_mem(l, a) },
 			     1);
 	}
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
@@ -122,7 +132,7 @@ static void read_top(struct lower *l, unsigned int size)
 				    .w = size == 8,
 				    .reg = TI,
 				    .is_mem = true,
-				    .mem = lower_host_mem(a) },
+				    .mem = lower_host_mem(l, a) },
 		     1);
 }
 
@@ -159,7 +169,7 @@ void lower_pop(struct lower *l)
 						    .w = true,
 						    .reg = guest_reg_home[g],
 						    .is_mem = true,
-						    .mem = lower_host_mem(a) },
+						    .mem = lower_host_mem(l, a) },
 				     1);
 			if (g != RSP)
 				lower_sp_add(l, 8);
@@ -184,7 +194,7 @@ void lower_pop(struct lower *l)
 	a = lower_linear(l, o, bias, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0])) };
 	seq[1] = (struct enc){
-		.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = TI, .is_mem = true, .mem = lower_host_mem(a)
+		.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, a)
 	};
 	lower_access(l, a, size, DESC_WRITE | (lower_is_ss(o) ? DESC_SS : 0), seq, 2);
 	lower_sp_add(l, size);
@@ -194,12 +204,13 @@ void lower_leave(struct lower *l)
 {
 	unsigned int size = l->i->z.operand_width / 8;
 	struct emit *e = &l->e;
-	u8 bp = guest_reg_home[RBP], sp = guest_reg_home[RSP], a = bp;
+	u8 bp = guest_reg_home[RBP], sp = guest_reg_home[RSP], a = TA;
 
 	if (!l->cs64) {
 		emit_mov_rr(e, sp_bytes(l), TA, bp);
 		lower_segment(l, SS, size, DESC_READ);
-		a = TA;
+	} else {
+		a = lower_group_address(l, RBP, 0);
 	}
 	lower_access(l, a, size, DESC_READ | DESC_SS,
 		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
@@ -207,7 +218,7 @@ void lower_leave(struct lower *l)
 				    .w = size == 8,
 				    .reg = TI,
 				    .is_mem = true,
-				    .mem = lower_host_mem(a) },
+				    .mem = lower_host_mem(l, a) },
 		     1);
 	if (sp_bytes(l) == 2)
 		emit_op_rr(e, 0x89, 2, bp, sp);

@@ -23,7 +23,7 @@ void lower_maskmov_di(struct lower *l)
 			seg = (enum sreg)(i->op[k].mem.segment - ZYDIS_REGISTER_ES);
 	emit_mov_rr(e, asize, TA, guest_reg_home[RDI]);
 	lower_segment(l, seg, size, DESC_WRITE);
-	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(TA) };
+	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, TA) };
 	seq[1] = (struct enc){
 		.op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0, .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX
 	};

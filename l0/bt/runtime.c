@@ -97,11 +97,16 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 	tlb_insert_code_page(v->tlb, linear, page, user);
 }
 
+static u32 mode_of(const struct vcpu *v, enum translation kind)
+{
+	return v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
+}
+
 /*
  * A block that isn't in the cache, or is by now: another vCPU may be faster. NULL: the machine has been stopped. An exception or
  * exit leaves with the lock; bt_unwound() gives it back.
  */
-static struct bt_block *make(struct vcpu *v, u64 linear, bool single, u64 phys, u64 phys2)
+static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, u64 phys, u64 phys2)
 {
 	struct bt *bt = v->bt->bt;
 	bool flushed = false;
@@ -111,9 +116,9 @@ static struct bt_block *make(struct vcpu *v, u64 linear, bool single, u64 phys, 
 	for (;;) {
 		bt_lock(bt);
 		flushes = bt->stats.cache_flushes;
-		b = single ? NULL : cache_find(bt, phys, phys2, v->mode);
+		b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, phys, phys2, mode_of(v, kind));
 		if (!b)
-			b = translate(v, linear, single, &unwatched);
+			b = translate(v, linear, kind, &unwatched);
 		bt_unlock(bt);
 		if (b)
 			return b;
@@ -132,7 +137,7 @@ static struct bt_block *make(struct vcpu *v, u64 linear, bool single, u64 phys, 
 }
 
 /* The block at v->rip: its indirect entry. Raises the fetch's faults. */
-static u8 *find(struct vcpu *v, u64 linear, bool single)
+static u8 *find(struct vcpu *v, u64 linear, enum translation kind)
 {
 	struct bt *bt = v->bt->bt;
 	enum jc_class class = jc_class_of(v->mode);
@@ -147,16 +152,16 @@ static u8 *find(struct vcpu *v, u64 linear, bool single)
 	if ((linear & 4095) > 4096 - 15 &&
 	    mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
 		phys2 = second.gpa;
-	b = single ? NULL : cache_find(bt, page.gpa, phys2, v->mode);
+	b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, page.gpa, phys2, mode_of(v, kind));
 	if (!b) {
 		vcpu_fpu_park(v);
-		b = make(v, linear, single, page.gpa, phys2);
+		b = make(v, linear, kind, page.gpa, phys2);
 		if (!b)
 			return bt->thunk.exit;
 	}
-	if (!b->single)
+	if (kind == TRANSLATE_BLOCK)
 		tlb_insert_code(v->tlb, class, linear, cache_rx(bt, b->code), page.shift, page.global);
-	if (!b->single && b->phys2 != UINT64_MAX)
+	if (kind == TRANSLATE_BLOCK && b->phys2 != UINT64_MAX)
 		tlb_insert_code_end(v->tlb, class, linear, wrap(v, (linear | 4095) + 1), second.shift);
 	return cache_rx(bt, b->code);
 }
@@ -210,7 +215,7 @@ static u8 *next(struct vcpu *v)
 	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == jc_tag(linear))
 		code = (u8 *)v->tlb->jc[class].target[jc_index(linear)];
 	else
-		code = find(v, linear, single);
+		code = find(v, linear, single ? TRANSLATE_SINGLE : TRANSLATE_BLOCK);
 	b->recent[b->recent_next++ % BT_RECENT] = linear;
 	vcpu_fpu_load(v);
 	return code;
@@ -372,6 +377,32 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	if (v->mode & MODE_MTF)
 		vmx_on_step(v);
 	return next(v);
+}
+
+/*
+ * A group's page isn't in the first level of the TLB, or the group goes beyond its end. NULL: v->kept[1] is the distance. Otherwise
+ * where the rest of the block goes on.
+ */
+u8 *rt_group(struct vcpu *v, u64 linear, u32 desc, u32 span)
+{
+	unsigned int access = mmu_data(v, span >> 31 ? ACC_READ | ACC_WRITE : ACC_READ), size = span & 0xffff;
+	struct bt_vcpu *b = v->bt;
+	u8 *host = NULL;
+
+	b->stats.group_misses++;
+	if ((linear & 4095) + size <= PAGE_SIZE)
+		host = mmu_try(v, linear, access);
+	if (host) {
+		v->kept[1] = (u64)host - linear;
+		return NULL;
+	}
+	b->stats.ungrouped++;
+	set_rip(v, DESC_OFFSET(desc));
+	vcpu_set_budget(v, vcpu_budget(v) + DESC_UNCOUNTED(desc));
+	v->scratch[3] = v->rip;
+	host = find(v, v->rip, TRANSLATE_UNGROUPED);
+	vcpu_fpu_load(v);
+	return host;
 }
 
 u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)

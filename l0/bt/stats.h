@@ -26,6 +26,8 @@
 	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
 	S(tlb_flushes,     counted, "times that soft TLBs were emptied, entirely or of all but global entries") \
 	S(tlb_switches,    counted, "changes of address space without emptying")                       \
+	S(group_misses,    counted, "accesses looked up together that weren't found so")                  \
+	S(ungrouped,       counted, "of these: blocks left for a translation without groups")             \
 	S(mmio,            counted, "accesses to device memory")                                       \
 	S(split,           counted, "accesses across a page boundary")                                 \
 	S(code_writes,     counted, "stores to pages that hold translated code")                       \

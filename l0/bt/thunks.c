@@ -241,6 +241,36 @@ static void emit_callout(struct emit *e, struct thunks *t)
 	emit8(e, 0xc3);
 }
 
+/*
+ * RSI = linear address, ECX = desc, EDI = span of a group -> RCX = its distance; RSI kept, RDI lost. Or not back: the rest of the block runs
+ * elsewhere.
+ */
+static void emit_group(struct emit *e, struct thunks *t)
+{
+	u8 *stay;
+
+	t->group = begin(e);
+	save_gprs(e, 8);
+	save_flags(e, 8);
+	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
+	emit_mov_rr(e, 4, H_RDX, TC);
+	emit_mov_rr(e, 4, TC, TI);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(8));
+	adjust_rsp(e, -8);
+	call_c(e, rt_group);
+	adjust_rsp(e, 8);
+	emit_op_rr(e, 0x85, 8, H_RAX, H_RAX);
+	stay = emit_jcc_fwd(e, 4);
+	adjust_rsp(e, 8);
+	resume(e);
+	emit_patch32(e, stay);
+	load_flags(e, 8);
+	load_gprs(e, 8, VOLATILE_HOST_REGS);
+	emit_load(e, 8, TA, MEM_VCPU(OFF(kept[0]) + 8));
+	emit_load(e, 8, TC, MEM_VCPU(OFF(kept[1]) + 8));
+	emit8(e, 0xc3);
+}
+
 /* Jumped to, with up to two arguments in RSI and RCX (as `first`, `second` say): C decides where to go on. */
 static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 {
@@ -310,6 +340,7 @@ void thunks_emit(struct bt *bt)
 	emit_commit(&e, t);
 	emit_segment(&e, t);
 	emit_callout(&e, t);
+	emit_group(&e, t);
 	t->chain = emit_leave(&e, rt_chain, TC, H_NONE);
 	t->jc_miss = emit_leave(&e, rt_jc_miss, TA, TC);
 	/* a dropped block's entry leads here; the lookup takes desc 0 as "no stack change to undo". XOR would touch flags. */

@@ -301,6 +301,9 @@ static void lower_all(struct lower *l)
 
 	l->cold_count = l->near_count = l->at = 0;
 	l->out_of_reach = false;
+	l->now = -1;
+	l->disp = 0;
+	l->tc_at = NULL;
 	prologue(l);
 	for (k = 0; k < l->count; k++) {
 		l->at = k;
@@ -350,8 +353,9 @@ static bool watched(struct vcpu *v, u64 gpa, u64 *unwatched)
 	return false;
 }
 
-struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatched)
+struct bt_block *translate(struct vcpu *v, u64 linear, enum translation kind, u64 *unwatched)
 {
+	bool single = kind == TRANSLATE_SINGLE;
 	struct bt *bt = v->bt->bt;
 	struct lower *l = &bt->scratch->lower;
 	struct fetch f = { .phys2 = UINT64_MAX };
@@ -390,12 +394,14 @@ struct bt_block *translate(struct vcpu *v, u64 linear, bool single, u64 *unwatch
 				    .delta = bt->rx - bt->rw };
 	b->phys = f.phys;
 	b->phys2 = f.phys2;
-	b->mode = v->mode;
+	b->mode = v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
 	b->insns = l->count;
 	b->single = single;
 	b->check_at = find_check(l);
 	l->e = start_emit;
 	l->no_loops = false;
+	l->ungrouped = kind == TRANSLATE_UNGROUPED;
+	lower_groups(l);
 	lower_all(l);
 	if (l->out_of_reach) {
 		l->e = start_emit;

@@ -203,6 +203,23 @@ static u8 *fill(struct vcpu *v, u64 linear, unsigned int access, u64 *gpa)
 	return access & ACC_WRITE && !(rights & ACC_WRITE) ? NULL : m->base + page.gpa;
 }
 
+u8 *mmu_try(struct vcpu *v, u64 linear, unsigned int access)
+{
+	enum tlb_view view = tlb_view(v, access);
+	const struct tlb_arrays *a = &v->tlb->view[view];
+	unsigned int i = tlb_index(linear), wanted = access & (ACC_READ | ACC_WRITE), rights;
+	u64 key = tlb_tag(linear & ~4095ull);
+	struct mmu_page page;
+
+	if ((access & ACC_WRITE ? a->write[i] : a->read[i]) == key)
+		return (u8 *)(a->addend[i] + linear);
+	if (!stlb_find(&v->tlb->second, view, linear, wanted, &page) && !mmu_peek(v, linear, access, &page))
+		return NULL;
+	if (!enter(v, view, linear & ~4095ull, &page, &rights) || (wanted & ~rights))
+		return NULL;
+	return v->machine->memory.base + page.gpa;
+}
+
 u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 {
 	const struct tlb_arrays *a = &v->tlb->view[tlb_view(v, access)];

@@ -81,6 +81,12 @@ static inline bool mmu_canonical(const struct vcpu *v, u64 linear)
 	return (u64)((s64)(linear << s) >> s) == linear;
 }
 
+/*
+ * The same without any effect that a guest could see: no fault, no flag set, no exit. NULL also if it would take one. access: with ACC_WRITE
+ * for reading and writing.
+ */
+u8 *mmu_try(struct vcpu *v, u64 linear, unsigned int access);
+
 /* TLB maintenance: what the SDM's "Invalidation of TLBs" demands of each instruction */
 void mmu_flush_all(struct vcpu *v); /* global pages too, every PCID */
 void mmu_flush_page(struct vcpu *v, u64 linear); /* INVLPG */

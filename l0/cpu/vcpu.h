@@ -106,6 +106,8 @@ enum unwind_code {
 	UNWIND_RESTART = 2, /* look at rip again: the current instruction is complete or to be redone */
 };
 
+#define VCPU_GROUPS 8
+
 struct vcpu {
 	u64 gpr[16]; /* must stay first */
 	u64 rip;
@@ -119,6 +121,7 @@ struct vcpu {
 	u64 kept[3]; /* thunks only: RSI, RDI, RCX while C runs */
 	u64 host_rsp; /* translated code: where to leave to */
 	u64 code_base; /* linear = code_base + rip: 0 in 64-bit mode, else CS.base; vcpu_update_mode() */
+	u64 group[VCPU_GROUPS]; /* translated code: distances to host memory of one block: bt/group.c */
 	u8 bounce; /* translated code: the access of the current instruction goes through bt->bounce */
 
 	struct segment seg[SREG_COUNT];

@@ -90,6 +90,12 @@ u8 *mmu_host(struct vcpu *v, u64 linear, unsigned int access)
 	return host;
 }
 
+u8 *mmu_try(struct vcpu *v, u64 linear, unsigned int access)
+{
+	(void)v, (void)linear, (void)access;
+	return NULL;
+}
+
 bool mmu_apic_access(struct vcpu *v, u64 linear, size_t n, unsigned int access)
 {
 	at(v, linear, n, access);

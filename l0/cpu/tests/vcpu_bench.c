@@ -157,5 +157,5 @@ bool bench_in_tlb(struct bench *f, u64 linear)
 	const struct vcpu *v = f->v;
 	const struct tlb_arrays *a = &v->tlb->view[tlb_view(v, ACC_READ)];
 
-	return a->read[tlb_index(linear)] == -(linear & ~4095ull);
+	return a->read[tlb_index(linear)] == tlb_tag(linear & ~4095ull);
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which accesses of a block are looked up in the soft TLB together: those at constant distances from what one register held, a few words on the
+ * stack or the fields of a structure. The first of a group searches for the page of all of them, from the lowest byte to the highest,
+ * and leaves the distance to host memory in v->group[]; the others take it from there and check nothing:
+ *
+ *	push rbx	lea  rsi, [rsp - 24]; a search as in lower_mem.c, of 24 bytes; mov v->group[0], rcx; mov [rsi + rcx + 16], rbx
+ *	push rbp	mov  [rsp + rcx - 8], rbp
+ *	push r12	mov  [rsp + rcx - 8], r12
+ *
+ * That is right for as long as one block runs: what takes a translation away from a running vCPU is either an instruction that ends
+ * the block, or done by C, where groups end, or waits for the vCPU to leave translated code (run/gate.h).
+ *
+ * No access may raise the fault of a later one, set a flag for it, or be done where another has to be bounced. So if the first one's
+ * search fails, C looks whether there is a page for all that needs nothing else (rt_group()); if not, the rest of the block runs in a
+ * translation without groups.
+ */
+#include "lower_operand.h"
+
+#define SPAN_MAX 64 /* bytes from the lowest to the highest of a group */
+#define VERSIONS_MAX 250
+#define NO_GROUP 0xff
+
+/* What a register holds is a version and a distance from it: a copy, or an addition of a constant, keeps the version. */
+struct value {
+	u8 version;
+	s32 delta;
+};
+
+struct analysis {
+	struct lower *l;
+	struct value gpr[16];
+	unsigned int versions;
+	u8 open[VERSIONS_MAX + 1]; /* group of a version, NO_GROUP */
+};
+
+static void new_value(struct analysis *a, u8 g)
+{
+	/* There are more writes of registers than versions: the last one stands for them all, and has no group. */
+	if (a->versions < VERSIONS_MAX)
+		a->versions++;
+	a->gpr[g] = (struct value){ .version = (u8)a->versions };
+}
+
+static void close_all(struct analysis *a)
+{
+	for (unsigned int i = 0; i <= VERSIONS_MAX; i++)
+		a->open[i] = NO_GROUP;
+}
+
+static bool fits(const struct group *g, s32 from, s32 to)
+{
+	s32 lo = from < g->lo ? from : g->lo, hi = to > g->hi ? to : g->hi;
+
+	return hi - lo <= SPAN_MAX;
+}
+
+/* Instruction k accesses `size` bytes at `disp` from register `base`. */
+static void note(struct analysis *a, unsigned int k, u8 base, s64 disp, unsigned int size, bool write, bool stack)
+{
+	struct value v = a->gpr[base];
+	struct lower *l = a->l;
+	s64 at = v.delta + disp;
+	struct group *g;
+	u8 *open = &a->open[v.version];
+
+	if (v.version == VERSIONS_MAX || at < INT32_MIN / 2 || at > INT32_MAX / 2)
+		return;
+	if (*open == NO_GROUP || !fits(&l->group[*open], (s32)at, (s32)at + (s32)size)) {
+		if (l->groups == BLOCK_MAX_INSNS)
+			return;
+		*open = (u8)l->groups++;
+		l->group[*open] = (struct group){ .lo = (s32)at, .hi = (s32)(at + size), .slot = NO_GROUP };
+	}
+	g = &l->group[*open];
+	g->lo = at < g->lo ? (s32)at : g->lo;
+	g->hi = at + size > g->hi ? (s32)(at + size) : g->hi;
+	g->write |= write;
+	g->members++;
+	l->use[k] = (struct group_use){ .group = (s8)*open, .at = (s32)at, .stack = stack };
+}
+
+/* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't base + displacement */
+static const ZydisDecodedOperand *operand(const struct lower *l, const struct insn *i)
+{
+	const ZydisDecodedOperand *m = NULL;
+	unsigned int k;
+
+	if (i->rule->fn != lower_plain && i->rule->fn != lower_mov && i->rule->fn != lower_xchg && i->rule->fn != lower_inc_dec &&
+	    i->rule->fn != lower_shift && i->rule->fn != lower_cmpxchg16 && i->rule->fn != lower_bit && i->rule->fn != lower_jmp)
+		return NULL;
+	if (i->rule->fn == lower_bit && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
+		return NULL;
+	for (k = 0; k < i->z.operand_count_visible; k++)
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+			if (m)
+				return NULL;
+			m = &i->op[k];
+		}
+	if (!m || i->z.address_width != 64 || m->mem.index != ZYDIS_REGISTER_NONE || m->mem.base == ZYDIS_REGISTER_NONE ||
+	    m->mem.base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->mem.segment == ZYDIS_REGISTER_FS ||
+	    m->mem.segment == ZYDIS_REGISTER_GS || m->size < 8)
+		return NULL;
+	return m;
+}
+
+/* Registers that instruction i writes get new values; `but`: not this one (16: none). */
+static void written(struct analysis *a, const struct insn *i, unsigned int but)
+{
+	for (unsigned int k = 0; k < i->z.operand_count; k++) {
+		const ZydisDecodedOperand *o = &i->op[k];
+
+		if ((o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && lower_is_gpr(o) && lower_gpr(o->reg.value) != but)
+			new_value(a, lower_gpr(o->reg.value));
+	}
+}
+
+static void move_sp(struct analysis *a, s32 n)
+{
+	a->gpr[RSP].delta += n;
+}
+
+static bool is_gpr64(const ZydisDecodedOperand *o)
+{
+	return lower_is_gpr(o) && o->size == 64;
+}
+
+/* ADD and SUB of a constant, LEA, MOV: the same version of another register, or further on. False: not of that kind. */
+static bool derived(struct analysis *a, const struct insn *i)
+{
+	const ZydisDecodedOperand *to = &i->op[0], *from = &i->op[1];
+	struct value v;
+	s64 delta;
+
+	if (i->z.operand_count_visible != 2 || !is_gpr64(to))
+		return false;
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+		if (from->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			return false;
+		v = a->gpr[lower_gpr(to->reg.value)];
+		delta = i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm.value.s : -from->imm.value.s;
+		break;
+	case ZYDIS_MNEMONIC_LEA:
+		if (i->z.address_width != 64 || from->mem.index != ZYDIS_REGISTER_NONE || from->mem.base == ZYDIS_REGISTER_NONE ||
+		    from->mem.base == ZYDIS_REGISTER_RIP)
+			return false;
+		v = a->gpr[lower_gpr(from->mem.base)];
+		delta = from->mem.disp.has_displacement ? from->mem.disp.value : 0;
+		break;
+	case ZYDIS_MNEMONIC_MOV:
+		if (!is_gpr64(from))
+			return false;
+		v = a->gpr[lower_gpr(from->reg.value)];
+		delta = 0;
+		break;
+	default:
+		return false;
+	}
+	delta += v.delta;
+	if (delta < INT32_MIN / 2 || delta > INT32_MAX / 2)
+		return false;
+	a->gpr[lower_gpr(to->reg.value)] = (struct value){ .version = v.version, .delta = (s32)delta };
+	return true;
+}
+
+/* What the stack instructions do. False: it is none of them. */
+static bool stack(struct analysis *a, unsigned int k)
+{
+	const struct insn *i = &a->l->insn[k];
+	unsigned int size = i->z.operand_width / 8;
+
+	if (i->rule->fn == lower_push) {
+		note(a, k, RSP, -(s32)size, size, true, true);
+		move_sp(a, -(s32)size);
+	} else if (i->rule->fn == lower_pop) {
+		note(a, k, RSP, 0, size, false, true);
+		move_sp(a, (s32)size);
+		written(a, i, i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_gpr(i->op[0].reg.value) == RSP ? 16 : RSP);
+	} else if (i->rule->fn == lower_call) {
+		note(a, k, RSP, -8, 8, true, true);
+	} else if (i->rule->fn == lower_ret) {
+		note(a, k, RSP, 0, 8, false, true);
+	} else if (i->rule->fn == lower_leave) {
+		note(a, k, RBP, 0, size, false, true);
+		a->gpr[RSP] = a->gpr[RBP];
+		move_sp(a, (s32)size);
+		new_value(a, RBP);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void look_at(struct analysis *a, unsigned int k)
+{
+	const struct insn *i = &a->l->insn[k];
+	const ZydisDecodedOperand *m;
+
+	if (i->rule->callout) {
+		close_all(a);
+		written(a, i, 16);
+		return;
+	}
+	if (stack(a, k))
+		return;
+	m = operand(a->l, i);
+	if (m)
+		note(a, k, lower_gpr(m->mem.base), m->mem.disp.has_displacement ? m->mem.disp.value : 0, m->size / 8,
+		     m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
+	if (!derived(a, i))
+		written(a, i, 16);
+}
+
+/* One alone is no group; and there are only so many places. */
+static void choose(struct lower *l)
+{
+	bool begun[BLOCK_MAX_INSNS] = { false };
+	unsigned int k, slots = 0;
+
+	for (k = 0; k < l->count; k++) {
+		struct group_use *u = &l->use[k];
+		struct group *g;
+
+		if (u->group < 0)
+			continue;
+		g = &l->group[u->group];
+		if (g->members > 1 && g->slot == NO_GROUP && slots < VCPU_GROUPS)
+			g->slot = (u8)slots++;
+		if (g->slot == NO_GROUP) {
+			u->group = -1;
+			continue;
+		}
+		u->first = !begun[u->group];
+		begun[u->group] = true;
+	}
+}
+
+void lower_groups(struct lower *l)
+{
+	struct analysis a = { .l = l };
+	unsigned int k;
+
+	l->groups = 0;
+	for (k = 0; k < l->count; k++)
+		l->use[k].group = -1;
+	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || l->ungrouped || l->count < 2)
+		return;
+	close_all(&a);
+	for (k = 0; k < 16; k++)
+		new_value(&a, (u8)k);
+	for (k = 0; k < l->count; k++)
+		look_at(&a, k);
+	choose(l);
+}
