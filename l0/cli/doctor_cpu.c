@@ -7,8 +7,11 @@
 
 #include "../account/host.h"
 #include "../bt/bt.h"
+#include "../cpu/model.h"
+#include "../direct/choose.h"
 #include "../direct/probe.h"
 #include "../run/clock.h"
+#include "config.h"
 #include "doctor.h"
 
 #define PEXT_TURNS 20000
@@ -150,6 +153,19 @@ void doctor_cpu(struct doctor *d)
 	tsc(d);
 }
 
+/* What --engine auto would make of a guest that asks for nothing special */
+static void automatic(struct doctor *d)
+{
+	const struct run_config config = { .engine = ENGINE_AUTO, .clock = CLOCK_HOST, .vcpus = 1 };
+	struct cpu_model cpu;
+	char why[512];
+
+	if (model_parse(&cpu, NULL, why, sizeof(why)))
+		return;
+	doctor_add(d, "kvm", "auto", VERDICT_FACT, json_string(engine_choose(&config, &cpu, why, sizeof(why))->name),
+		   "--engine auto would take %s", why);
+}
+
 void doctor_kvm(struct doctor *d)
 {
 	static const enum verdict VERDICTS[] = {
@@ -176,7 +192,10 @@ void doctor_kvm(struct doctor *d)
 			   "a turn of a short loop takes %.2f ns here, %.2f ns in a guest's kernel, %.2f ns in its "
 			   "user code",
 			   p.host_ns, p.kernel_ns, p.user_ns);
-	doctor_add(d, "kvm", "engines", VERDICT_FACT, json_pack("{s:b, s:b}", "bt", !bt_host_missing(), "kvm", opens),
-		   "--engine bt, the translator, is the default%s%s", bt_host_missing() ? " and can't run here" : "",
-		   opens ? "; --engine kvm is there" : "; --engine kvm isn't");
+	doctor_add(d, "kvm", "engines", VERDICT_FACT,
+		   json_pack("{s:b, s:b, s:b}", "bt", !bt_host_missing(), "direct", p.user64, "kvm", opens),
+		   "--engine bt, the translator, is the default%s; direct %s, kvm %s",
+		   bt_host_missing() ? " and can't run here" : "", p.user64 ? "is there" : "isn't",
+		   opens ? "is there" : "isn't");
+	automatic(d);
 }

@@ -37,7 +37,7 @@ struct engine {
 	void (*resumed)(struct vcpu_thread *t, u64 ticks);
 	/* The vCPU's thread: run until the machine stops. Then *v holds the guest's state. */
 	void (*loop)(struct vcpu_thread *t);
-	/* Guest instructions so far, 0 if nobody counts. */
+	/* Guest instructions so far, 0 if nobody counts; any thread. */
 	u64 (*insns)(const struct vcpu *v);
 	/* The engine's numbers, one table or more; any thread, the values stay valid until the next call. Returns how many tables. */
 	size_t (*stats)(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES]);

@@ -138,6 +138,6 @@ const struct engine engine_bt = {
 	.destroy = destroy,
 	.loop = loop,
 	.resumed = resumed,
-	.insns = vcpu_insns,
+	.insns = vcpu_insns_so_far,
 	.stats = stats,
 };

@@ -77,8 +77,10 @@ static int prepare_model(struct l1 *l, char *error, size_t n)
 	if (l->config->clock == CLOCK_INSNS)
 		model_repeatable(&l->model);
 	l->engine = engine_choose(l->config, &l->model, why, sizeof(why));
-	if (why[0])
-		fprintf(l->log ? l->log : stderr, "turtles: %s: %s\n", l->config->name, why);
+	if (why[0] && l->log)
+		fprintf(l->log, "%s\n", why);
+	else if (why[0])
+		fprintf(stderr, "turtles: %s: %s\n", l->config->name, why);
 	return l->engine->prepare(&l->model, error, n);
 }
 
@@ -298,8 +300,11 @@ u64 l1_user_ns(const struct l1 *l)
 {
 	u64 first = 0;
 
-	for (unsigned int i = 0; i < l->config->vcpus; i++)
-		if (l->thread[i].user_ns && (!first || l->thread[i].user_ns < first))
-			first = l->thread[i].user_ns;
+	for (unsigned int i = 0; i < l->config->vcpus; i++) {
+		u64 ns = __atomic_load_n(&l->thread[i].user_ns, __ATOMIC_RELAXED);
+
+		if (ns && (!first || ns < first))
+			first = ns;
+	}
 	return first;
 }

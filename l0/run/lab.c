@@ -354,6 +354,14 @@ static int create_control(struct lab *lab)
 	return lab->control ? 0 : EXIT_HOST;
 }
 
+static bool uses_kvm(const struct lab *lab)
+{
+	for (unsigned int i = 0; i < lab->count; i++)
+		if (lab->guest[i].l1.engine != &engine_bt)
+			return true;
+	return false;
+}
+
 /* From the machines' power-on to the last one's end. */
 static int run(struct lab *lab)
 {
@@ -363,7 +371,7 @@ static int run(struct lab *lab)
 	if (code)
 		return code;
 	crash_install(lab->console);
-	if (lab->sandbox && !sandbox_enter(lab->sandbox, error, sizeof(error))) {
+	if (lab->sandbox && !sandbox_enter(lab->sandbox, uses_kvm(lab), error, sizeof(error))) {
 		fprintf(stderr, "turtles: no sandbox: %s\n", error);
 		sandbox_destroy(lab->sandbox);
 		lab->sandbox = NULL;

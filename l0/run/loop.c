@@ -39,13 +39,19 @@ u64 vcpu_insns(const struct vcpu *v)
 	return v->insns + (u64)(v->slice - budget_without_kicks(budget) - bt_uncounted(v));
 }
 
+u64 vcpu_insns_so_far(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->insns, __ATOMIC_RELAXED);
+}
+
 /* The slice is over, or was left in its middle: its count goes to the total. */
 static void end_slice(struct vcpu *v)
 {
 	bt_unwound(v);
 	gate_reopen(v);
 	vcpu_settle(v);
-	v->insns += (u64)(v->slice - vcpu_budget(v));
+	/* in one piece: others look at it while the vCPU runs (vcpu_insns_so_far()) */
+	__atomic_store_n(&v->insns, v->insns + (u64)(v->slice - vcpu_budget(v)), __ATOMIC_RELAXED);
 	v->slice = 0;
 	vcpu_set_budget(v, 0);
 }
@@ -246,7 +252,7 @@ void vcpu_loop(struct vcpu_thread *t)
 		end_slice(v);
 		gate_pass(v);
 		if (v->user_seen && !t->user_ns)
-			t->user_ns = clock_ns(&v->machine->clock);
+			__atomic_store_n(&t->user_ns, clock_ns(&v->machine->clock), __ATOMIC_RELAXED);
 		if (v->event.valid) {
 			v->exceptions++;
 			/* It takes time: a handler that faults at once would otherwise make the instruction clock stand still. */

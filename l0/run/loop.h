@@ -51,5 +51,7 @@ void vcpu_loop(struct vcpu_thread *t);
 
 /* Guest instructions that the vCPU has retired up to now; on its own thread, or when it is stopped. */
 u64 vcpu_insns(const struct vcpu *v);
+/* The same as of its last slice, which is over when it is stopped; any thread. */
+u64 vcpu_insns_so_far(const struct vcpu *v);
 
 #endif

@@ -19,7 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "../cli/config.h"
+#include "../cpu/types.h"
 #include "keeper.h"
 #include "sandbox_calls.h"
 
@@ -27,7 +27,6 @@
 #define IOCTL_TYPE 0xff00u
 
 struct sandbox {
-	bool kvm; /* an L1 may use /dev/kvm */
 	pid_t keeper;
 	int socket; /* to the keeper: it ends when this is closed */
 };
@@ -73,7 +72,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct rule *rules, size_t n)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static int add_conditional(const struct sandbox *s, scmp_filter_ctx ctx)
+static int add_conditional(scmp_filter_ctx ctx, bool kvm)
 {
 	const unsigned int write_exec = PROT_WRITE | PROT_EXEC;
 	const u64 self = (u64)getpid();
@@ -103,14 +102,14 @@ static int add_conditional(const struct sandbox *s, scmp_filter_ctx ctx)
 		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFD)),
 		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_SETFD)),
 	};
-	const struct rule kvm = ONE(ioctl, SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, KVM_IOCTLS));
+	const struct rule vm = ONE(ioctl, SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, KVM_IOCTLS));
 	int err = add_rules(ctx, rules, COUNT(rules));
 
-	return err || !s->kvm ? err : add_rules(ctx, &kvm, 1);
+	return err || !kvm ? err : add_rules(ctx, &vm, 1);
 }
 
 /* 0 or -errno; *listener: the descriptor that the keeper needs */
-static int load_filter(const struct sandbox *s, int *listener)
+static int load_filter(bool kvm, int *listener)
 {
 #define C(name) SCMP_SYS(name),
 	static const int ALLOWED[] = { SANDBOX_CALLS(C) }, KEPT[] = { SANDBOX_KEEPER_CALLS(C) },
@@ -136,7 +135,7 @@ static int load_filter(const struct sandbox *s, int *listener)
 	if (!err)
 		err = add_all(ctx, SCMP_ACT_KILL_PROCESS, KILLED, COUNT(KILLED));
 	if (!err)
-		err = add_conditional(s, ctx);
+		err = add_conditional(ctx, kvm);
 	/* its flags are in memory, where a filter can't look: the C library then uses clone() */
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -187,8 +186,6 @@ struct sandbox *sandbox_prepare(const struct lab_config *config, char *error, si
 		snprintf(error, n, "%s", strerror(errno));
 		goto fail;
 	}
-	for (unsigned int i = 0; i < config->l1_count; i++)
-		s->kvm |= config->l1[i].engine != ENGINE_BT;
 	fflush(NULL);
 	s->keeper = fork();
 	if (!s->keeper) {
@@ -215,9 +212,9 @@ fail:
 	return NULL;
 }
 
-bool sandbox_enter(struct sandbox *s, char *error, size_t n)
+bool sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n)
 {
-	int listener, err = load_filter(s, &listener);
+	int listener, err = load_filter(kvm, &listener);
 
 	if (!err) {
 		err = send_descriptor(s->socket, listener);

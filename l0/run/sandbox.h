@@ -26,8 +26,8 @@ struct sandbox;
  */
 struct sandbox *sandbox_prepare(const struct lab_config *config, char *error, size_t n);
 
-/* From now on, for all threads. False with one line in error[0..n-1]; then nothing has changed. */
-bool sandbox_enter(struct sandbox *s, char *error, size_t n);
+/* From now on, for all threads. kvm: an L1's engine uses /dev/kvm. False with one line in error[0..n-1]; then nothing has changed. */
+bool sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n);
 
 /* The end of the keeper. NULL is fine. What sandbox_enter() has taken stays away. */
 void sandbox_destroy(struct sandbox *s);
