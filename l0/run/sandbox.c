@@ -37,6 +37,15 @@ struct rule {
 	struct scmp_arg_cmp conditions[2];
 };
 
+/* conditions: an argument is so; of an argument so many bits are */
+#define IS(argument, value) \
+	{ \
+		argument, SCMP_CMP_EQ, value, 0 \
+	}
+#define BITS(argument, mask, value) \
+	{ \
+		argument, SCMP_CMP_MASKED_EQ, mask, value \
+	}
 #define ONE(call, a) \
 	{ \
 		SCMP_SYS(call), 1, \
@@ -78,31 +87,31 @@ static int add_conditional(scmp_filter_ctx ctx, bool kvm)
 	const u64 self = (u64)getpid();
 	const struct rule rules[] = {
 		/* code: a page is writable or executable, and stays what it is */
-		ONE(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, write_exec, 0)),
-		ONE(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, write_exec, PROT_WRITE)),
-		ONE(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, write_exec, PROT_EXEC)),
-		ONE(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
+		ONE(mmap, BITS(2, write_exec, 0)),
+		ONE(mmap, BITS(2, write_exec, PROT_WRITE)),
+		ONE(mmap, BITS(2, write_exec, PROT_EXEC)),
+		ONE(mprotect, BITS(2, PROT_EXEC, 0)),
 		/* threads, no processes */
-		ONE(clone, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)),
-		ONE(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)),
-		ONE(sched_setaffinity, SCMP_A0(SCMP_CMP_EQ, 0)),
-		TWO(setpriority, SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0)),
-		TWO(prlimit64, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)),
+		ONE(clone, BITS(0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)),
+		ONE(prctl, IS(0, PR_SET_NAME)),
+		ONE(sched_setaffinity, IS(0, 0)),
+		TWO(setpriority, IS(0, PRIO_PROCESS), IS(1, 0)),
+		TWO(prlimit64, IS(0, 0), IS(2, 0)),
 		/* signals to itself */
-		ONE(kill, SCMP_A0(SCMP_CMP_EQ, self)),
-		ONE(tgkill, SCMP_A0(SCMP_CMP_EQ, self)),
-		ONE(rt_sigqueueinfo, SCMP_A0(SCMP_CMP_EQ, self)),
-		ONE(rt_tgsigqueueinfo, SCMP_A0(SCMP_CMP_EQ, self)),
+		ONE(kill, IS(0, self)),
+		ONE(tgkill, IS(0, self)),
+		ONE(rt_sigqueueinfo, IS(0, self)),
+		ONE(rt_tgsigqueueinfo, IS(0, self)),
 		/* the terminal */
-		ONE(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)),
-		ONE(ioctl, SCMP_A1(SCMP_CMP_EQ, TCSETS)),
-		ONE(ioctl, SCMP_A1(SCMP_CMP_EQ, TIOCGPGRP)),
-		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFL)),
-		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_SETFL)),
-		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_GETFD)),
-		ONE(fcntl, SCMP_A1(SCMP_CMP_EQ, F_SETFD)),
+		ONE(ioctl, IS(1, TCGETS)),
+		ONE(ioctl, IS(1, TCSETS)),
+		ONE(ioctl, IS(1, TIOCGPGRP)),
+		ONE(fcntl, IS(1, F_GETFL)),
+		ONE(fcntl, IS(1, F_SETFL)),
+		ONE(fcntl, IS(1, F_GETFD)),
+		ONE(fcntl, IS(1, F_SETFD)),
 	};
-	const struct rule vm = ONE(ioctl, SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, KVM_IOCTLS));
+	const struct rule vm = ONE(ioctl, BITS(1, IOCTL_TYPE, KVM_IOCTLS));
 	int err = add_rules(ctx, rules, COUNT(rules));
 
 	return err || !kvm ? err : add_rules(ctx, &vm, 1);

@@ -141,18 +141,20 @@ static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
 	assert_non_null(strstr(error, "/nonexistent/lab.json: No such file"));
 }
 
+static const char ALL_OPTIONS[] =
+	"--kernel K --initrd I --append a,b --memory 1G --huge-pages off --walk-cache off --vcpus 3 --cpu max,-avx"
+	" --machine pit=off --device pc-testdev --device isa-debug-exit,iobase=0xf4,iosize=4 --name n"
+	" --serial file:a,b --serial unix:s --serial pty --serial null --engine bt --vmcs-access trap"
+	" --vmcs-merge full --mmu walk --clock host --timeout 2.5 --no-reboot --shares 3 --cap 150 --place 0,2-3 "
+	"--hold --profile"
+	" --dump-on-exit --trace-log io,vmx --directory D --stats S --summary --control C --no-shutdown";
+
 /* What was asked for, as a file, asks for the same. */
 static void the_effective_configuration_is_a_file_that_says_the_same(void **state)
 {
 	static const char *const LINES[] = {
 		"--kernel K",
-		"--kernel K --initrd I --append a,b --memory 1G --huge-pages off --walk-cache off --vcpus 3 --cpu "
-		"max,-avx"
-		" --machine pit=off --device pc-testdev --device isa-debug-exit,iobase=0xf4,iosize=4 --name n"
-		" --serial file:a,b --serial unix:s --serial pty --serial null --engine bt --vmcs-access trap"
-		" --vmcs-merge full --mmu walk --clock host --timeout 2.5 --no-reboot --shares 3 --cap 150 --place "
-		"0,2-3 --hold --profile --dump-on-exit"
-		" --trace-log io,vmx --directory D --stats S --summary --control C --no-shutdown",
+		ALL_OPTIONS,
 		"--kernel K --trace a,,b,reasons=CPUID:XSAVES,limit=3M,stacks=7 --clock insns --l1 x --l1 "
 		"y,trace=z,vcpus=1",
 		"--kernel K --engine kvm --nodefaults --action reboot=shutdown",
