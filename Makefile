@@ -83,6 +83,8 @@ bench: $(BUILD)/turtles guest
 	@workloads/bench.sh
 	@echo
 	@workloads/bench-nested.sh
+	@echo
+	@workloads/bench-l1s.sh
 
 bench-nested: $(BUILD)/turtles guest
 	@workloads/bench-nested.sh
@@ -111,6 +113,7 @@ help:
 #: make check-kvm       L1's KVM with many parameters, each boots L2: some minutes
 #: make fuzz            translated code against this CPU; SECONDS=n (60)
 #: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
+#:                      and several L1s in one process: two at once against one after the other, shares of a CPU
 #: make bench-nested    the tables of nested guests alone; BOCHS=PROGRAM for a column of Bochs
 #: make experiments     the papers' experiments, and a report of them; ONLY=E1,E3 JOBS=n REPEAT=n; Ctrl-C and again: it goes on
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
