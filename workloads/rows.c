@@ -7,7 +7,10 @@
  * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So do pages, clock, and single
  * operations that have a price without an operating system, too: callret, rdtsc, divzero and segv (a signal each), forkwait.
  *
- * Usage: rows [NAME]...
+ * With units=N the rows int, sort, matmul, memcpy and chase do N units at a time, without looking at the clock in between, and say what
+ * one took: what gets going slowly has time for that.
+ *
+ * Usage: rows [units=N] [NAME]...
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -29,10 +32,16 @@
 typedef uint64_t u64;
 typedef uint32_t u32;
 
+static u32 units = 1;
+
 /* keeps the compiler from seeing through a value */
 #define OPAQUE(x) __asm__ volatile("" : "+r"(x) : : "memory")
 
-/* Not beside the others: turtles runs user code directly page by page, and leaves those with such instructions to its translator. */
+/*
+ * turtles runs user code directly page by page, and leaves pages with instructions like CPUID to its translator. The C library has
+ * some of these, and so have rows; what computes is on pages of its own.
+ */
+#define COMPUTES __attribute__((noinline, section("computes")))
 #define EXITS __attribute__((noinline, section("exits"), aligned(4096)))
 
 static _Noreturn void wrong(const char *row, const char *what)
@@ -66,22 +75,27 @@ static void *memory(size_t n)
 }
 
 /* 1 M dependent integer steps */
-static u64 row_int(void)
+static COMPUTES __attribute__((aligned(4096))) u64 row_int(void)
 {
-	u64 x = 88172645463325252u, start = now();
+	u64 x, wrong_sums = 0, start = now();
 
-	for (int i = 0; i < 1000000; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
+	for (u32 unit = 0; unit < units; unit++) {
+		x = 88172645463325252u;
+		OPAQUE(x);
+		for (int i = 0; i < 1000000; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+		}
+		wrong_sums += x != 7290476056423008982u;
 	}
 	start = now() - start;
-	if (x != 7290476056423008982u)
+	if (wrong_sums)
 		wrong("int", "wrong sum");
-	return start;
+	return start / units;
 }
 
-static int compare(const void *a, const void *b)
+static COMPUTES int compare(const void *a, const void *b)
 {
 	u32 x = *(const u32 *)a, y = *(const u32 *)b;
 
@@ -89,30 +103,34 @@ static int compare(const void *a, const void *b)
 }
 
 /* qsort of 128 Ki words */
-static u64 row_sort(void)
+static COMPUTES u64 row_sort(void)
 {
 	enum { N = 128 * 1024 };
-	u32 *v = memory(N * sizeof(*v)), seed = 1, sum = 0;
+	u32 *all = memory((size_t)units * N * sizeof(*all)), *v = all, seed = 1, sum = 0;
 	u64 start;
 
-	for (int i = 0; i < N; i++)
-		sum += v[i] = next_random(&seed);
+	for (u32 unit = 0; unit < units; unit++, v += N, seed = 1)
+		for (int i = 0; i < N; i++)
+			sum += v[i] = next_random(&seed);
 	start = now();
-	qsort(v, N, sizeof(*v), compare);
+	for (u32 unit = 0; unit < units; unit++)
+		qsort(all + (size_t)unit * N, N, sizeof(*v), compare);
 	start = now() - start;
-	for (int i = 0; i < N; i++) {
-		sum -= v[i];
-		if (i && v[i - 1] > v[i])
-			wrong("sort", "not sorted");
-	}
+	v = all;
+	for (u32 unit = 0; unit < units; unit++, v += N)
+		for (int i = 0; i < N; i++) {
+			sum -= v[i];
+			if (i && v[i - 1] > v[i])
+				wrong("sort", "not sorted");
+		}
 	if (sum)
 		wrong("sort", "words changed");
-	munmap(v, N * sizeof(*v));
-	return start;
+	munmap(all, (size_t)units * N * sizeof(*v));
+	return start / units;
 }
 
 /* 128x128 doubles */
-static u64 row_matmul(void)
+static COMPUTES u64 row_matmul(void)
 {
 	enum { N = 128 };
 	static double a[N][N], b[N][N], c[N][N];
@@ -127,10 +145,11 @@ static u64 row_matmul(void)
 		}
 	}
 	start = now();
-	for (int i = 0; i < N; i++)
-		for (int k = 0; k < N; k++)
-			for (int j = 0; j < N; j++)
-				c[i][j] += a[i][k] * b[k][j];
+	for (u32 unit = 0; unit < units; unit++)
+		for (int i = 0; i < N; i++)
+			for (int k = 0; k < N; k++)
+				for (int j = 0; j < N; j++)
+					c[i][j] += a[i][k] * b[k][j];
 	start = now() - start;
 	for (int i = 0; i < N; i += 31) {
 		for (int j = 0; j < N; j += 17) {
@@ -138,15 +157,15 @@ static u64 row_matmul(void)
 
 			for (int k = 0; k < N; k++)
 				sum += (long)((i * 7 + k) % 13 - 6) * ((k + j * 5) % 11 - 5);
-			if (c[i][j] != (double)sum)
+			if (c[i][j] != (double)sum * units)
 				wrong("matmul", "wrong product");
 		}
 	}
-	return start;
+	return start / units;
 }
 
 /* 16 MiB */
-static u64 row_memcpy(void)
+static COMPUTES u64 row_memcpy(void)
 {
 	const size_t n = 16 << 20;
 	unsigned char *from = memory(n), *to = memory(n);
@@ -155,17 +174,20 @@ static u64 row_memcpy(void)
 	for (size_t i = 0; i < n; i += 4093)
 		from[i] = (unsigned char)(i >> 4);
 	start = now();
-	memcpy(to, from, n);
+	for (u32 unit = 0; unit < units; unit++) {
+		memcpy(to, from, n);
+		OPAQUE(to);
+	}
 	start = now() - start;
 	if (memcmp(from, to, n))
 		wrong("memcpy", "copy differs");
 	munmap(from, n);
 	munmap(to, n);
-	return start;
+	return start / units;
 }
 
 /* 1 M dependent loads in 4 MiB */
-static u64 row_chase(void)
+static COMPUTES u64 row_chase(void)
 {
 	enum { N = (4 << 20) / sizeof(u32) };
 	u32 *next = memory(N * sizeof(*next)), at = 0, seed = 7;
@@ -181,17 +203,19 @@ static u64 row_chase(void)
 		next[j] = t;
 	}
 	start = now();
-	for (int i = 0; i < 1000000; i++)
-		at = next[at];
-	OPAQUE(at);
+	for (u32 unit = 0; unit < units; unit++) {
+		for (int i = 0; i < 1000000; i++)
+			at = next[at];
+		OPAQUE(at);
+	}
 	start = now() - start;
 	/* N steps make the cycle whole */
-	for (u32 i = 1000000; i < N; i++)
+	for (u64 i = units * 1000000ull; i % N; i++)
 		at = next[at];
 	if (at)
 		wrong("chase", "not a cycle");
 	munmap(next, N * sizeof(*next));
-	return start;
+	return start / units;
 }
 
 /* 100 k getppid */
@@ -356,7 +380,7 @@ static u64 row_fresh(void)
 }
 
 /* 64 Ki dependent loads, each in another page of 64 MiB: every one is beyond what a TLB holds */
-static u64 row_pages(void)
+static COMPUTES u64 row_pages(void)
 {
 	enum { PAGES = 16384, WORDS = 4096 / sizeof(u32), STEPS = 4 * PAGES };
 	u32 *p = mmap(NULL, (size_t)PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at = 0,
@@ -493,17 +517,22 @@ static int compare_times(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool chosen(size_t row, int argc, char **argv)
+static bool chosen(size_t row, int names, char **name)
 {
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], rows[row].name))
+	for (int i = 0; i < names; i++)
+		if (!strcmp(name[i], rows[row].name))
 			return true;
-	return argc < 2 && rows[row].always;
+	return !names && rows[row].always;
 }
 
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	argc--, argv++;
+	if (argc && sscanf(argv[0], "units=%u", &units) == 1)
+		argc--, argv++;
+	if (!units || units > 10000)
+		wrong("units", "1 to 10000");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		u64 times[PASSES];
 

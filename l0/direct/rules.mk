@@ -19,6 +19,8 @@ TESTS += test_tables
 TEST_OBJS_test_tables := l0/direct/tests/test_tables.o
 TESTS += test_sensitive
 TEST_OBJS_test_sensitive := l0/direct/tests/test_sensitive.o
+TESTS += test_rule
+TEST_OBJS_test_rule := l0/direct/tests/test_rule.o
 TESTS += test_probe
 TEST_OBJS_test_probe := l0/direct/tests/test_probe.o
 

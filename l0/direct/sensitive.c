@@ -201,18 +201,16 @@ static bool sweep(struct decoding *d, unsigned int at)
 }
 
 /*
- * Wherever one begins to decode, one comes to where instructions really begin before long. So bytes are an instruction if many ways from a
- * little before them lead there.
+ * Wherever one begins to decode, one comes to where instructions really begin before long. So bytes are no instruction if no way from some
+ * distance before them leads there.
  */
-#define WAYS 24u
-#define WAYS_ENOUGH 6u
+#define WAYS 16u
+#define WAY_LENGTH 32u
 
-static bool many_ways_lead_to(const struct decoding *d, unsigned int target)
+static bool a_way_leads_to(const struct decoding *d, unsigned int target)
 {
-	unsigned int ways = 0;
-
-	for (unsigned int i = 1; i <= WAYS; i++) {
-		unsigned int at = target > i ? target - i : 0, next;
+	for (unsigned int i = 0; i < WAYS; i++) {
+		unsigned int at = target > WAY_LENGTH + i ? target - WAY_LENGTH - i : 0, next;
 		ZydisDecodedInstruction insn;
 
 		while (at < target) {
@@ -224,9 +222,10 @@ static bool many_ways_lead_to(const struct decoding *d, unsigned int target)
 				next = target; /* there with prefixes */
 			at = next;
 		}
-		ways += at == target;
+		if (at == target)
+			return true;
 	}
-	return ways >= WAYS_ENOUGH;
+	return false;
 }
 
 bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count, unsigned int bits)
@@ -244,7 +243,7 @@ bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u1
 	if (sweep(&d, 0))
 		return true;
 	for (; found >= 0; found = sensitive_find(s, page, (size_t)found + 1, 4096))
-		if (many_ways_lead_to(&d, (unsigned int)found))
+		if (a_way_leads_to(&d, (unsigned int)found))
 			return true;
 	return false;
 }
