@@ -51,6 +51,14 @@ typedef uint64_t u64;
 	C(protections_are_enforced) \
 	C(code_written_over_runs_as_written) \
 	C(code_written_through_another_mapping_runs_as_written) \
+	/* computing.c */ \
+	C(mappings_change_under_computing_code) \
+	C(computing_processes_do_not_share_what_they_write) \
+	C(a_page_replaced_by_another_thread_is_seen) \
+	C(segment_bases_and_selectors_stay_while_code_computes) \
+	C(what_computing_code_sees_is_the_kernels_machine) \
+	C(code_with_and_without_cpuid_runs_as_written) \
+	C(code_on_fresh_pages_runs_as_written) \
 	/* modes.c */ \
 	C(code_in_compatibility_mode_runs)
 /* clang-format on */
