@@ -92,7 +92,7 @@ static COMPUTES __attribute__((aligned(4096))) u64 row_int(void)
 	start = now() - start;
 	if (wrong_sums)
 		wrong("int", "wrong sum");
-	return start / units;
+	return start / (units ? units : 1);
 }
 
 static COMPUTES int compare(const void *a, const void *b)
@@ -126,7 +126,7 @@ static COMPUTES u64 row_sort(void)
 	if (sum)
 		wrong("sort", "words changed");
 	munmap(all, (size_t)units * N * sizeof(*v));
-	return start / units;
+	return start / (units ? units : 1);
 }
 
 /* 128x128 doubles */
@@ -161,7 +161,7 @@ static COMPUTES u64 row_matmul(void)
 				wrong("matmul", "wrong product");
 		}
 	}
-	return start / units;
+	return start / (units ? units : 1);
 }
 
 /* 16 MiB */
@@ -183,7 +183,7 @@ static COMPUTES u64 row_memcpy(void)
 		wrong("memcpy", "copy differs");
 	munmap(from, n);
 	munmap(to, n);
-	return start / units;
+	return start / (units ? units : 1);
 }
 
 /* 1 M dependent loads in 4 MiB */
@@ -215,7 +215,7 @@ static COMPUTES u64 row_chase(void)
 	if (at)
 		wrong("chase", "not a cycle");
 	munmap(next, N * sizeof(*next));
-	return start / units;
+	return start / (units ? units : 1);
 }
 
 /* 100 k getppid */

@@ -408,7 +408,8 @@ static void find_sensitive(struct probe *p)
 			u8 code[sizeof(insn->code) + 2] = { 0 };
 
 			memcpy(code, insn->code, insn->length);
-			memcpy(code + insn->length, "\x0f\x0b", 2);
+			code[insn->length] = 0x0f; /* UD2 */
+			code[insn->length + 1] = 0x0b;
 			counts = !run(p, code, insn->length + 2u, false, 0, 0) || !left_at(p, 0, -1);
 		}
 		if (counts)

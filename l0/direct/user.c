@@ -91,21 +91,21 @@ static const char *give_vector_state(struct direct_vcpu *d)
 			return "KVM_SET_XCRS";
 		d->xcr0 = x.xcrs[0].value;
 	}
-	memcpy(d->xsave.region, v->xsave, XSAVE_PKRU_OFFSET);
-	return ioctl(d->cpu.vcpu, KVM_SET_XSAVE, &d->xsave) ? "KVM_SET_XSAVE" : NULL;
+	memcpy(d->xsave, v->xsave, XSAVE_PKRU_OFFSET);
+	return ioctl(d->cpu.vcpu, KVM_SET_XSAVE, d->xsave) ? "KVM_SET_XSAVE" : NULL;
 }
 
 static void take_vector_state(struct direct_vcpu *d)
 {
-	struct fpu_image *image = (struct fpu_image *)d->xsave.region;
+	struct fpu_image *image = (struct fpu_image *)d->xsave;
 
-	if (ioctl(d->cpu.vcpu, KVM_GET_XSAVE, &d->xsave)) {
+	if (ioctl(d->cpu.vcpu, KVM_GET_XSAVE, d->xsave)) {
 		machine_stop(d->v->machine, STOP_INTERNAL, 0, "direct: KVM_GET_XSAVE: %s", strerror(errno));
 		return;
 	}
 	image->xstate_bv &= XSTATE_HOST;
 	image->fip = image->fdp = 0; /* as the translator leaves them */
-	memcpy(d->v->xsave, d->xsave.region, XSAVE_PKRU_OFFSET);
+	memcpy(d->v->xsave, d->xsave, XSAVE_PKRU_OFFSET);
 }
 
 /* A null selector clears the base on the CPUs that guests are offered, and leaves it on some that they run on. */

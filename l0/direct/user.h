@@ -57,7 +57,7 @@ struct direct_vcpu {
 	struct tried_segments tried[TRIED_SEGMENTS];
 	u8 tried_next;
 	struct space try; /* for that */
-	struct kvm_xsave xsave; /* on its way */
+	_Alignas(64) u8 xsave[4096]; /* on its way, as struct kvm_xsave has it */
 	/* of the current run: */
 	bool taken; /* all state is in *v */
 	struct user_space *in_fill;

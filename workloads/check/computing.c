@@ -307,7 +307,9 @@ static COMPUTES u8 *code_page(void)
 
 static COMPUTES void write_code(u8 *p, bool cpuid)
 {
-	memcpy(p + CODE_CPUID, cpuid ? "\x0f\xa2" : "\x90\x90", 2);
+	const u8 code[2] = { cpuid ? 0x0f : 0x90, cpuid ? 0xa2 : 0x90 };
+
+	memcpy(p + CODE_CPUID, code, sizeof(code));
 }
 
 static COMPUTES void write_number(u8 *p, u32 number)
