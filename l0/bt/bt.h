@@ -31,7 +31,7 @@ const char *bt_host_missing(void);
  */
 void bt_run(struct vcpu *v);
 
-/* The thread has run another vCPU meanwhile: what is kept in the host's registers between two runs is gone. */
+/* The thread is another one, or has run another vCPU meanwhile: what is kept in the host's registers between two runs is gone. */
 void bt_resumed(struct vcpu *v);
 
 /* After an unwind: take back what the interrupted block had counted and did not run. */

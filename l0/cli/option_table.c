@@ -593,7 +593,7 @@ const struct option OPTIONS[] = {
 { GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_word,        FIELD(walk_cache),   "on off",
   "off: each miss of the TLB walks a guest's tables from their root, as a CPU without paging-structure caches would" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
-  "number of vCPUs, up to 16; they take turns on one thread of the host" },
+  "number of vCPUs, up to 16; each is a thread of the host, but with --clock insns they take turns on one" },
 { GROUP_MACHINE, "cpu",           "cpu",           "MODEL",     set_cpu,         FIELD(cpu),          NULL,
   "NAME[,+feature][,-feature]...: the CPU that the guest sees; --cpu help lists them" },
 { GROUP_MACHINE, "machine",       "machine M",     "NAME",      set_machine,     0,                   NULL,

@@ -45,6 +45,11 @@ static void loop(struct vcpu_thread *t)
 	engine_bt.loop(t);
 }
 
+static void resumed(struct vcpu_thread *t, u64 ticks)
+{
+	engine_bt.resumed(t, ticks);
+}
+
 static u64 insns(const struct vcpu *v)
 {
 	return engine_bt.insns(v);
@@ -65,6 +70,7 @@ const struct engine engine_direct = {
 	.create = create,
 	.destroy = destroy,
 	.loop = loop,
+	.resumed = resumed,
 	.insns = insns,
 	.stats = stats,
 };
@@ -80,6 +86,8 @@ static const char *needs_translator(const struct run_config *c, const struct cpu
 {
 	if (c->exits.path[0] || c->trace || c->profile)
 		return "a trace or a profile of the guest is wanted";
+	if (c->cap)
+		return "the guest has a cap, which KVM doesn't know";
 	if (model_has(model, FEATURE_VMX))
 		return "the guest may be a hypervisor, whose exits are to be counted";
 	return NULL;

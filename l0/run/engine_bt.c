@@ -64,7 +64,7 @@ static void destroy(struct vcpu_thread *t)
 	m->bt = NULL;
 }
 
-/* on the thread of the first vCPU, which runs the others, too */
+/* on the vCPU's thread, a new one after each pause; or on that of the first vCPU, which runs the others, too */
 static void loop(struct vcpu_thread *t)
 {
 	int err = t->profile ? profile_begin(t->profile) : 0;
@@ -73,6 +73,7 @@ static void loop(struct vcpu_thread *t)
 		machine_stop(t->v->machine, STOP_INTERNAL, 0, "--profile: no timer: %s", strerror(-err));
 		return;
 	}
+	bt_resumed(t->v);
 	vcpu_loop(t);
 	if (t->profile)
 		profile_end(t->profile);

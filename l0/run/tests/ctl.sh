@@ -176,10 +176,6 @@ event '"l1":"b","guest":false,"reason":"host-signal","exit-code":143'
 ok $? "and is told"
 
 # the guest's time stands still
-mkfifo in
-input=in
-exec 9<> in
-begin --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 256 --vcpus 2 --append 'console=ttyS0 quiet turtles.run=shell'
 uptime()
 {
 	# the guest's shell expands it
@@ -191,23 +187,43 @@ uptime()
 	done
 	echo no
 }
-for ((i = 0; i < 1000; i++)); do
-	grep -q '^/ # ' output && break
-	sleep 0.02
+mkfifo in
+input=in
+exec 9<> in
+for engine in bt direct; do
+	if [ $engine = direct ] && ! "$turtles" doctor --json | grep -q '"direct": true'; then
+		skip "a Linux that runs directly can be held" "$("$turtles" doctor | sed -n 's/.* - user_code *//p')"
+		continue
+	fi
+	begin --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 256 --vcpus 2 --engine $engine \
+		--append 'console=ttyS0 quiet turtles.run=shell'
+	for ((i = 0; i < 1000; i++)); do
+		grep -q '^/ # ' output && break
+		sleep 0.02
+	done
+	start=$(date +%s)
+	a=$(uptime 1)
+	ctl stop
+	sleep 4
+	ctl cont
+	b=$(uptime 2)
+	passed=$(($(date +%s) - start))
+	echo "# up $a s, then $b s; in the host $passed s"
+	[ "$a" != no ] && [ "$b" != no ] && [ $((passed - (b - a))) -ge 3 ]
+	ok $? "a Linux with two vCPUs, engine $engine, that has stood still for four seconds hasn't noticed"
+	# what a thread keeps for its vCPU goes with it, now and then unnoticed
+	for k in 3 4 5 6 7 8; do
+		ctl stop
+		sleep 0.1
+		ctl cont
+		c=$(uptime "$k")
+	done
+	[ "$c" != no ] && ! grep -q 'Segmentation\|Aborted\|Illegal' output
+	ok $? "nor after six more"
+	! grep -q 'stall\|lockup\|unstable' output
+	ok $? "nor complained"
+	ctl quit
+	end 0 "quit ends it"
 done
-start=$(date +%s)
-a=$(uptime 1)
-ctl stop
-sleep 4
-ctl cont
-b=$(uptime 2)
-passed=$(($(date +%s) - start))
-echo "# up $a s, then $b s; in the host $passed s"
-[ "$a" != no ] && [ "$b" != no ] && [ $((passed - (b - a))) -ge 3 ]
-ok $? "a Linux with two vCPUs that has stood still for four seconds hasn't noticed"
-! grep -q 'stall\|lockup\|unstable' output
-ok $? "nor complained"
-ctl quit
-end 0 "quit ends it"
 
 plan
