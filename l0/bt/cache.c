@@ -4,12 +4,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include "../direct/direct.h"
 #include "../machine/machine.h"
 
 #define CACHE_DEFAULT (64u << 20)
 #define BLOCKS_PER_BYTE_INV 160 /* host bytes that a block takes at least, roughly: sizes the tables */
+
+static u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
 
 static void *table_alloc(size_t bytes)
 {
@@ -66,6 +75,8 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 		return NULL;
 	bt->machine = m;
 	bt->fd = -1;
+	bt->start_ns = now_ns();
+	bt->start_tsc = __builtin_ia32_rdtsc();
 	bt->size = cache_bytes ? cache_bytes : CACHE_DEFAULT;
 	bt->block_max = bt->size / BLOCKS_PER_BYTE_INV;
 	bt->map_max = bt->block_max * 8;
@@ -126,7 +137,10 @@ void bt_trace(struct bt *bt, bool on)
 
 void bt_stats(const struct bt *bt, struct bt_stats *to)
 {
+	u64 tsc = __builtin_ia32_rdtsc() - bt->start_tsc, ns = now_ns() - bt->start_ns;
+
 	*to = bt->stats;
+	to->translate_ns = tsc ? (u64)((unsigned __int128)bt->translate_tsc * ns / tsc) : 0;
 	for (unsigned int i = 0; i < bt->machine->vcpu_count; i++) {
 		const struct vcpu *v = bt->machine->vcpu[i];
 

@@ -95,6 +95,7 @@ struct bt {
 	struct translate_scratch *scratch;
 	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */
 	bool trace; /* --trace translate */
+	u64 start_ns, start_tsc, translate_tsc; /* stats.translate_ns, by the host's TSC */
 	struct bt_stats stats; /* what is counted under the lock; the rest is in struct bt_vcpu */
 };
 
@@ -168,12 +169,13 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops);
 void thunks_emit(struct bt *bt);
 
 /*
- * translate.c: translate the block at linear address v->code_base + v->rip; raises #PF of the fetch. NULL: cache full, or
+ * translate.c: translate the block at linear address v->code_base + v->rip, which is at `phys`; raises #PF of the fetch of what it has in a
+ * second page. NULL: cache full, or
  * *unwatched is the physical address of a page that cache_watch() has to be called for first. The caller has parked the guest's
  * vector state, as this is ordinary C, and holds bt->lock.
  */
 enum translation { TRANSLATE_BLOCK, TRANSLATE_SINGLE, TRANSLATE_UNGROUPED };
-struct bt_block *translate(struct vcpu *v, u64 linear, enum translation kind, u64 *unwatched);
+struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u64 *unwatched);
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
 void translate_destroy(struct bt *bt);

@@ -18,7 +18,7 @@
 #include "lower_operand.h"
 
 #define SPAN_MAX 64 /* bytes from the lowest to the highest of a group */
-#define VERSIONS_MAX 250
+#define VERSIONS_MAX 120
 #define NO_GROUP 0xff
 
 /* What a register holds is a version and a distance from it: a copy, or an addition of a constant, keeps the version. */

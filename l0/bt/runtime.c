@@ -118,7 +118,7 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 		flushes = bt->stats.cache_flushes;
 		b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, phys, phys2, mode_of(v, kind));
 		if (!b)
-			b = translate(v, linear, kind, &unwatched);
+			b = translate(v, linear, phys, kind, &unwatched);
 		bt_unlock(bt);
 		if (b)
 			return b;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include "../cpu/model.h"
 #include "../machine/machine.h"
 
@@ -32,14 +31,6 @@ static ZydisMachineMode machine_mode(u32 mode)
 	default:
 		return real ? ZYDIS_MACHINE_MODE_REAL_16 : ZYDIS_MACHINE_MODE_LEGACY_16;
 	}
-}
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
 /* What doesn't decode is UD2. */
@@ -353,31 +344,27 @@ static bool watched(struct vcpu *v, u64 gpa, u64 *unwatched)
 	return false;
 }
 
-struct bt_block *translate(struct vcpu *v, u64 linear, enum translation kind, u64 *unwatched)
+struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u64 *unwatched)
 {
 	bool single = kind == TRANSLATE_SINGLE;
 	struct bt *bt = v->bt->bt;
 	struct lower *l = &bt->scratch->lower;
 	struct fetch f = { .phys2 = UINT64_MAX };
-	struct mmu_page page;
 	struct emit start_emit;
 	struct bt_block *b;
 	u64 start;
-	u32 error;
 
-	start = now_ns();
+	start = __builtin_ia32_rdtsc();
 	*unwatched = UINT64_MAX;
-	if (!mmu_walk(v, linear, mmu_data(v, ACC_EXEC), &page, &error))
-		raise_page_fault(v, linear, error);
-	f.host = ram_page(v, page.gpa);
+	f.host = ram_page(v, phys);
 	if (!f.host)
-		fetch_outside_ram(v, linear, page.gpa);
-	if (!watched(v, page.gpa, unwatched))
+		fetch_outside_ram(v, linear, phys);
+	if (!watched(v, phys, unwatched))
 		return NULL;
 	b = single ? cache_new_single(bt, v->index) : cache_new(bt);
 	if (!b || (!single && bt->size - bt->used < BLOCK_ROOM))
 		return NULL;
-	f.phys = page.gpa;
+	f.phys = phys;
 	f.left = PAGE_SIZE - (linear & 4095);
 
 	l->v = v;
@@ -420,7 +407,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, enum translation kind, u6
 	cache_add(bt, b);
 	if (bt->trace)
 		trace_block(l, linear);
-	bt->stats.translate_ns += now_ns() - start;
+	bt->translate_tsc += __builtin_ia32_rdtsc() - start;
 	return b;
 }
 

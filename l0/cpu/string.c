@@ -2,10 +2,10 @@
 /*
  * String instructions: SDM vol. 2 under each name and "REP/REPE/REPZ/REPNE/REPNZ".
  *
- * Each has a *step*: one element through mmu_read() and mmu_write(), exact in every respect. Forward
- * REP forms of MOVS, STOS, CMPS and SCAS take *bulk* steps where both sides are plain memory: as many
- * elements as lie before the next page end, segment limit or wrap of the address size, done by the
- * host's own instruction of the same element size (so overlap means what it means on hardware).
+ * Each has a *step*: one element through mmu_read() and mmu_write(), exact in every respect. REP forms of MOVS and STOS, and forward
+ * ones of CMPS and SCAS, take *bulk* steps where both sides are plain memory: as many elements as lie before the next page end, segment
+ * limit or wrap of the address size, done by the host's own instruction of the same element size and direction (so overlap means what it
+ * means on hardware).
  *
  * Registers are written after each step, so a fault leaves them at the iteration that faulted. A
  * REP stops early, with next_rip at itself, when it has done a bounded amount of work, when
@@ -29,7 +29,7 @@ struct string {
 	u64 mask; /* of RCX, RSI, RDI: the address size */
 	u64 stride; /* size, or -size */
 	unsigned int size;
-	bool flat64;
+	bool flat64, down;
 };
 
 static void string_start(struct string *s, struct vcpu *v, union insn_args a, unsigned int max_size)
@@ -39,7 +39,8 @@ static void string_start(struct string *s, struct vcpu *v, union insn_args a, un
 	/* port I/O has no 64-bit form, whatever REX.W says */
 	s->size = a.size > max_size ? max_size : a.size;
 	s->mask = a.asize == 2 ? ~0ull : (1ull << (16u << a.asize)) - 1;
-	s->stride = v->rflags & FLAG_DF ? -(u64)s->size : s->size;
+	s->down = v->rflags & FLAG_DF;
+	s->stride = s->down ? -(u64)s->size : s->size;
 	s->flat64 = vcpu_64bit(v);
 }
 
@@ -216,6 +217,12 @@ static u64 movs_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 {
 	u64 count = n;
 
+	if (s->down) {
+#define DO(suffix) asm volatile("std\n\trep movs" suffix "\n\tcld" : "+D"(dest), "+S"(source), "+c"(count) : : "memory", "cc");
+		BY_SIZE(DO)
+#undef DO
+		return n;
+	}
 #define DO(suffix) asm volatile("rep movs" suffix : "+D"(dest), "+S"(source), "+c"(count) : : "memory");
 	BY_SIZE(DO)
 #undef DO
@@ -227,6 +234,12 @@ static u64 stos_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 	u64 count = n, value = s->v->gpr[RAX];
 
 	(void)source;
+	if (s->down) {
+#define DO(suffix) asm volatile("std\n\trep stos" suffix "\n\tcld" : "+D"(dest), "+c"(count) : "a"(value) : "memory", "cc");
+		BY_SIZE(DO)
+#undef DO
+		return n;
+	}
 #define DO(suffix) asm volatile("rep stos" suffix : "+D"(dest), "+c"(count) : "a"(value) : "memory");
 	BY_SIZE(DO)
 #undef DO
@@ -292,11 +305,20 @@ struct string_op {
  */
 static bool bulk_side(struct string *s, const struct segment *seg, u64 offset, unsigned int access, u64 *n, u64 *linear)
 {
-	u64 room;
+	u64 room, lowest;
 
 	offset &= s->mask;
 	if (!segment_allows(s->v, seg, s->flat64, offset, s->size, access, linear))
 		return false;
+	if (s->down) {
+		/* as many elements as have their first byte in the page, this one being in it whole */
+		room = (*linear & 4095) + s->size <= 4096 ? (*linear & 4095) / s->size + 1 : 0;
+		if (room < *n)
+			*n = room;
+		if (*n && (*n - 1) * s->size > offset)
+			*n = 0;
+		return *n && segment_allows(s->v, seg, s->flat64, offset - (*n - 1) * s->size, *n * s->size, access, &lowest);
+	}
 	room = (4096 - (*linear & 4095)) / s->size;
 	if (room < *n)
 		*n = room;
@@ -376,7 +398,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 		v->rflags &= ~FLAG_RF;
 		return;
 	}
-	fast = op->bulk && !(v->rflags & (FLAG_DF | FLAG_TF)) && !(v->mode & MODE_ALIGN);
+	fast = op->bulk && !(s.down && op->compares) && !(v->rflags & FLAG_TF) && !(v->mode & MODE_ALIGN);
 	for (;;) {
 		count = v->gpr[RCX] & s.mask;
 		n = (BULK_BYTES - bytes) / s.size;

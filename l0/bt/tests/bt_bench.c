@@ -51,7 +51,7 @@ struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, 
 	u64 unwatched;
 
 	assert_true(machine_write(&b->machine, at, code, n));
-	block = translate(b->v, at, false, &unwatched);
+	block = translate(b->v, at, at, TRANSLATE_BLOCK, &unwatched);
 	assert_non_null(block);
 	return block;
 }

@@ -172,14 +172,14 @@ static void a_full_cache_is_emptied_and_used_again(void **state)
 
 	do {
 		assert_true(machine_write(&b->machine, at, jmp_to_b, sizeof(jmp_to_b)));
-		block = translate(b->v, at, false, &unwatched);
+		block = translate(b->v, at, at, TRANSLATE_BLOCK, &unwatched);
 		at += 16;
 		assert_true(at < b->machine.memory.low);
 	} while (block);
 	cache_flush(b->bt);
 	assert_null(cache_find(b->bt, A, UINT64_MAX, b->v->mode));
 	assert_false(*memory_flag(&b->machine.memory, A) & PAGE_CODE);
-	assert_non_null(translate(b->v, A, false, &unwatched));
+	assert_non_null(translate(b->v, A, A, TRANSLATE_BLOCK, &unwatched));
 }
 
 static void every_bad_target_misses_an_empty_jump_cache(void **state)
