@@ -2,39 +2,78 @@
 /* SDM vol. 2, "Instruction Format". */
 #include "emit.h"
 
-static void emit_modrm(struct emit *e, const struct enc *i)
+/* Beyond the longest instruction by what is stored behind its end: four bytes of displacement, eight of an immediate */
+#define ENC_ROOM 32
+
+static u8 *modrm(u8 *p, const struct enc *i)
 {
-	u8 reg = (i->reg & 7) << 3;
 	const struct mem *m = &i->mem;
+	u8 reg = (i->reg & 7) << 3, base = m->base & 7, sib;
 	u8 mod;
 
 	if (!i->is_mem) {
-		emit8(e, 0xc0 | reg | (i->rm & 7));
-		return;
+		*p = 0xc0 | reg | (i->rm & 7);
+		return p + 1;
 	}
+	sib = m->scale << 6 | (m->index == H_NONE ? 4 : m->index & 7) << 3;
 	if (m->base == H_NONE) {
 		/* SIB without base: disp32, absolute or GS-relative (not RIP-relative) */
-		emit8(e, reg | 4);
-		emit8(e, (m->scale << 6) | (m->index == H_NONE ? 4 << 3 : (m->index & 7) << 3) | 5);
-		emit32(e, m->disp);
-		return;
+		p[0] = reg | 4;
+		p[1] = sib | 5;
+		memcpy(p + 2, &m->disp, 4);
+		return p + 6;
 	}
-	if (m->disp == 0 && (m->base & 7) != 5)
+	if (m->disp == 0 && base != 5)
 		mod = 0;
-	else if (m->disp >= -128 && m->disp <= 127)
+	else if (m->disp == (s8)m->disp)
 		mod = 1;
 	else
 		mod = 2;
-	if (m->index == H_NONE && (m->base & 7) != 4) {
-		emit8(e, mod << 6 | reg | (m->base & 7));
+	if (m->index == H_NONE && base != 4) {
+		*p++ = mod << 6 | reg | base;
 	} else {
-		emit8(e, mod << 6 | reg | 4);
-		emit8(e, (m->scale << 6) | (m->index == H_NONE ? 4 << 3 : (m->index & 7) << 3) | (m->base & 7));
+		p[0] = mod << 6 | reg | 4;
+		p[1] = sib | base;
+		p += 2;
 	}
-	if (mod == 1)
-		emit8(e, m->disp);
-	else if (mod == 2)
-		emit32(e, m->disp);
+	memcpy(p, &m->disp, 4);
+	return p + (mod == 2 ? 4 : mod);
+}
+
+static u8 *vex(u8 *p, const struct enc *i, bool r, bool x, bool b)
+{
+	u8 pp = i->p66 ? 1 : i->rep == 0xf3 ? 2 : i->rep == 0xf2 ? 3 : 0, lpp = (~i->vvvv & 15) << 3 | i->l << 2 | pp;
+
+	if (!x && !b && !i->w && i->map == 1) {
+		p[0] = 0xc5;
+		p[1] = (!r) << 7 | lpp;
+		return p + 2;
+	}
+	p[0] = 0xc4;
+	p[1] = (!r) << 7 | (!x) << 6 | (!b) << 5 | i->map;
+	p[2] = i->w << 7 | lpp;
+	return p + 3;
+}
+
+static u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
+{
+	u8 rex = i->w << 3 | r << 2 | x << 1 | b;
+
+	if (i->lock)
+		*p++ = 0xf0;
+	if (i->p66)
+		*p++ = 0x66;
+	if (i->rep)
+		*p++ = i->rep;
+	if (rex || i->force_rex)
+		*p++ = 0x40 | rex;
+	if (i->map)
+		*p++ = 0x0f;
+	if (i->map == 2)
+		*p++ = 0x38;
+	else if (i->map == 3)
+		*p++ = 0x3a;
+	return p;
 }
 
 void emit_enc(struct emit *e, const struct enc *i)
@@ -42,44 +81,18 @@ void emit_enc(struct emit *e, const struct enc *i)
 	bool r = i->reg & 8;
 	bool x = i->is_mem && i->mem.index != H_NONE && (i->mem.index & 8);
 	bool b = i->is_mem ? i->mem.base != H_NONE && (i->mem.base & 8) : (i->rm & 8) != 0;
-	int n;
+	u8 *p = e->p;
 
+	if (!emit_room(e, ENC_ROOM))
+		return;
 	if (i->is_mem && i->mem.gs)
-		emit8(e, 0x65);
-	if (i->vex) {
-		u8 pp = i->p66 ? 1 : i->rep == 0xf3 ? 2 : i->rep == 0xf2 ? 3 : 0;
-
-		if (!x && !b && !i->w && i->map == 1) {
-			emit8(e, 0xc5);
-			emit8(e, (!r) << 7 | (~i->vvvv & 15) << 3 | i->l << 2 | pp);
-		} else {
-			emit8(e, 0xc4);
-			emit8(e, (!r) << 7 | (!x) << 6 | (!b) << 5 | i->map);
-			emit8(e, i->w << 7 | (~i->vvvv & 15) << 3 | i->l << 2 | pp);
-		}
-	} else {
-		u8 rex = i->w << 3 | r << 2 | x << 1 | b;
-
-		if (i->lock)
-			emit8(e, 0xf0);
-		if (i->p66)
-			emit8(e, 0x66);
-		if (i->rep)
-			emit8(e, i->rep);
-		if (rex || i->force_rex)
-			emit8(e, 0x40 | rex);
-		if (i->map)
-			emit8(e, 0x0f);
-		if (i->map == 2)
-			emit8(e, 0x38);
-		else if (i->map == 3)
-			emit8(e, 0x3a);
-	}
-	emit8(e, i->op);
+		*p++ = 0x65;
+	p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
+	*p++ = i->op;
 	if (!i->no_modrm)
-		emit_modrm(e, i);
-	for (n = 0; n < i->imm_len; n++)
-		emit8(e, i->imm[n]);
+		p = modrm(p, i);
+	memcpy(p, i->imm, 8);
+	e->p = p + i->imm_len;
 }
 
 static bool byte_reg_needs_rex(unsigned int bytes, u8 reg)

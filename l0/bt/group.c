@@ -81,9 +81,9 @@ static void note(struct analysis *a, unsigned int k, u8 base, s64 disp, unsigned
 }
 
 /* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't base + displacement */
-static const ZydisDecodedOperand *operand(const struct lower *l, const struct insn *i)
+static const struct operand *operand(const struct lower *l, const struct insn *i)
 {
-	const ZydisDecodedOperand *m = NULL;
+	const struct operand *m = NULL;
 	unsigned int k;
 
 	if (i->rule->fn != lower_plain && i->rule->fn != lower_mov && i->rule->fn != lower_xchg && i->rule->fn != lower_inc_dec &&
@@ -97,9 +97,9 @@ static const ZydisDecodedOperand *operand(const struct lower *l, const struct in
 				return NULL;
 			m = &i->op[k];
 		}
-	if (!m || i->z.address_width != 64 || m->mem.index != ZYDIS_REGISTER_NONE || m->mem.base == ZYDIS_REGISTER_NONE ||
-	    m->mem.base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->mem.segment == ZYDIS_REGISTER_FS ||
-	    m->mem.segment == ZYDIS_REGISTER_GS || m->size < 8)
+	if (!m || i->z.address_width != 64 || m->index != ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_NONE ||
+	    m->base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS ||
+	    m->segment == ZYDIS_REGISTER_GS || m->size < 8)
 		return NULL;
 	return m;
 }
@@ -108,10 +108,10 @@ static const ZydisDecodedOperand *operand(const struct lower *l, const struct in
 static void written(struct analysis *a, const struct insn *i, unsigned int but)
 {
 	for (unsigned int k = 0; k < i->z.operand_count; k++) {
-		const ZydisDecodedOperand *o = &i->op[k];
+		const struct operand *o = &i->op[k];
 
-		if ((o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && lower_is_gpr(o) && lower_gpr(o->reg.value) != but)
-			new_value(a, lower_gpr(o->reg.value));
+		if ((o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && operand_is_gpr(o) && lower_gpr(o->reg) != but)
+			new_value(a, lower_gpr(o->reg));
 	}
 }
 
@@ -120,15 +120,15 @@ static void move_sp(struct analysis *a, s32 n)
 	a->gpr[RSP].delta += n;
 }
 
-static bool is_gpr64(const ZydisDecodedOperand *o)
+static bool is_gpr64(const struct operand *o)
 {
-	return lower_is_gpr(o) && o->size == 64;
+	return operand_is_gpr(o) && o->size == 64;
 }
 
 /* ADD and SUB of a constant, LEA, MOV: the same version of another register, or further on. False: not of that kind. */
 static bool derived(struct analysis *a, const struct insn *i)
 {
-	const ZydisDecodedOperand *to = &i->op[0], *from = &i->op[1];
+	const struct operand *to = &i->op[0], *from = &i->op[1];
 	struct value v;
 	s64 delta;
 
@@ -139,20 +139,20 @@ static bool derived(struct analysis *a, const struct insn *i)
 	case ZYDIS_MNEMONIC_SUB:
 		if (from->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			return false;
-		v = a->gpr[lower_gpr(to->reg.value)];
-		delta = i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm.value.s : -from->imm.value.s;
+		v = a->gpr[lower_gpr(to->reg)];
+		delta = i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm : -from->imm;
 		break;
 	case ZYDIS_MNEMONIC_LEA:
-		if (i->z.address_width != 64 || from->mem.index != ZYDIS_REGISTER_NONE || from->mem.base == ZYDIS_REGISTER_NONE ||
-		    from->mem.base == ZYDIS_REGISTER_RIP)
+		if (i->z.address_width != 64 || from->index != ZYDIS_REGISTER_NONE || from->base == ZYDIS_REGISTER_NONE ||
+		    from->base == ZYDIS_REGISTER_RIP)
 			return false;
-		v = a->gpr[lower_gpr(from->mem.base)];
-		delta = from->mem.disp.has_displacement ? from->mem.disp.value : 0;
+		v = a->gpr[lower_gpr(from->base)];
+		delta = from->disp;
 		break;
 	case ZYDIS_MNEMONIC_MOV:
 		if (!is_gpr64(from))
 			return false;
-		v = a->gpr[lower_gpr(from->reg.value)];
+		v = a->gpr[lower_gpr(from->reg)];
 		delta = 0;
 		break;
 	default:
@@ -161,7 +161,7 @@ static bool derived(struct analysis *a, const struct insn *i)
 	delta += v.delta;
 	if (delta < INT32_MIN / 2 || delta > INT32_MAX / 2)
 		return false;
-	a->gpr[lower_gpr(to->reg.value)] = (struct value){ .version = v.version, .delta = (s32)delta };
+	a->gpr[lower_gpr(to->reg)] = (struct value){ .version = v.version, .delta = (s32)delta };
 	return true;
 }
 
@@ -177,7 +177,7 @@ static bool stack(struct analysis *a, unsigned int k)
 	} else if (i->rule->fn == lower_pop) {
 		note(a, k, RSP, 0, size, false, true);
 		move_sp(a, (s32)size);
-		written(a, i, i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_gpr(i->op[0].reg.value) == RSP ? 16 : RSP);
+		written(a, i, i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_gpr(i->op[0].reg) == RSP ? 16 : RSP);
 	} else if (i->rule->fn == lower_call) {
 		note(a, k, RSP, -8, 8, true, true);
 	} else if (i->rule->fn == lower_ret) {
@@ -196,7 +196,7 @@ static bool stack(struct analysis *a, unsigned int k)
 static void look_at(struct analysis *a, unsigned int k)
 {
 	const struct insn *i = &a->l->insn[k];
-	const ZydisDecodedOperand *m;
+	const struct operand *m;
 
 	if (i->rule->callout) {
 		close_all(a);
@@ -207,7 +207,7 @@ static void look_at(struct analysis *a, unsigned int k)
 		return;
 	m = operand(a->l, i);
 	if (m)
-		note(a, k, lower_gpr(m->mem.base), m->mem.disp.has_displacement ? m->mem.disp.value : 0, m->size / 8,
+		note(a, k, lower_gpr(m->base), m->disp, m->size / 8,
 		     m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))
 		written(a, i, 16);

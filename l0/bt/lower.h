@@ -9,16 +9,16 @@
 #ifndef L0_BT_LOWER_H
 #define L0_BT_LOWER_H
 
-#include <Zydis/Zydis.h>
 #include "../cpu/insn.h"
 #include "../cpu/mode.h"
 #include "cache.h"
+#include "decode.h"
 
 struct lower;
 
 struct insn {
-	ZydisDecodedInstruction z;
-	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	struct decoded z;
+	struct operand op[ZYDIS_MAX_OPERAND_COUNT];
 	const struct lower_rule *rule;
 	u8 bytes[16];
 	u16 offset; /* of its first byte in the page */
@@ -120,13 +120,13 @@ const struct lower_rule *lower_rule_too_long(void);
 /* desc without size and direction: where the instruction is */
 u32 lower_desc(const struct lower *l);
 /* Effective address of operand o plus `bias` into a register: offset in its segment. */
-u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias);
+u8 lower_offset(struct lower *l, const struct operand *o, s32 bias);
 /* The same into host register `to` for good: LEA. bytes: 4 or 8. */
-void lower_offset_to(struct lower *l, const ZydisDecodedOperand *o, u8 to, unsigned int bytes);
+void lower_offset_to(struct lower *l, const struct operand *o, u8 to, unsigned int bytes);
 /* The same as linear address; size and rw for the checks of segments that aren't flat. */
-u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw);
+u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int size, u32 rw);
 /* Segment checks don't apply to this operand: flat, or 64-bit mode. */
-bool lower_is_flat(const struct lower *l, const ZydisDecodedOperand *o);
+bool lower_is_flat(const struct lower *l, const struct operand *o);
 /* TA holds an offset in `seg`: make it linear. */
 void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw);
 /*
@@ -134,11 +134,8 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw);
  * memory operand. rw: DESC_READ, DESC_WRITE. TI is lost before seq begins.
  */
 void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n);
-bool lower_is_ss(const ZydisDecodedOperand *o);
+bool lower_is_ss(const struct operand *o);
 struct mem lower_host_mem(const struct lower *l, u8 areg);
-/* Guest register: number 0..15; from a Zydis register of any width (high bytes: see lower_high_byte()) */
-u8 lower_gpr(ZydisRegister r);
-bool lower_high_byte(ZydisRegister r);
 /* host register that holds guest register g, loading `temp` if it lives in memory */
 u8 lower_get(struct lower *l, u8 g, u8 temp);
 /* bytes: 4 or 8 */

@@ -30,62 +30,62 @@ static enum sreg sreg_operand(const struct insn *i)
 
 	for (k = 0; k < i->z.operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    ZydisRegisterGetClass(i->op[k].reg.value) == ZYDIS_REGCLASS_SEGMENT)
-			return (enum sreg)(i->op[k].reg.value - ZYDIS_REGISTER_ES);
+		    reg_is_segment(i->op[k].reg))
+			return (enum sreg)(i->op[k].reg - ZYDIS_REGISTER_ES);
 	return ES;
 }
 
-static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand **memory)
+static union insn_args args_of(const struct lower *l, const struct operand **memory)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedInstruction *z = &i->z;
+	const struct decoded *z = &i->z;
 	union insn_args a = { .raw = 0 };
 	unsigned int k;
 
 	*memory = NULL;
-	a.size = i->rule->flags & RULE_WIDE ? (z->raw.rex.W ? 8 : 4) : z->operand_width / 8;
+	a.size = i->rule->flags & RULE_WIDE ? (z->rex_w ? 8 : 4) : z->operand_width / 8;
 	a.asize = z->address_width == 64 ? 2 : z->address_width == 32 ? 1 : 0;
 	a.rep = z->attributes & ZYDIS_ATTRIB_HAS_REPNE				 ? 2
 		: z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE) ? 1
 										 : 0;
 	a.seg = DS;
 	if (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
-		a.reg = z->raw.modrm.reg | z->raw.rex.R << 3;
-		if (z->raw.modrm.mod == 3 ||
+		a.reg = z->reg | z->rex_r << 3;
+		if (z->mod == 3 ||
 		    (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
 			a.is_reg = 1;
-			a.rm = z->raw.modrm.rm | z->raw.rex.B << 3;
+			a.rm = z->rm | z->rex_b << 3;
 		}
 	}
 	for (k = 0; k < z->operand_count; k++) {
-		const ZydisDecodedOperand *o = &i->op[k];
+		const struct operand *o = &i->op[k];
 
 		switch (o->type) {
 		case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-			a.imm = o->imm.value.u;
+			a.imm = (u64)o->imm;
 			if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 				a.is_reg = 1; /* IN, OUT: the port is the immediate */
 			break;
 		case ZYDIS_OPERAND_TYPE_POINTER:
 			a.is_reg = 1;
-			a.imm = o->ptr.offset;
-			a.reg = o->ptr.segment & 255;
-			a.rm = o->ptr.segment >> 8;
+			a.imm = o->imm;
+			a.reg = o->segment & 255;
+			a.rm = o->segment >> 8;
 			break;
 		case ZYDIS_OPERAND_TYPE_MEMORY:
 			if (o->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
 				*memory = o;
 			/* string instructions: the segment that can be overridden */
-			if (o->mem.base != ZYDIS_REGISTER_RDI && o->mem.base != ZYDIS_REGISTER_EDI &&
-			    o->mem.base != ZYDIS_REGISTER_DI)
-				a.seg = o->mem.segment - ZYDIS_REGISTER_ES;
+			if (o->base != ZYDIS_REGISTER_RDI && o->base != ZYDIS_REGISTER_EDI &&
+			    o->base != ZYDIS_REGISTER_DI)
+				a.seg = o->segment - ZYDIS_REGISTER_ES;
 			break;
 		default:
 			break;
 		}
 	}
 	if (*memory)
-		a.seg = (*memory)->mem.segment - ZYDIS_REGISTER_ES;
+		a.seg = (*memory)->segment - ZYDIS_REGISTER_ES;
 	switch (z->mnemonic) {
 	case ZYDIS_MNEMONIC_MOV: /* to or from a segment register */
 	case ZYDIS_MNEMONIC_PUSH:
@@ -109,7 +109,7 @@ static union insn_args args_of(const struct lower *l, const ZydisDecodedOperand 
 		a.imm = GS;
 		break;
 	case ZYDIS_MNEMONIC_ENTER:
-		a.imm = i->op[0].imm.value.u | i->op[1].imm.value.u << 16;
+		a.imm = (u64)i->op[0].imm | (u64)i->op[1].imm << 16;
 		break;
 	case ZYDIS_MNEMONIC_MOVSB:
 	case ZYDIS_MNEMONIC_CMPSB:
@@ -170,7 +170,7 @@ void lower_gp(struct lower *l)
 
 void lower_callout(struct lower *l)
 {
-	const ZydisDecodedOperand *memory;
+	const struct operand *memory;
 	union insn_args a = args_of(l, &memory);
 
 	if (memory) {

@@ -25,31 +25,31 @@ void lower_string_index(struct lower *l)
 void lower_mov(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *to = &i->op[0], *from = &i->op[1];
+	const struct operand *to = &i->op[0], *from = &i->op[1];
 	unsigned int size = to->size / 8;
 	struct emit *e = &l->e;
 	u8 g;
 
-	if (size < 4 || !lower_is_gpr(to) || !lower_is_gpr(from)) {
+	if (size < 4 || !operand_is_gpr(to) || !operand_is_gpr(from)) {
 		lower_plain(l);
 		return;
 	}
-	g = lower_gpr(to->reg.value);
+	g = lower_gpr(to->reg);
 	if (guest_reg_home[g] == H_NONE) {
-		u8 h = lower_get(l, lower_gpr(from->reg.value), TI);
+		u8 h = lower_get(l, lower_gpr(from->reg), TI);
 
 		if (size == 4) {
 			emit_mov_rr(e, 4, TI, h);
 			h = TI;
 		}
 		emit_store(e, 8, MEM_VCPU(OFF_GPR(g)), h);
-	} else if (guest_reg_home[lower_gpr(from->reg.value)] == H_NONE) {
-		emit_load(e, size, guest_reg_home[g], MEM_VCPU(OFF_GPR(lower_gpr(from->reg.value))));
+	} else if (guest_reg_home[lower_gpr(from->reg)] == H_NONE) {
+		emit_load(e, size, guest_reg_home[g], MEM_VCPU(OFF_GPR(lower_gpr(from->reg))));
 	} else {
 		struct enc c = { .op = 0x8b,
 				 .w = size == 8,
 				 .reg = guest_reg_home[g],
-				 .rm = guest_reg_home[lower_gpr(from->reg.value)] };
+				 .rm = guest_reg_home[lower_gpr(from->reg)] };
 
 		emit_enc(e, &c);
 	}
@@ -59,11 +59,11 @@ void lower_mov(struct lower *l)
 void lower_mov_imm(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *o = &i->op[0];
+	const struct operand *o = &i->op[0];
 	unsigned int size = o->size / 8;
-	u64 imm = i->op[1].imm.value.u;
+	u64 imm = (u64)i->op[1].imm;
 	struct emit *e = &l->e;
-	u8 g = lower_gpr(o->reg.value);
+	u8 g = lower_gpr(o->reg);
 	struct enc c = { .op = size == 1 ? 0xc6 : 0xc7, .p66 = size == 2 };
 
 	if (size >= 4) {
@@ -74,7 +74,7 @@ void lower_mov_imm(struct lower *l)
 			emit_store(e, 8, MEM_VCPU(OFF_GPR(g)), TI);
 		return;
 	}
-	if (lower_high_byte(o->reg.value)) {
+	if (lower_high_byte(o->reg)) {
 		bool cx = g == RCX;
 
 		if (cx)
@@ -102,7 +102,7 @@ void lower_mov_moffs(struct lower *l)
 {
 	const struct insn *i = l->i;
 	bool load = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
-	const ZydisDecodedOperand *m = load ? &i->op[1] : &i->op[0];
+	const struct operand *m = load ? &i->op[1] : &i->op[0];
 	unsigned int size = m->size / 8;
 	struct enc c = {
 		.op = (load ? 0x8b : 0x89) - (size == 1), .p66 = size == 2, .w = size == 8, .reg = H_RAX, .is_mem = true
@@ -117,7 +117,7 @@ void lower_lea(struct lower *l)
 {
 	const struct insn *i = l->i;
 	unsigned int size = i->op[0].size / 8;
-	u8 g = lower_gpr(i->op[0].reg.value);
+	u8 g = lower_gpr(i->op[0].reg);
 	struct emit *e = &l->e;
 
 	if (size == 2) {
@@ -138,7 +138,7 @@ void lower_lea(struct lower *l)
 void lower_bswap(struct lower *l)
 {
 	unsigned int size = l->i->op[0].size / 8;
-	u8 g = lower_gpr(l->i->op[0].reg.value), h = lower_get(l, g, TI);
+	u8 g = lower_gpr(l->i->op[0].reg), h = lower_get(l, g, TI);
 	struct emit *e = &l->e;
 
 	/* BSWAP r16 is undefined; hardware that we know clears the register's low half: the host decides */
@@ -164,8 +164,8 @@ void lower_xchg(struct lower *l)
 		lower_plain(l);
 		return;
 	}
-	ga = lower_gpr(i->op[0].reg.value);
-	gb = lower_gpr(i->op[1].reg.value);
+	ga = lower_gpr(i->op[0].reg);
+	gb = lower_gpr(i->op[1].reg);
 	ha = lower_get(l, ga, TI);
 	hb = lower_get(l, gb, TI); /* one of the two is RAX */
 	emit_op_rr(e, 0x87, size, ha, hb);
@@ -178,7 +178,7 @@ void lower_xchg(struct lower *l)
 /* F3 90 with REX.B: no PAUSE but XCHG R8, rAX */
 void lower_xchg_r8(struct lower *l)
 {
-	emit_op_rr(&l->e, 0x87, l->i->z.raw.rex.W ? 8 : l->i->z.operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
+	emit_op_rr(&l->e, 0x87, l->i->z.rex_w ? 8 : l->i->z.operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
 }
 
 /* INC, DEC r in the short form, which is REX in 64-bit mode: 40..4F */
@@ -191,7 +191,7 @@ void lower_inc_dec(struct lower *l)
 		lower_plain(l);
 		return;
 	}
-	g = lower_gpr(i->op[0].reg.value); /* 0..7 outside 64-bit mode: all of them have a home */
+	g = lower_gpr(i->op[0].reg); /* 0..7 outside 64-bit mode: all of them have a home */
 	emit_op_rr(&l->e, 0xff, i->op[0].size / 8, i->z.mnemonic == ZYDIS_MNEMONIC_DEC, guest_reg_home[g]);
 }
 
@@ -202,7 +202,7 @@ void lower_inc_dec(struct lower *l)
 void lower_bit(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *m = &i->op[0], *r = &i->op[1];
+	const struct operand *m = &i->op[0], *r = &i->op[1];
 	unsigned int size = m->size / 8, shift = size == 8 ? 6 : size == 4 ? 5 : 4, asize = i->z.address_width / 8;
 	struct emit *e = &l->e;
 	struct enc c, seq[3];
@@ -215,7 +215,7 @@ void lower_bit(struct lower *l)
 	a = lower_offset(l, m, 0);
 	emit_mov_rr(e, 8, TA, a);
 	/* sign-extended offset, arithmetically shifted: SARX leaves flags alone */
-	bits = lower_get(l, lower_gpr(r->reg.value), TI);
+	bits = lower_get(l, lower_gpr(r->reg), TI);
 	if (size == 8)
 		emit_mov_rr(e, 8, TI, bits);
 	else
@@ -232,13 +232,13 @@ void lower_bit(struct lower *l)
 						    : 3 });
 	if (asize == 2)
 		emit_mov_rr(e, 2, TA, TA);
-	lower_segment(l, (enum sreg)(m->mem.segment - ZYDIS_REGISTER_ES), size, lower_rw(m));
+	lower_segment(l, (enum sreg)(m->segment - ZYDIS_REGISTER_ES), size, lower_rw(m));
 
-	c = lower_base_enc(l);
+	c = l->i->z.enc;
 	c.reg = TI;
 	c.is_mem = true;
 	c.mem = lower_host_mem(l, TA);
-	seq[0] = lower_slot_load_enc(&(struct slot){ .o = r, .g = lower_gpr(r->reg.value), .host = TI, .temp = true });
+	seq[0] = lower_slot_load_enc(&(struct slot){ .o = r, .g = lower_gpr(r->reg), .host = TI, .temp = true });
 	seq[1] = (struct enc){ .vex = true,
 			       .rep = 0xf3,
 			       .w = true,
@@ -256,9 +256,9 @@ void lower_bit(struct lower *l)
 void lower_shift(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *o = &i->op[0], *src = NULL;
-	const ZydisDecodedOperand *last = &i->op[i->z.operand_count_visible - 1];
-	bool by_cl = last->type == ZYDIS_OPERAND_TYPE_REGISTER && last->reg.value == ZYDIS_REGISTER_CL &&
+	const struct operand *o = &i->op[0], *src = NULL;
+	const struct operand *last = &i->op[i->z.operand_count_visible - 1];
+	bool by_cl = last->type == ZYDIS_OPERAND_TYPE_REGISTER && last->reg == ZYDIS_REGISTER_CL &&
 		     last->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG && i->z.operand_count_visible > 1;
 	struct emit *e = &l->e;
 	struct enc c, seq[SEQ_MAX];
@@ -270,10 +270,10 @@ void lower_shift(struct lower *l)
 		lower_plain(l);
 		return;
 	}
-	c = lower_base_enc(l);
-	c.reg = i->z.raw.modrm.reg;
+	c = l->i->z.enc;
+	c.reg = i->z.reg;
 	if (i->z.operand_count_visible == 3) { /* SHLD, SHRD */
-		u8 g = lower_gpr(i->op[1].reg.value);
+		u8 g = lower_gpr(i->op[1].reg);
 
 		src = &i->op[1];
 		s = (struct slot){ .o = src,
@@ -295,9 +295,9 @@ void lower_shift(struct lower *l)
 		return;
 	}
 	d.o = o;
-	d.g = lower_gpr(o->reg.value);
+	d.g = lower_gpr(o->reg);
 	d.host = guest_reg_home[d.g];
-	if (lower_high_byte(o->reg.value)) {
+	if (lower_high_byte(o->reg)) {
 		/* AH, DH, BH are where they are; CH is worked on in a copy of RCX, whose CL is the count already */
 		emit_mov_rr(e, 8, H_RCX, guest_reg_home[RCX]);
 		c.rm = (d.g == RCX ? H_RCX : d.host) + 4;
@@ -322,11 +322,11 @@ void lower_shift(struct lower *l)
 /* CMPXCHG8B, CMPXCHG16B: EDX:EAX and EBX are themselves, ECX is brought in */
 void lower_cmpxchg16(struct lower *l)
 {
-	const ZydisDecodedOperand *m = &l->i->op[0];
-	struct enc c = lower_base_enc(l), seq[3];
+	const struct operand *m = &l->i->op[0];
+	struct enc c = l->i->z.enc, seq[3];
 	u8 a = lower_linear(l, m, 0, m->size / 8, lower_rw(m));
 
-	c.reg = l->i->z.raw.modrm.reg;
+	c.reg = l->i->z.reg;
 	c.is_mem = true;
 	c.mem = MEM_BASE(TA, 0);
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(l, a) };
@@ -344,7 +344,7 @@ void lower_nop(struct lower *l)
 /* CLFLUSH, CLFLUSHOPT, CLWB: checked like a load of one byte */
 void lower_flush(struct lower *l)
 {
-	const ZydisDecodedOperand *m = &l->i->op[0];
+	const struct operand *m = &l->i->op[0];
 	u8 a = lower_linear(l, m, 0, 1, DESC_READ);
 
 	lower_access(l, a, 1, DESC_READ | (lower_is_ss(m) ? DESC_SS : 0), NULL, 0);
@@ -360,7 +360,7 @@ void lower_xlat(struct lower *l)
 
 	for (k = 0; k < i->z.operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			seg = (enum sreg)(i->op[k].mem.segment - ZYDIS_REGISTER_ES);
+			seg = (enum sreg)(i->op[k].segment - ZYDIS_REGISTER_ES);
 	emit_mov_rr(e, 1, TA, H_RAX);
 	emit_lea(e, asize == 8 ? 8 : 4, TA, MEM_BASE_INDEX(TA, H_RBX, 0));
 	if (asize == 2)

@@ -53,7 +53,7 @@ static s64 next_delta(const struct lower *l)
 /* The target is where a jump leads, not what follows the block. */
 static bool is_jump(const struct lower *l, s64 delta)
 {
-	return l->i->z.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && delta != next_delta(l);
+	return l->i->z.branch_type != ZYDIS_BRANCH_TYPE_NONE && delta != next_delta(l);
 }
 
 /* TA = linear address of a jump's target */
@@ -65,7 +65,7 @@ static void target_linear(struct lower *l, s64 delta)
 
 static s64 branch_delta(const struct lower *l)
 {
-	return (s64)l->i->offset + l->i->z.length + l->i->op[0].imm.value.s;
+	return (s64)l->i->offset + l->i->z.length + l->i->op[0].imm;
 }
 
 /* Within the page the target's physical address is known as long as this block lives. */
@@ -149,13 +149,13 @@ void lower_jcc(struct lower *l)
 /* value of the operand of an indirect JMP or CALL into TA, zero-extended */
 static void read_target(struct lower *l)
 {
-	const ZydisDecodedOperand *o = &l->i->op[0];
+	const struct operand *o = &l->i->op[0];
 	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
 	struct emit *e = &l->e;
 	u8 a;
 
 	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		emit_mov_rr(e, size, TA, lower_get(l, lower_gpr(o->reg.value), TA));
+		emit_mov_rr(e, size, TA, lower_get(l, lower_gpr(o->reg), TA));
 		return;
 	}
 	a = lower_linear(l, o, 0, size, DESC_READ);
@@ -241,7 +241,7 @@ void lower_call(struct lower *l)
 void lower_ret(struct lower *l)
 {
 	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
-	unsigned int release = l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? l->i->op[0].imm.value.u : 0;
+	unsigned int release = l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (u64)l->i->op[0].imm : 0;
 	struct emit *e = &l->e;
 	u8 a = lower_stack_address(l, 0, size, DESC_READ);
 	int undo = -(int)(size + release);

@@ -20,29 +20,6 @@ u32 lower_desc(const struct lower *l)
 	return (u32)l->i->offset << 12 | (u32)block_uncounted(l->b, l->at) << 24;
 }
 
-u8 lower_gpr(ZydisRegister r)
-{
-	switch (ZydisRegisterGetClass(r)) {
-	case ZYDIS_REGCLASS_GPR64:
-		return r - ZYDIS_REGISTER_RAX;
-	case ZYDIS_REGCLASS_GPR32:
-		return r - ZYDIS_REGISTER_EAX;
-	case ZYDIS_REGCLASS_GPR16:
-		return r - ZYDIS_REGISTER_AX;
-	default:
-		if (r <= ZYDIS_REGISTER_BL)
-			return r - ZYDIS_REGISTER_AL;
-		if (r <= ZYDIS_REGISTER_BH)
-			return r - ZYDIS_REGISTER_AH;
-		return r - ZYDIS_REGISTER_SPL + 4;
-	}
-}
-
-bool lower_high_byte(ZydisRegister r)
-{
-	return r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH;
-}
-
 u8 lower_get(struct lower *l, u8 g, u8 temp)
 {
 	if (guest_reg_home[g] != H_NONE)
@@ -62,14 +39,14 @@ void lower_set(struct lower *l, u8 g, unsigned int bytes, u8 from)
 	emit_store(&l->e, 8, MEM_VCPU(OFF_GPR(g)), from);
 }
 
-static enum sreg sreg_of(const ZydisDecodedOperand *o)
+static enum sreg sreg_of(const struct operand *o)
 {
-	return (enum sreg)(o->mem.segment - ZYDIS_REGISTER_ES);
+	return (enum sreg)(o->segment - ZYDIS_REGISTER_ES);
 }
 
-bool lower_is_ss(const ZydisDecodedOperand *o)
+bool lower_is_ss(const struct operand *o)
 {
-	return o->mem.segment == ZYDIS_REGISTER_SS;
+	return o->segment == ZYDIS_REGISTER_SS;
 }
 
 struct mem lower_host_mem(const struct lower *l, u8 areg)
@@ -121,17 +98,17 @@ u8 lower_group_address(struct lower *l, u8 base, s32 disp)
 }
 
 /* Where it is computed, and the loads of registers that live in memory: TA and TI, if `to` isn't another register. */
-static u8 offset_to(struct lower *l, const ZydisDecodedOperand *o, s32 bias, u8 to, unsigned int bytes)
+static u8 offset_to(struct lower *l, const struct operand *o, s32 bias, u8 to, unsigned int bytes)
 {
 	struct emit *e = &l->e;
 	unsigned int asize = l->i->z.address_width / 8;
-	s64 disp = (o->mem.disp.has_displacement ? o->mem.disp.value : 0) + bias;
+	s64 disp = (o->disp) + bias;
 	struct mem m = { .base = H_NONE, .index = H_NONE };
 
-	if (o->mem.base == ZYDIS_REGISTER_RIP || o->mem.base == ZYDIS_REGISTER_EIP) {
+	if (o->base == ZYDIS_REGISTER_RIP || o->base == ZYDIS_REGISTER_EIP) {
 		s64 delta = l->i->offset + l->i->z.length + disp;
 
-		bytes = o->mem.base == ZYDIS_REGISTER_EIP ? 4 : bytes;
+		bytes = o->base == ZYDIS_REGISTER_EIP ? 4 : bytes;
 		emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
 		if (delta == (s32)delta) {
 			emit_lea(e, bytes, to, MEM_BASE(TA, delta));
@@ -141,11 +118,11 @@ static u8 offset_to(struct lower *l, const ZydisDecodedOperand *o, s32 bias, u8 
 		}
 		return to;
 	}
-	if (o->mem.base != ZYDIS_REGISTER_NONE)
-		m.base = lower_get(l, lower_gpr(o->mem.base), TA);
-	if (o->mem.index != ZYDIS_REGISTER_NONE) {
-		m.index = lower_get(l, lower_gpr(o->mem.index), TI);
-		m.scale = o->mem.scale == 8 ? 3 : o->mem.scale / 2;
+	if (o->base != ZYDIS_REGISTER_NONE)
+		m.base = lower_get(l, lower_gpr(o->base), TA);
+	if (o->index != ZYDIS_REGISTER_NONE) {
+		m.index = lower_get(l, lower_gpr(o->index), TI);
+		m.scale = o->scale == 8 ? 3 : o->scale / 2;
 	}
 	if (m.base == H_NONE && m.index == H_NONE) {
 		emit_mov_imm(e, to, asize == 8 && bytes == 8 ? (u64)disp : asize == 2 ? (u16)disp : (u32)disp);
@@ -173,12 +150,12 @@ static u8 offset_to(struct lower *l, const ZydisDecodedOperand *o, s32 bias, u8 
 	return to;
 }
 
-u8 lower_offset(struct lower *l, const ZydisDecodedOperand *o, s32 bias)
+u8 lower_offset(struct lower *l, const struct operand *o, s32 bias)
 {
 	return offset_to(l, o, bias, TA, 8);
 }
 
-void lower_offset_to(struct lower *l, const ZydisDecodedOperand *o, u8 to, unsigned int bytes)
+void lower_offset_to(struct lower *l, const struct operand *o, u8 to, unsigned int bytes)
 {
 	offset_to(l, o, 0, to, bytes);
 }
@@ -198,7 +175,7 @@ static bool seg_flat(const struct lower *l, enum sreg seg)
 	}
 }
 
-bool lower_is_flat(const struct lower *l, const ZydisDecodedOperand *o)
+bool lower_is_flat(const struct lower *l, const struct operand *o)
 {
 	return l->cs64 || seg_flat(l, sreg_of(o));
 }
@@ -220,14 +197,14 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 	emit_call(e, l->bt->thunk.segment);
 }
 
-u8 lower_linear(struct lower *l, const ZydisDecodedOperand *o, s32 bias, unsigned int size, u32 rw)
+u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int size, u32 rw)
 {
 	enum sreg seg = sreg_of(o);
 	u8 a;
 
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
-		return begin_grouped(l, lower_gpr(o->mem.base),
-				     (s32)(o->mem.disp.has_displacement ? o->mem.disp.value : 0) + bias);
+		return begin_grouped(l, lower_gpr(o->base),
+				     (s32)(o->disp) + bias);
 	a = lower_offset(l, o, bias);
 	if (seg_flat(l, seg))
 		return a;

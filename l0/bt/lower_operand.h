@@ -5,17 +5,12 @@
 
 #include "lower.h"
 
-bool lower_is_gpr(const ZydisDecodedOperand *o);
-/* Some operand, implied ones included, is a register of class a or b. */
-bool lower_has_operand_of(const struct insn *i, ZydisRegisterClass a, ZydisRegisterClass b);
-/* Prefixes, opcode, immediates; ModRM's fields are the caller's. */
-struct enc lower_base_enc(const struct lower *l);
 /* DESC_READ, DESC_WRITE, DESC_SS of a memory operand */
-u32 lower_rw(const ZydisDecodedOperand *o);
+u32 lower_rw(const struct operand *o);
 
 /* a guest GPR in an operand of the instruction, and where the host has it for the time being */
 struct slot {
-	const ZydisDecodedOperand *o;
+	const struct operand *o;
 	u8 g, host;
 	bool temp; /* host is a temporary: load before, store after */
 	bool loaded; /* by another operand */
@@ -26,6 +21,6 @@ void lower_slot_store(struct lower *l, const struct slot *s);
 /* The load as an item of an access' sequence. */
 struct enc lower_slot_load_enc(const struct slot *s);
 /* SPL, BPL, SIL, DIL and up as `o` is encoded: a byte register that only a REX prefix names */
-bool lower_needs_rex(const ZydisDecodedOperand *o, u8 host);
+bool lower_needs_rex(const struct operand *o, u8 host);
 
 #endif

@@ -9,7 +9,7 @@
 static bool must_be_aligned(const struct insn *i, unsigned int size)
 {
 	/* SHA's operands: CPUs differ, so it is left to the host's */
-	if (size < 16 || i->z.meta.isa_set == ZYDIS_ISA_SET_SHA)
+	if (size < 16 || i->z.isa_set == ZYDIS_ISA_SET_SHA)
 		return false;
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_MOVUPS:
@@ -30,19 +30,27 @@ static bool must_be_aligned(const struct insn *i, unsigned int size)
 	case ZYDIS_MNEMONIC_VMOVNTDQA:
 		return true;
 	default:
-		return i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->z.meta.isa_set != ZYDIS_ISA_SET_X87;
+		return i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->z.isa_set != ZYDIS_ISA_SET_X87;
 	}
+}
+
+static bool has_x87_or_mmx_operand(const struct insn *i)
+{
+	for (unsigned int k = 0; k < i->z.operand_count; k++)
+		if (operand_is_reg(&i->op[k]) && reg_is_x87_or_mmx(i->op[k].reg))
+			return true;
+	return false;
 }
 
 /*
  * x87: an exception that is pending comes before any fault of the operand, except for the instructions that don't wait. A store that
  * raises an unmasked exception writes nothing: through the bounce buffer that takes what was there.
  */
-static u32 x87_desc(const struct insn *i, const ZydisDecodedOperand *m)
+static u32 x87_desc(const struct insn *i, const struct operand *m)
 {
 	u32 desc = DESC_X87;
 
-	if (i->z.meta.isa_set != ZYDIS_ISA_SET_X87 && !lower_has_operand_of(i, ZYDIS_REGCLASS_X87, ZYDIS_REGCLASS_MMX))
+	if (i->z.isa_set != ZYDIS_ISA_SET_X87 && !has_x87_or_mmx_operand(i))
 		return 0;
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_FNSTCW:
@@ -62,7 +70,7 @@ static bool uses_high_byte(const struct insn *i)
 	unsigned int k;
 
 	for (k = 0; k < i->z.operand_count_visible; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_high_byte(i->op[k].reg.value))
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_high_byte(i->op[k].reg))
 			return true;
 	return false;
 }
@@ -75,8 +83,8 @@ static void lower_high(struct lower *l)
 {
 	const struct insn *i = l->i;
 	struct emit *e = &l->e;
-	struct enc c = lower_base_enc(l), seq[SEQ_MAX];
-	const ZydisDecodedOperand *m = NULL, *o;
+	struct enc c = l->i->z.enc, seq[SEQ_MAX];
+	const struct operand *m = NULL, *o;
 	bool cx = false, cx_written = false;
 	struct slot wide = { 0 };
 	unsigned int k, n = 0;
@@ -90,10 +98,10 @@ static void lower_high(struct lower *l)
 			m = o;
 			continue;
 		}
-		if (!lower_is_gpr(o))
+		if (!operand_is_gpr(o))
 			continue;
-		g = lower_gpr(o->reg.value);
-		if (g == RCX && ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_GPR8) {
+		g = lower_gpr(o->reg);
+		if (g == RCX && reg_is_byte(o->reg)) {
 			cx = true;
 			cx_written |= (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
 			field = H_RCX;
@@ -103,7 +111,7 @@ static void lower_high(struct lower *l)
 			wide = (struct slot){ .o = o, .g = g, .host = TI, .temp = true };
 			field = TI;
 		}
-		if (lower_high_byte(o->reg.value))
+		if (lower_high_byte(o->reg))
 			field += 4;
 		if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
 			c.reg = field;
@@ -117,7 +125,7 @@ static void lower_high(struct lower *l)
 			if (i->op[k].encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
 				o = &i->op[k];
 		if (!o)
-			c.reg = i->z.raw.modrm.reg;
+			c.reg = i->z.reg;
 	} else {
 		c.no_modrm = true;
 	}
@@ -149,7 +157,7 @@ void lower_plain(struct lower *l)
 	const struct insn *i = l->i;
 	struct emit *e = &l->e;
 	struct enc c, seq[SEQ_MAX];
-	const ZydisDecodedOperand *m = NULL;
+	const struct operand *m = NULL;
 	struct slot slot[3];
 	unsigned int k, slots = 0, temps = 0, n = 0, size;
 	bool reg_set = false;
@@ -159,19 +167,19 @@ void lower_plain(struct lower *l)
 		lower_high(l);
 		return;
 	}
-	c = lower_base_enc(l);
+	c = l->i->z.enc;
 	for (k = 0; k < i->z.operand_count_visible; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			m = &i->op[k];
 	for (k = 0; k < i->z.operand_count_visible; k++) {
-		const ZydisDecodedOperand *o = &i->op[k];
+		const struct operand *o = &i->op[k];
 		u8 field;
 
 		if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || o->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
 			continue;
-		if (lower_is_gpr(o)) {
+		if (operand_is_gpr(o)) {
 			struct slot *s = &slot[slots];
-			u8 g = lower_gpr(o->reg.value);
+			u8 g = lower_gpr(o->reg);
 			unsigned int j;
 
 			if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG &&
@@ -194,7 +202,7 @@ void lower_plain(struct lower *l)
 			c.force_rex |= lower_needs_rex(o, field);
 			slots++;
 		} else {
-			field = ZydisRegisterGetId(o->reg.value);
+			field = ZydisRegisterGetId(o->reg);
 		}
 		switch (o->encoding) {
 		case ZYDIS_OPERAND_ENCODING_MODRM_REG:
@@ -215,16 +223,16 @@ void lower_plain(struct lower *l)
 		c.no_modrm = true;
 	} else {
 		if (!reg_set)
-			c.reg = i->z.raw.modrm.reg;
-		if (!m && i->z.meta.isa_set == ZYDIS_ISA_SET_X87) {
-			c.reg = i->z.raw.modrm.reg;
-			c.rm = i->z.raw.modrm.rm;
+			c.reg = i->z.reg;
+		if (!m && i->z.isa_set == ZYDIS_ISA_SET_X87) {
+			c.reg = i->z.reg;
+			c.rm = i->z.rm;
 		} else if (!m) {
 			for (k = 0; k < i->z.operand_count_visible; k++)
 				if (i->op[k].encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM)
 					break;
 			if (k == i->z.operand_count_visible)
-				c.rm = i->z.raw.modrm.rm;
+				c.rm = i->z.rm;
 		}
 	}
 	if (!m) {

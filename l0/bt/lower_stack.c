@@ -89,17 +89,17 @@ void lower_push_reg(struct lower *l, unsigned int size, u8 value, bool is_imm, s
 void lower_push(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *o = &i->op[0];
+	const struct operand *o = &i->op[0];
 	unsigned int size = i->z.operand_width / 8;
 	struct emit *e = &l->e;
 	u8 g, a;
 
 	switch (o->type) {
 	case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-		lower_push_reg(l, size, 0, true, (s32)o->imm.value.s);
+		lower_push_reg(l, size, 0, true, (s32)o->imm);
 		return;
 	case ZYDIS_OPERAND_TYPE_REGISTER:
-		g = lower_gpr(o->reg.value);
+		g = lower_gpr(o->reg);
 		if (guest_reg_home[g] != H_NONE) {
 			lower_push_reg(l, size, guest_reg_home[g], false, 0);
 			return;
@@ -152,7 +152,7 @@ static void set_sized(struct lower *l, u8 g, unsigned int size)
 void lower_pop(struct lower *l)
 {
 	const struct insn *i = l->i;
-	const ZydisDecodedOperand *o = &i->op[0];
+	const struct operand *o = &i->op[0];
 	unsigned int size = i->z.operand_width / 8;
 	struct emit *e = &l->e;
 	struct enc seq[2];
@@ -160,7 +160,7 @@ void lower_pop(struct lower *l)
 	u8 a;
 
 	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		u8 g = lower_gpr(o->reg.value);
+		u8 g = lower_gpr(o->reg);
 
 		a = lower_stack_address(l, 0, size, DESC_READ);
 		if (size == 8 && guest_reg_home[g] != H_NONE) {
@@ -190,7 +190,7 @@ void lower_pop(struct lower *l)
 	read_top(l, size);
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
 	/* "If the ESP register is used as a base register, the effective address is computed after the increment." */
-	bias = o->mem.base == ZYDIS_REGISTER_RSP || o->mem.base == ZYDIS_REGISTER_ESP ? (s32)size : 0;
+	bias = o->base == ZYDIS_REGISTER_RSP || o->base == ZYDIS_REGISTER_ESP ? (s32)size : 0;
 	a = lower_linear(l, o, bias, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8b, .w = true, .reg = TI, .is_mem = true, .mem = MEM_VCPU(OFF(scratch[0])) };
 	seq[1] = (struct enc){

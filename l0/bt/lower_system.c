@@ -94,11 +94,11 @@ void lower_mov_from_sreg(struct lower *l)
 {
 	const struct insn *i = l->i;
 	unsigned int size = i->z.operand_width / 8;
-	u8 g = lower_gpr(i->op[0].reg.value);
+	u8 g = lower_gpr(i->op[0].reg);
 	struct emit *e = &l->e;
 
 	emit_load(e, 2, TI,
-		  MEM_VCPU(seg_field((enum sreg)(i->op[1].reg.value - ZYDIS_REGISTER_ES), offsetof(struct segment, sel))));
+		  MEM_VCPU(seg_field((enum sreg)(i->op[1].reg - ZYDIS_REGISTER_ES), offsetof(struct segment, sel))));
 	if (size > 2)
 		lower_set(l, g, size, TI);
 	else if (guest_reg_home[g] != H_NONE)

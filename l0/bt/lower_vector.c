@@ -3,9 +3,9 @@
 #include "lower.h"
 #include "vector.h"
 
-static u8 vector_number(const ZydisDecodedOperand *o)
+static u8 vector_number(const struct operand *o)
 {
-	return ZydisRegisterGetId(o->reg.value);
+	return ZydisRegisterGetId(o->reg);
 }
 
 /* MASKMOVQ, MASKMOVDQU: bytes to [DS:rDI] under a mask; the host's RDI is ours, so it takes the host address */
@@ -20,15 +20,15 @@ void lower_maskmov_di(struct lower *l)
 
 	for (k = 0; k < i->z.operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			seg = (enum sreg)(i->op[k].mem.segment - ZYDIS_REGISTER_ES);
+			seg = (enum sreg)(i->op[k].segment - ZYDIS_REGISTER_ES);
 	emit_mov_rr(e, asize, TA, guest_reg_home[RDI]);
 	lower_segment(l, seg, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, TA) };
 	seq[1] = (struct enc){
 		.op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0, .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX
 	};
-	seq[1].reg = i->z.raw.modrm.reg | (seq[1].vex ? !i->z.raw.vex.R : i->z.raw.rex.R) << 3;
-	seq[1].rm = i->z.raw.modrm.rm | (seq[1].vex ? !i->z.raw.vex.B : i->z.raw.rex.B) << 3;
+	seq[1].reg = i->z.reg | (seq[1].vex ? !i->z.vex_r : i->z.rex_r) << 3;
+	seq[1].rm = i->z.rm | (seq[1].vex ? !i->z.vex_b : i->z.rex_b) << 3;
 	if (mmx) {
 		seq[1].reg &= 7;
 		seq[1].rm &= 7;
@@ -52,7 +52,7 @@ void lower_vmaskmov(struct lower *l)
 {
 	const struct insn *i = l->i;
 	bool store = i->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
-	const ZydisDecodedOperand *m = &i->op[store ? 0 : 2], *r = &i->op[store ? 2 : 0];
+	const struct operand *m = &i->op[store ? 0 : 2], *r = &i->op[store ? 2 : 0];
 	union vector_args a = { .raw = 0 };
 	u8 element, bytes;
 
@@ -67,11 +67,11 @@ void lower_vmaskmov(struct lower *l)
 	a.reg = vector_number(r);
 	a.mask = vector_number(&i->op[1]);
 	a.element = element;
-	a.wide = i->z.raw.vex.L;
+	a.wide = i->z.vex_l;
 	bytes = a.wide ? 32 : 16;
 	a.count = bytes / element;
 	a.store = store;
-	a.seg = m->mem.segment - ZYDIS_REGISTER_ES;
+	a.seg = m->segment - ZYDIS_REGISTER_ES;
 	emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), lower_offset(l, m, 0));
 	emit_vector_callout(l, vector_maskmov, a);
 }
@@ -79,7 +79,7 @@ void lower_vmaskmov(struct lower *l)
 void lower_gather(struct lower *l)
 {
 	const struct insn *i = l->i;
-	ZydisDecodedOperand base = i->op[1];
+	struct operand base = i->op[1];
 	union vector_args a = { .raw = 0 };
 	bool index_q = false;
 	u8 bytes, step;
@@ -94,20 +94,20 @@ void lower_gather(struct lower *l)
 	default:
 		break;
 	}
-	a.element = i->z.raw.vex.W ? 8 : 4;
+	a.element = i->z.vex_w ? 8 : 4;
 	a.index_size = index_q ? 8 : 4;
-	a.wide = i->z.raw.vex.L;
+	a.wide = i->z.vex_l;
 	/* as many as the wider of data and index allow */
 	bytes = a.wide ? 32 : 16;
 	step = a.element > a.index_size ? a.element : a.index_size;
 	a.count = bytes / step;
 	a.reg = vector_number(&i->op[0]);
 	a.mask = vector_number(&i->op[2]);
-	a.index = ZydisRegisterGetId(base.mem.index);
-	a.scale = base.mem.scale;
+	a.index = ZydisRegisterGetId(base.index);
+	a.scale = base.scale;
 	a.addr32 = i->z.address_width == 32;
-	a.seg = base.mem.segment - ZYDIS_REGISTER_ES;
-	base.mem.index = ZYDIS_REGISTER_NONE;
+	a.seg = base.segment - ZYDIS_REGISTER_ES;
+	base.index = ZYDIS_REGISTER_NONE;
 	emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), lower_offset(l, &base, 0));
 	emit_vector_callout(l, vector_gather, a);
 }

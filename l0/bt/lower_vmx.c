@@ -21,7 +21,7 @@ static bool writes(const struct insn *i, ZydisRegister r)
 
 	for (k = 0; k < i->z.operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    (i->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && whole(i->op[k].reg.value) == r)
+		    (i->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && whole(i->op[k].reg) == r)
 			return true;
 	return false;
 }
@@ -39,18 +39,18 @@ static bool constant(const struct lower *l, ZydisRegister r, u64 *value)
 		if (i->z.operand_width < 32 || i->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
 			return false;
 		if (i->z.mnemonic == ZYDIS_MNEMONIC_MOV && i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
-			*value = i->z.operand_width == 32 ? (u32)i->op[1].imm.value.u : i->op[1].imm.value.u;
+			*value = i->z.operand_width == 32 ? (u32)(u64)i->op[1].imm : (u64)i->op[1].imm;
 			return true;
 		}
 		*value = 0;
 		return i->z.mnemonic == ZYDIS_MNEMONIC_XOR && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		       i->op[0].reg.value == i->op[1].reg.value;
+		       i->op[0].reg == i->op[1].reg;
 	}
 	return false;
 }
 
 /* The part of vmcs12 that the instruction means; NULL: only C can tell */
-static const struct vmcs_field *field(const struct lower *l, const ZydisDecodedOperand *o, struct mem *m,
+static const struct vmcs_field *field(const struct lower *l, const struct operand *o, struct mem *m,
 				      unsigned int *bytes)
 {
 	const struct vmx *x = l->v->vmx;
@@ -58,7 +58,7 @@ static const struct vmcs_field *field(const struct lower *l, const ZydisDecodedO
 	u64 encoding;
 
 	if (x->modes.access != VMCS_ACCESS_REWRITE || !l->cs64 || l->step || (l->mode & (MODE_CPL3 | MODE_L2)) ||
-	    !constant(l, o->reg.value, &encoding))
+	    !constant(l, o->reg, &encoding))
 		return NULL;
 	f = vmcs_find(encoding);
 	if (!f || !vmx_caps_has_field(&x->caps, f))
@@ -98,7 +98,7 @@ static void otherwise(struct lower *l, u8 *slow)
 
 void lower_vmread(struct lower *l)
 {
-	const ZydisDecodedOperand *o = l->i->op;
+	const struct operand *o = l->i->op;
 	const struct vmcs_field *f;
 	struct emit *e = &l->e;
 	unsigned int bytes;
@@ -113,7 +113,7 @@ void lower_vmread(struct lower *l)
 	emit_load(e, 8, TC, MEM_VCPU(OFF(vmcs_direct)));
 	slow = emit_jrcxz_fwd(e);
 	emit_load(e, bytes, TI, m);
-	lower_set(l, lower_gpr(o[0].reg.value), 8, TI);
+	lower_set(l, lower_gpr(o[0].reg), 8, TI);
 	count(l, offsetof(struct vmx, rounds.vmread) + (size_t)(f - vmcs_fields) * 8);
 	succeed(l);
 	otherwise(l, slow);
@@ -121,7 +121,7 @@ void lower_vmread(struct lower *l)
 
 void lower_vmwrite(struct lower *l)
 {
-	const ZydisDecodedOperand *o = l->i->op;
+	const struct operand *o = l->i->op;
 	const struct vmcs_field *f;
 	struct emit *e = &l->e;
 	unsigned int bytes;
@@ -136,7 +136,7 @@ void lower_vmwrite(struct lower *l)
 	}
 	emit_load(e, 8, TC, MEM_VCPU(OFF(vmcs_direct)));
 	slow = emit_jrcxz_fwd(e);
-	emit_store(e, bytes, m, lower_get(l, lower_gpr(o[1].reg.value), TI));
+	emit_store(e, bytes, m, lower_get(l, lower_gpr(o[1].reg), TI));
 	count(l, offsetof(struct vmx, rounds.vmwrite) + (size_t)(f - vmcs_fields) * 8);
 	/* TC is struct vmx: or dword [changes], group */
 	emit_enc(e,

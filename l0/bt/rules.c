@@ -178,9 +178,9 @@ static const struct lower_rule rule_sti = { .fn = lower_callout, .callout = insn
 static const struct lower_rule rule_movsd = { .fn = lower_callout, .callout = insn_movs, .flags = RULE_END };
 static const struct lower_rule rule_cmpsd = { .fn = lower_callout, .callout = insn_cmps, .flags = RULE_END };
 
-static bool is_sreg(const ZydisDecodedOperand *o)
+static bool is_sreg(const struct operand *o)
 {
-	return o->type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_SEGMENT;
+	return operand_is_reg(o) && reg_is_segment(o->reg);
 }
 
 static const struct lower_rule *rule_mov(const struct insn *i)
@@ -203,7 +203,7 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 	if (op == 0x8e)
 		return &rule_mov_to_sreg;
 	if (op == 0x8c)
-		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].reg.value <= ZYDIS_REGISTER_GS
+		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].reg <= ZYDIS_REGISTER_GS
 			       ? &rule_mov_from_sreg_to_register
 			       : &rule_mov_from_sreg;
 	if (op >= 0xa0 && op <= 0xa3)
@@ -215,8 +215,8 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 
 static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const struct insn *i)
 {
-	const ZydisDecodedInstruction *z = &i->z;
-	bool far = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	const struct decoded *z = &i->z;
+	bool far = z->branch_type == ZYDIS_BRANCH_TYPE_FAR;
 
 	switch (z->mnemonic) {
 	case N(MOV):
@@ -236,7 +236,7 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 	case N(RDSEED):
 		return v->mode & MODE_L2 ? &rule_rdseed : &rule_plain;
 	case N(PAUSE):
-		return z->raw.rex.B ? &rule_xchg_r8 : &rules[N(PAUSE)];
+		return z->rex_b ? &rule_xchg_r8 : &rules[N(PAUSE)];
 	case N(CLI):
 		return v->mode & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):
@@ -261,16 +261,16 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 	case N(VMWRITE):
 		return &rule_vmwrite;
 	case N(MOVSD): /* the string instruction, or SSE2's */
-		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
+		return z->category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
 	case N(CMPSD):
-		return z->meta.category == ZYDIS_CATEGORY_STRINGOP ? &rule_cmpsd : &rule_plain;
+		return z->category == ZYDIS_CATEGORY_STRINGOP ? &rule_cmpsd : &rule_plain;
 	default:
 		return rules[z->mnemonic].fn ? &rules[z->mnemonic] : &rule_plain;
 	}
 }
 
 /* Came with SSE and don't touch its state: CR0 and CR4 say nothing of them. SDM vol. 1, "Exceptions ... OSFXSR" */
-static bool touches_no_vector(const ZydisDecodedInstruction *z)
+static bool touches_no_vector(const struct decoded *z)
 {
 	switch (z->mnemonic) {
 	case N(SFENCE):
@@ -286,8 +286,8 @@ static bool touches_no_vector(const ZydisDecodedInstruction *z)
 
 const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i)
 {
-	const ZydisDecodedInstruction *z = &i->z;
-	unsigned int isa = z->meta.isa_set;
+	const struct decoded *z = &i->z;
+	unsigned int isa = z->isa_set;
 
 	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
 		return &rule_ud;

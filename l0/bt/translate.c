@@ -13,35 +13,12 @@
 #include "../machine/machine.h"
 
 struct translate_scratch {
+	struct decode *decode;
 	struct lower lower;
 };
 
 /* room that one block may need at most: a block of stores with segment checks is far below */
 #define BLOCK_ROOM (64u << 10)
-
-static ZydisMachineMode machine_mode(u32 mode)
-{
-	bool real = !(mode & MODE_PE) || (mode & MODE_VM86);
-
-	switch (mode & MODE_CS_MASK) {
-	case MODE_CS64:
-		return ZYDIS_MACHINE_MODE_LONG_64;
-	case MODE_CS32:
-		return ZYDIS_MACHINE_MODE_LEGACY_32;
-	default:
-		return real ? ZYDIS_MACHINE_MODE_REAL_16 : ZYDIS_MACHINE_MODE_LEGACY_16;
-	}
-}
-
-/* What doesn't decode is UD2. */
-static void decode_ud(struct insn *i)
-{
-	static const u8 ud2[] = { 0x0f, 0x0b };
-	ZydisDecoder d;
-
-	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	ZydisDecoderDecodeFull(&d, ud2, 2, &i->z, i->op);
-}
 
 /* Bytes of guest code at `linear`, from one page or two. */
 struct fetch {
@@ -70,64 +47,27 @@ static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
 	vcpu_restart(v);
 }
 
-/*
- * SIB with base 101 and mod 00 is a 32-bit displacement without a base, whatever REX.B says. Zydis 4.0 makes R13D of it when the
- * address size is 32 bits.
- */
-static void fix_base(struct insn *i)
-{
-	unsigned int k;
-
-	if (!(i->z.attributes & ZYDIS_ATTRIB_HAS_SIB) || i->z.raw.sib.base != 5 || i->z.raw.modrm.mod != 0)
-		return;
-	for (k = 0; k < i->z.operand_count_visible; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY && i->op[k].mem.base != ZYDIS_REGISTER_NONE) {
-			i->op[k].mem.base = ZYDIS_REGISTER_NONE;
-			i->op[k].mem.disp.has_displacement = ZYAN_TRUE;
-			i->op[k].mem.disp.value = i->z.raw.disp.value;
-		}
-}
-
 /* SDM vol. 3, "Limit Checking": an instruction that crosses the end of CS is #GP(0) */
 static bool beyond_limit(const struct vcpu *v, unsigned int length)
 {
 	return !(v->mode & MODE_FLAT_CS) && v->rip + length - 1 > v->seg[CS].limit;
 }
 
-/* Decode the instruction at `bytes`, of which there are n. False: it needs the second page. */
-static bool decode_one(ZydisDecoder *d, struct insn *i, const u8 *bytes, unsigned int n, struct vcpu *v, bool single,
-		       bool last)
+/* The instruction at `bytes`, of which there are n, and its rule. False: it needs the second page; last: there is none. */
+static bool decode_one(struct lower *l, struct insn *i, const u8 *bytes, unsigned int n, bool single, bool last)
 {
-	ZyanStatus s;
-	unsigned int k;
+	enum decode_result r = decode_insn(l->bt->scratch->decode, &i->z, i->op, bytes, n);
 
-	s = ZydisDecoderDecodeFull(d, bytes, n < 15 ? n : 15, &i->z, i->op);
-	if (s == ZYDIS_STATUS_NO_MORE_DATA && !last && n < 15)
+	if (r == DECODE_MORE && !last)
 		return false;
-	if (!ZYAN_SUCCESS(s)) {
-		decode_ud(i);
+	if (l->bt->trace) {
+		memset(i->bytes, 0, sizeof(i->bytes));
+		memcpy(i->bytes, bytes, n < BYTES_MAX ? n : BYTES_MAX);
 	}
-	fix_base(i);
-	for (k = 0; k < i->z.length && k < 16; k++)
-		i->bytes[k] = ZYAN_SUCCESS(s) ? bytes[k] : 0;
-	i->rule = lower_rule_for(v, i);
-	if (single && beyond_limit(v, i->z.length))
-		i->rule = lower_rule_too_long();
-	if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || (s == ZYDIS_STATUS_NO_MORE_DATA && n >= 15))
+	i->rule = lower_rule_for(l->v, i);
+	if (r == DECODE_TOO_LONG || (single && beyond_limit(l->v, i->z.length)))
 		i->rule = lower_rule_too_long();
 	return true;
-}
-
-/* Encodings that are a NOP, or BSF, BSR, WBINVD, on a CPU without the feature that gave them a meaning. */
-static void decoder_modes(ZydisDecoder *d, const struct vcpu *v)
-{
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_WBNOINVD, ZYAN_FALSE);
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_KNC, ZYAN_FALSE);
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_LZCNT, model_has(v->model, FEATURE_ABM));
-	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_TZCNT, model_has(v->model, FEATURE_BMI1));
 }
 
 static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, bool single)
@@ -135,18 +75,13 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 	unsigned int n = 0, max = single || l->step ? 1 : BLOCK_MAX_INSNS, at = 0;
 	struct vcpu *v = l->v;
 	bool sti = false;
-	ZydisDecoder d;
 
-	ZydisDecoderInit(&d, machine_mode(l->mode),
-			 l->cs64	       ? ZYDIS_STACK_WIDTH_64
-			 : l->mode & MODE_SS32 ? ZYDIS_STACK_WIDTH_32
-					       : ZYDIS_STACK_WIDTH_16);
-	decoder_modes(&d, v);
+	decode_begin(l->bt->scratch->decode, l->mode);
 	while (n < max && at < f->left) {
 		struct insn *i = &l->insn[n];
 
 		i->offset = (linear & 4095) + at;
-		if (!decode_one(&d, i, f->host + at, f->left - at, v, single, false)) {
+		if (!decode_one(l, i, f->host + at, f->left - at, single, false)) {
 			struct mmu_page page;
 			u64 second = (linear | 4095) + 1;
 			unsigned int k, rest = f->left - at;
@@ -168,7 +103,7 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 				f->joined[k] = f->host[at + k];
 			for (k = 0; k < 16; k++)
 				f->joined[rest + k] = p[k];
-			decode_one(&d, i, f->joined, rest + 16, v, single, true);
+			decode_one(l, i, f->joined, rest + 16, single, true);
 			f->phys2 = page.gpa;
 			n++;
 			at += i->z.length;
@@ -316,20 +251,16 @@ static void lower_all(struct lower *l)
 /* One line for the block, one for each instruction, as --trace translate promises. */
 static void trace_block(const struct lower *l, u64 linear)
 {
-	ZydisFormatter f;
 	char text[128];
 	unsigned int k;
 
-	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
 	fprintf(machine_log(l->v->machine), "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u\n",
 		(unsigned long long)linear, (unsigned long long)l->b->phys, l->mode, l->count, l->b->code,
 		l->b->end - l->b->code);
 	for (k = 0; k < l->count; k++) {
 		const struct insn *i = &l->insn[k];
 
-		if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &i->z, i->op, i->z.operand_count_visible, text,
-								  sizeof(text), (linear & ~4095ull) + i->offset, NULL)))
-			snprintf(text, sizeof(text), "?");
+		decode_text(l->bt->scratch->decode, i->bytes, (linear & ~4095ull) + i->offset, text, sizeof(text));
 		fprintf(machine_log(l->v->machine), "  %llx: %s\n",
 			(unsigned long long)((linear & ~4095ull) + i->offset), text);
 	}
@@ -414,11 +345,16 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 int translate_create(struct bt *bt)
 {
 	bt->scratch = malloc(sizeof(*bt->scratch));
-	return bt->scratch ? 0 : -ENOMEM;
+	if (!bt->scratch)
+		return -ENOMEM;
+	bt->scratch->decode = decode_create(bt->machine->model);
+	return bt->scratch->decode ? 0 : -ENOMEM;
 }
 
 void translate_destroy(struct bt *bt)
 {
+	if (bt->scratch)
+		decode_destroy(bt->scratch->decode);
 	free(bt->scratch);
 	bt->scratch = NULL;
 }

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "decode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../cpu/mode.h"
+#include "../cpu/model.h"
+
+/* CS' size, or real mode's 16 bits; and SP's size outside 64-bit mode */
+enum kind { KIND_64, KIND_32_SP32, KIND_32_SP16, KIND_16_SP32, KIND_16_SP16, KIND_REAL_SP32, KIND_REAL_SP16, KINDS };
+
+/*
+ * What is remembered of an instruction is keyed by its head: the bytes before its displacement and its immediates, prefixes, opcode, ModRM
+ * and SIB. They say how many bytes follow, and what those mean.
+ */
+#define HEAD_MAX 8
+#define ENTRIES 4096
+#define OPERANDS_KEPT 5 /* of nearly all instructions, FLAGS included */
+
+struct key {
+	u64 head; /* the bytes behind it 0 */
+	u8 length, kind; /* length 0: nobody's */
+};
+
+struct entry {
+	struct decoded z;
+	struct operand op[OPERANDS_KEPT];
+};
+
+struct decode {
+	ZydisDecoder zydis[KINDS], ud2;
+	enum kind kind; /* of the code at hand */
+	struct key key[ENTRIES];
+	struct entry entry[ENTRIES];
+};
+
+/* Zydis' own */
+struct raw {
+	ZydisDecodedInstruction z;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* Encodings that are a NOP, or BSF, BSR, WBINVD, on a CPU without the feature that gave them a meaning. */
+static void set_modes(ZydisDecoder *z, const struct cpu_model *model)
+{
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_WBNOINVD, ZYAN_FALSE);
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_KNC, ZYAN_FALSE);
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_LZCNT, model_has(model, FEATURE_ABM));
+	ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_TZCNT, model_has(model, FEATURE_BMI1));
+}
+
+struct decode *decode_create(const struct cpu_model *model)
+{
+	static const struct {
+		ZydisMachineMode mode;
+		ZydisStackWidth stack;
+	} kinds[KINDS] = {
+		[KIND_64] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
+		[KIND_32_SP32] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32 },
+		[KIND_32_SP16] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_16 },
+		[KIND_16_SP32] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_32 },
+		[KIND_16_SP16] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16 },
+		[KIND_REAL_SP32] = { ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_32 },
+		[KIND_REAL_SP16] = { ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16 },
+	};
+	struct decode *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	for (unsigned int i = 0; i < KINDS; i++) {
+		ZydisDecoderInit(&d->zydis[i], kinds[i].mode, kinds[i].stack);
+		set_modes(&d->zydis[i], model);
+	}
+	ZydisDecoderInit(&d->ud2, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return d;
+}
+
+void decode_destroy(struct decode *d)
+{
+	free(d);
+}
+
+void decode_begin(struct decode *d, u32 mode)
+{
+	bool real = !(mode & MODE_PE) || (mode & MODE_VM86);
+
+	switch (mode & MODE_CS_MASK) {
+	case MODE_CS64:
+		d->kind = KIND_64;
+		break;
+	case MODE_CS32:
+		d->kind = mode & MODE_SS32 ? KIND_32_SP32 : KIND_32_SP16;
+		break;
+	default:
+		if (real)
+			d->kind = mode & MODE_SS32 ? KIND_REAL_SP32 : KIND_REAL_SP16;
+		else
+			d->kind = mode & MODE_SS32 ? KIND_16_SP32 : KIND_16_SP16;
+	}
+}
+
+/*
+ * SIB with base 101 and mod 00 is a 32-bit displacement without a base, whatever REX.B says. Zydis 4.0 makes R13D of it when the
+ * address size is 32 bits.
+ */
+static void fix_base(struct raw *r)
+{
+	if (!(r->z.attributes & ZYDIS_ATTRIB_HAS_SIB) || r->z.raw.sib.base != 5 || r->z.raw.modrm.mod != 0)
+		return;
+	for (unsigned int k = 0; k < r->z.operand_count_visible; k++)
+		if (r->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY && r->op[k].mem.base != ZYDIS_REGISTER_NONE) {
+			r->op[k].mem.base = ZYDIS_REGISTER_NONE;
+			r->op[k].mem.disp.has_displacement = ZYAN_TRUE;
+			r->op[k].mem.disp.value = r->z.raw.disp.value;
+		}
+}
+
+static bool has_vector_operand(const struct decoded *z, const struct operand *op)
+{
+	for (unsigned int k = 0; k < z->operand_count; k++)
+		if (operand_is_reg(&op[k]) && (reg_is_x87_or_mmx(op[k].reg) || reg_is_xmm_or_ymm(op[k].reg)))
+			return true;
+	return z->isa_set == ZYDIS_ISA_SET_X87 || z->isa_set == ZYDIS_ISA_SET_SSEMXCSR;
+}
+
+/* Is there a 16-bit operand, implied or not? LFENCE, MOVNTI and others have an operand size of 16 in 16-bit code, and no use for it. */
+static bool has_word_operand(const struct decoded *z, const struct operand *op)
+{
+	for (unsigned int k = 0; k < z->operand_count; k++)
+		if (operand_is_reg(&op[k]) ? reg_is_word(op[k].reg) : op[k].size == 16)
+			return true;
+	return false;
+}
+
+/* x87's environment and state have 14 and 94 bytes with an operand size of 16 */
+static bool is_x87_environment(const struct decoded *z)
+{
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_FLDENV:
+	case ZYDIS_MNEMONIC_FNSTENV:
+	case ZYDIS_MNEMONIC_FRSTOR:
+	case ZYDIS_MNEMONIC_FNSAVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Outside 64-bit mode VEX.W doesn't widen general registers, nor an integer in memory or one that is implied. */
+static bool ignores_vex_w(const struct decoded *z, const struct operand *op)
+{
+	for (unsigned int k = 0; k < z->operand_count_visible; k++)
+		if (operand_is_gpr(&op[k]))
+			return true;
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_VCVTSI2SS:
+	case ZYDIS_MNEMONIC_VCVTSI2SD:
+	case ZYDIS_MNEMONIC_VPEXTRD:
+	case ZYDIS_MNEMONIC_VPINSRD:
+	case ZYDIS_MNEMONIC_VMOVD:
+	case ZYDIS_MNEMONIC_VPCMPESTRI:
+	case ZYDIS_MNEMONIC_VPCMPESTRM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static u8 opcode_map(ZydisOpcodeMap map)
+{
+	switch (map) {
+	case ZYDIS_OPCODE_MAP_0F:
+		return 1;
+	case ZYDIS_OPCODE_MAP_0F38:
+		return 2;
+	case ZYDIS_OPCODE_MAP_0F3A:
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+static struct enc host_enc(enum kind kind, const struct raw *r, const struct decoded *z, const struct operand *op)
+{
+	struct enc c = { .op = z->opcode, .w = z->rex_w, .map = opcode_map(r->z.opcode_map) };
+	bool raw66 = false, mandatory66 = false;
+
+	if (c.map == 0 && c.op == 0x82)
+		c.op = 0x80; /* the alias exists outside 64-bit mode only */
+	for (unsigned int k = 0; k < r->z.raw.prefix_count; k++) {
+		u8 p = r->z.raw.prefixes[k].value;
+
+		if (p == 0x66) {
+			raw66 = true;
+			mandatory66 |= r->z.raw.prefixes[k].type == ZYDIS_PREFIX_TYPE_MANDATORY;
+		} else if ((p == 0xf2 || p == 0xf3) && r->z.raw.prefixes[k].type == ZYDIS_PREFIX_TYPE_MANDATORY) {
+			c.rep = p;
+		}
+	}
+	c.lock = z->attributes & ZYDIS_ATTRIB_HAS_LOCK;
+	if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
+		c.vex = true;
+		c.w = z->vex_w;
+		c.l = z->vex_l;
+		c.p66 = r->z.raw.vex.pp == 1;
+		c.rep = r->z.raw.vex.pp == 2 ? 0xf3 : r->z.raw.vex.pp == 3 ? 0xf2 : 0;
+		c.map = r->z.raw.vex.m_mmmm;
+		if (kind != KIND_64 && ignores_vex_w(z, op))
+			c.w = false;
+	} else if (mandatory66) {
+		c.p66 = true;
+	} else if (kind >= KIND_16_SP32) {
+		/* The default is 16 bits there, 32 here. */
+		c.p66 = z->operand_width == 16 &&
+			(is_x87_environment(z) || (!has_vector_operand(z, op) && has_word_operand(z, op)));
+	} else {
+		c.p66 = raw66;
+	}
+	c.imm_len = z->imm[0].size + z->imm[1].size;
+	return c;
+}
+
+/* The constant that these bytes are, sign-extended if `is_signed` */
+static s64 constant(const u8 *bytes, struct bytes_at at, bool is_signed)
+{
+	unsigned int unused = 64 - 8 * at.size;
+	u64 x = 0;
+
+	if (!at.size)
+		return 0;
+	memcpy(&x, bytes + at.offset, at.size);
+	return is_signed ? (s64)(x << unused) >> unused : (s64)x;
+}
+
+#define SIGNED 0x80 /* in operand.from */
+
+/* What varies among instructions with the same head */
+static void set_constants(struct decoded *z, struct operand *op, const u8 *bytes)
+{
+	u8 *imm = z->enc.imm;
+
+	for (unsigned int k = 0; k < 2; k++) {
+		memcpy(imm, bytes + z->imm[k].offset, z->imm[k].size);
+		imm += z->imm[k].size;
+	}
+	for (unsigned int k = 0; k < z->operand_count_visible; k++) {
+		switch (op[k].from & ~SIGNED) {
+		case FROM_DISP:
+			op[k].disp = constant(bytes, z->disp, true);
+			break;
+		case FROM_IMM0:
+			op[k].imm = constant(bytes, z->imm[0], op[k].from & SIGNED);
+			break;
+		case FROM_IMM1:
+			op[k].imm = constant(bytes, z->imm[1], op[k].from & SIGNED);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* Which of the immediates an operand is, by Zydis' order. */
+static u8 imm_from(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o, unsigned int *next)
+{
+	unsigned int k = *next;
+
+	if (o->encoding == ZYDIS_OPERAND_ENCODING_NONE || k > 1 || !z->raw.imm[k].size)
+		return FROM_NONE; /* the 1 of SHL r/m, 1 */
+	++*next;
+	return (k ? FROM_IMM1 : FROM_IMM0) | (z->raw.imm[k].is_signed ? SIGNED : 0);
+}
+
+static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o, unsigned int *next)
+{
+	*to = (struct operand){ .type = (u8)o->type,
+				.encoding = (u8)o->encoding,
+				.actions = o->actions,
+				.visibility = (u8)o->visibility,
+				.size = o->size };
+	switch (o->type) {
+	case ZYDIS_OPERAND_TYPE_REGISTER:
+		to->reg = (u16)o->reg.value;
+		break;
+	case ZYDIS_OPERAND_TYPE_MEMORY:
+		to->segment = (u16)o->mem.segment;
+		to->base = (u16)o->mem.base;
+		to->index = (u16)o->mem.index;
+		to->scale = o->mem.scale;
+		to->from = o->mem.disp.has_displacement ? FROM_DISP : FROM_NONE;
+		to->disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0;
+		break;
+	case ZYDIS_OPERAND_TYPE_POINTER:
+		to->segment = o->ptr.segment;
+		to->imm = o->ptr.offset;
+		break;
+	default:
+		to->from = imm_from(z, o, next);
+		to->imm = o->imm.value.s;
+	}
+}
+
+static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct operand *op, const u8 *bytes)
+{
+	const ZydisDecodedInstruction *z = &r->z;
+	unsigned int next = 0;
+
+	*to = (struct decoded){ .attributes = z->attributes,
+				.mnemonic = (u16)z->mnemonic,
+				.isa_set = (u16)z->meta.isa_set,
+				.length = z->length,
+				.operand_width = z->operand_width,
+				.address_width = z->address_width,
+				.operand_count = z->operand_count,
+				.operand_count_visible = z->operand_count_visible,
+				.encoding = (u8)z->encoding,
+				.opcode = z->opcode,
+				.opcode_map = (u8)z->opcode_map,
+				.branch_type = (u8)z->meta.branch_type,
+				.category = (u8)z->meta.category,
+				.mod = z->raw.modrm.mod,
+				.reg = z->raw.modrm.reg,
+				.rm = z->raw.modrm.rm,
+				.disp = { z->raw.disp.offset, z->raw.disp.size / 8 },
+				.imm = { { z->raw.imm[0].offset, z->raw.imm[0].size / 8 },
+					 { z->raw.imm[1].offset, z->raw.imm[1].size / 8 } } };
+	if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
+		to->vex_w = z->raw.vex.W;
+		to->vex_l = z->raw.vex.L;
+		to->vex_r = z->raw.vex.R;
+		to->vex_b = z->raw.vex.B;
+	} else {
+		to->rex_w = z->raw.rex.W;
+		to->rex_r = z->raw.rex.R;
+		to->rex_b = z->raw.rex.B;
+	}
+	for (unsigned int k = 0; k < z->operand_count; k++)
+		keep_operand(&op[k], z, &r->op[k], &next);
+	to->enc = host_enc(kind, r, to, op);
+	set_constants(to, op, bytes);
+	/* Outside 64-bit mode there are 8 vector registers. */
+	for (unsigned int k = 0; k < z->operand_count_visible; k++)
+		if (kind != KIND_64 && op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+			to->enc.imm[to->enc.imm_len - 1] &= 0x7f;
+}
+
+/* Does its head tell all but constants? A register in the immediate, and a far pointer, are something else. */
+static bool is_told_by_head(const struct decoded *z, const struct operand *op)
+{
+	if ((z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
+	    z->opcode_map == ZYDIS_OPCODE_MAP_0F0F || z->operand_count > OPERANDS_KEPT)
+		return false;
+	for (unsigned int k = 0; k < z->operand_count; k++)
+		if (op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4 || op[k].type == ZYDIS_OPERAND_TYPE_POINTER)
+			return false;
+	return true;
+}
+
+static unsigned int head_length(const struct decoded *z)
+{
+	return z->disp.size ? z->disp.offset : z->imm[0].size ? z->imm[0].offset : z->length;
+}
+
+static u64 first(u64 bytes, unsigned int length)
+{
+	return length == 8 ? bytes : bytes & ((1ull << 8 * length) - 1);
+}
+
+static unsigned int slot(const struct decode *d, u64 head, unsigned int length)
+{
+	u64 h = (head ^ (u64)d->kind << 61 ^ (u64)length << 57) * 0x9e3779b97f4a7c15ull;
+
+	return (unsigned int)(h >> 52) % ENTRIES;
+}
+
+/* No head begins with another one, so the first length that is known is the right one. */
+static bool remembered(const struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
+{
+	static const u8 lengths[] = { 3, 2, 1, 4, 5, 6, 7, 8 }; /* most frequent first */
+	u64 start;
+
+	memcpy(&start, bytes, sizeof(start));
+	for (unsigned int k = 0; k < sizeof(lengths); k++) {
+		u64 head = first(start, lengths[k]);
+		unsigned int at = slot(d, head, lengths[k]);
+		const struct key *key = &d->key[at];
+		const struct entry *e = &d->entry[at];
+
+		if (key->head != head || key->length != lengths[k] || key->kind != d->kind)
+			continue;
+		if (e->z.length > n)
+			return false;
+		*z = e->z;
+		for (unsigned int j = 0; j < e->z.operand_count; j++)
+			op[j] = e->op[j];
+		set_constants(z, op, bytes);
+		return true;
+	}
+	return false;
+}
+
+static void remember(struct decode *d, const struct decoded *z, const struct operand *op, const u8 *bytes)
+{
+	unsigned int length = head_length(z), at;
+	u64 head;
+
+	if (length > HEAD_MAX || !is_told_by_head(z, op))
+		return;
+	memcpy(&head, bytes, sizeof(head));
+	head = first(head, length);
+	at = slot(d, head, length);
+	d->key[at] = (struct key){ .head = head, .length = (u8)length, .kind = (u8)d->kind };
+	d->entry[at].z = *z;
+	memcpy(d->entry[at].op, op, z->operand_count * sizeof(op[0]));
+}
+
+enum decode_result decode_insn(struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
+{
+	static const u8 ud2[] = { 0x0f, 0x0b };
+	struct raw r;
+	ZyanStatus s;
+
+	if (n >= HEAD_MAX && remembered(d, z, op, bytes, n))
+		return DECODE_OK;
+	s = ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, n < BYTES_MAX ? n : BYTES_MAX, &r.z, r.op);
+	if (ZYAN_SUCCESS(s)) {
+		fix_base(&r);
+		keep(d->kind, &r, z, op, bytes);
+		if (n >= HEAD_MAX)
+			remember(d, z, op, bytes);
+		return DECODE_OK;
+	}
+	if (s == ZYDIS_STATUS_NO_MORE_DATA && n < BYTES_MAX)
+		return DECODE_MORE;
+	ZydisDecoderDecodeFull(&d->ud2, ud2, sizeof(ud2), &r.z, r.op);
+	keep(KIND_64, &r, z, op, ud2);
+	return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || s == ZYDIS_STATUS_NO_MORE_DATA ? DECODE_TOO_LONG : DECODE_UNDEFINED;
+}
+
+void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char *text, size_t size)
+{
+	ZydisFormatter f;
+	struct raw r;
+
+	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, BYTES_MAX, &r.z, r.op)) ||
+	    !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &r.z, r.op, r.z.operand_count_visible, text, size, at, NULL)))
+		snprintf(text, size, "?");
+}

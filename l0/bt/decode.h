@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest bytes to instructions: Zydis, of whose answer the part that lowering needs is kept, and a table of what it has decoded. Code
+ * repeats itself: but for displacements and immediates nearly all instructions of a kernel are in the table.
+ */
+#ifndef L0_BT_DECODE_H
+#define L0_BT_DECODE_H
+
+#include <Zydis/Zydis.h>
+#include "emit.h"
+
+struct cpu_model;
+struct decode;
+
+#define BYTES_MAX 15 /* of an instruction. SDM vol. 2, "Instruction Format" */
+
+/* What its constant is made of: nothing that varies; the bytes of the displacement or the first or second immediate */
+enum operand_from { FROM_NONE, FROM_DISP, FROM_IMM0, FROM_IMM1 };
+
+/* The names are Zydis'. */
+struct operand {
+	u8 type, encoding, actions, visibility; /* ZydisOperandType, ... */
+	u16 size; /* bits */
+	u16 reg; /* ZydisRegister, as are those of the memory operand */
+	u16 segment; /* a far pointer's selector, too */
+	u16 base, index;
+	u8 scale; /* 0, 1, 2, 4, 8 */
+	u8 from; /* enum operand_from */
+	union {
+		s64 disp; /* memory: 0 if there is none */
+		s64 imm; /* sign-extended if the instruction does that; a far pointer's offset */
+	};
+};
+
+struct bytes_at {
+	u8 offset, size;
+};
+
+struct decoded {
+	u64 attributes;
+	u16 mnemonic, isa_set;
+	u8 length, operand_width, address_width, operand_count, operand_count_visible;
+	u8 encoding, opcode, opcode_map, branch_type, category;
+	u8 mod, reg, rm; /* of ModRM; VEX' and REX' bits are apart */
+	bool rex_w, rex_r, rex_b;
+	bool vex_w, vex_l, vex_r, vex_b; /* R and B as they stand there: inverted */
+	struct bytes_at disp, imm[2];
+	/* Prefixes, opcode, immediates for the host; ModRM's fields are the caller's. */
+	struct enc enc;
+};
+
+/* Registers by class: a range each */
+static inline bool reg_in(unsigned int r, unsigned int first, unsigned int last)
+{
+	return r - first <= last - first;
+}
+
+static inline bool reg_is_gpr(unsigned int r)
+{
+	_Static_assert(ZYDIS_REGISTER_R15 - ZYDIS_REGISTER_AL == 20 + 3 * 16 - 1, "general registers are next to each other");
+	return reg_in(r, ZYDIS_REGISTER_AL, ZYDIS_REGISTER_R15);
+}
+
+static inline bool reg_is_byte(unsigned int r)
+{
+	return reg_in(r, ZYDIS_REGISTER_AL, ZYDIS_REGISTER_R15B);
+}
+
+static inline bool lower_high_byte(unsigned int r)
+{
+	return reg_in(r, ZYDIS_REGISTER_AH, ZYDIS_REGISTER_BH);
+}
+
+/* Guest register: number 0..15; of any width (high bytes: see lower_high_byte()) */
+static inline u8 lower_gpr(unsigned int r)
+{
+	if (r >= ZYDIS_REGISTER_AX)
+		return (r - ZYDIS_REGISTER_AX) & 15;
+	return (u8)(r - (r <= ZYDIS_REGISTER_BL ? ZYDIS_REGISTER_AL : ZYDIS_REGISTER_AH));
+}
+
+static inline bool reg_is_word(unsigned int r)
+{
+	return reg_in(r, ZYDIS_REGISTER_AX, ZYDIS_REGISTER_R15W);
+}
+
+static inline bool reg_is_segment(unsigned int r)
+{
+	return reg_in(r, ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS);
+}
+
+static inline bool reg_is_x87_or_mmx(unsigned int r)
+{
+	_Static_assert(ZYDIS_REGISTER_MM0 == ZYDIS_REGISTER_ST7 + 4, "only x87's control registers lie between");
+	return reg_in(r, ZYDIS_REGISTER_ST0, ZYDIS_REGISTER_ST7) || reg_in(r, ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7);
+}
+
+static inline bool reg_is_xmm_or_ymm(unsigned int r)
+{
+	return reg_in(r, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_YMM31);
+}
+
+static inline bool operand_is_reg(const struct operand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+static inline bool operand_is_gpr(const struct operand *o)
+{
+	return operand_is_reg(o) && reg_is_gpr(o->reg);
+}
+
+static inline bool operand_writes(const struct operand *o)
+{
+	return o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+}
+
+/* NULL: no memory. `model` outlives it. */
+struct decode *decode_create(const struct cpu_model *model);
+void decode_destroy(struct decode *d);
+
+/* The code that follows is of this vCPU's mode (cpu/mode.h). */
+void decode_begin(struct decode *d, u32 mode);
+
+enum decode_result {
+	DECODE_OK,
+	DECODE_UNDEFINED, /* z is UD2 */
+	DECODE_TOO_LONG, /* more than BYTES_MAX */
+	DECODE_MORE, /* n bytes aren't all of it: nothing in z */
+};
+
+/* The instruction at `bytes`, of which n may be read: DECODE_MORE only if n < BYTES_MAX. op: room for ZYDIS_MAX_OPERAND_COUNT */
+enum decode_result decode_insn(struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n);
+
+/* In Intel's syntax, as it would be at linear address `at`; "?" if it is no instruction. */
+void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char *text, size_t size);
+
+#endif
