@@ -5,16 +5,11 @@
 /* Beyond the longest instruction by what is stored behind its end: four bytes of displacement, eight of an immediate */
 #define ENC_ROOM 32
 
-static u8 *modrm(u8 *p, const struct enc *i)
+/* ModRM, SIB and displacement; field: ModRM.reg without REX.R */
+static u8 *modrm_mem(u8 *p, u8 field, const struct mem *m)
 {
-	const struct mem *m = &i->mem;
-	u8 reg = (i->reg & 7) << 3, base = m->base & 7, sib;
-	u8 mod;
+	u8 reg = (field & 7) << 3, base = m->base & 7, sib, mod;
 
-	if (!i->is_mem) {
-		*p = 0xc0 | reg | (i->rm & 7);
-		return p + 1;
-	}
 	sib = m->scale << 6 | (m->index == H_NONE ? 4 : m->index & 7) << 3;
 	if (m->base == H_NONE) {
 		/* SIB without base: disp32, absolute or GS-relative (not RIP-relative) */
@@ -38,6 +33,47 @@ static u8 *modrm(u8 *p, const struct enc *i)
 	}
 	memcpy(p, &m->disp, 4);
 	return p + (mod == 2 ? 4 : mod);
+}
+
+/* Number 8 to 15; H_NONE isn't. */
+static bool is_extended(u8 reg)
+{
+	return reg >> 3 == 1;
+}
+
+/* One opcode byte and a memory operand */
+static void op_mem(struct emit *e, u8 op, unsigned int bytes, u8 reg, const struct mem *m, bool force_rex)
+{
+	u8 rex = (bytes == 8) << 3 | is_extended(reg) << 2 | is_extended(m->index) << 1 | is_extended(m->base);
+	u8 *p = e->p;
+
+	if (!emit_room(e, ENC_ROOM))
+		return;
+	if (m->gs)
+		*p++ = 0x65;
+	if (bytes == 2)
+		*p++ = 0x66;
+	if (rex || force_rex)
+		*p++ = 0x40 | rex;
+	*p++ = op;
+	e->p = modrm_mem(p, reg, m);
+}
+
+/* The same with two registers */
+static void op_reg(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm, bool force_rex)
+{
+	u8 rex = (bytes == 8) << 3 | is_extended(reg) << 2 | is_extended(rm);
+	u8 *p = e->p;
+
+	if (!emit_room(e, ENC_ROOM))
+		return;
+	if (bytes == 2)
+		*p++ = 0x66;
+	if (rex || force_rex)
+		*p++ = 0x40 | rex;
+	p[0] = op;
+	p[1] = 0xc0 | (reg & 7) << 3 | (rm & 7);
+	e->p = p + 2;
 }
 
 static u8 *vex(u8 *p, const struct enc *i, bool r, bool x, bool b)
@@ -79,8 +115,8 @@ static u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
 void emit_enc(struct emit *e, const struct enc *i)
 {
 	bool r = i->reg & 8;
-	bool x = i->is_mem && i->mem.index != H_NONE && (i->mem.index & 8);
-	bool b = i->is_mem ? i->mem.base != H_NONE && (i->mem.base & 8) : (i->rm & 8) != 0;
+	bool x = i->is_mem && is_extended(i->mem.index);
+	bool b = is_extended(i->is_mem ? i->mem.base : i->rm);
 	u8 *p = e->p;
 
 	if (!emit_room(e, ENC_ROOM))
@@ -89,8 +125,10 @@ void emit_enc(struct emit *e, const struct enc *i)
 		*p++ = 0x65;
 	p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
 	*p++ = i->op;
-	if (!i->no_modrm)
-		p = modrm(p, i);
+	if (i->is_mem)
+		p = modrm_mem(p, i->reg, &i->mem);
+	else if (!i->no_modrm)
+		*p++ = 0xc0 | (i->reg & 7) << 3 | (i->rm & 7);
 	memcpy(p, i->imm, 8);
 	e->p = p + i->imm_len;
 }
@@ -102,41 +140,20 @@ static bool byte_reg_needs_rex(unsigned int bytes, u8 reg)
 
 void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
 {
-	struct enc i = { .p66 = bytes == 2,
-			 .w = bytes == 8,
-			 .op = bytes == 1 ? op - 1 : op,
-			 .reg = reg,
-			 .is_mem = true,
-			 .mem = m,
-			 .force_rex = byte_reg_needs_rex(bytes, reg) };
-
-	emit_enc(e, &i);
+	op_mem(e, bytes == 1 ? op - 1 : op, bytes, reg, &m, byte_reg_needs_rex(bytes, reg));
 }
 
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
 {
-	struct enc i = { .p66 = bytes == 2,
-			 .w = bytes == 8,
-			 .op = bytes == 1 ? op - 1 : op,
-			 .reg = reg,
-			 .rm = rm,
-			 .force_rex = byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm) };
-
-	emit_enc(e, &i);
+	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm, byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm));
 }
 
 void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 {
-	struct enc i = { .reg = reg, .is_mem = true, .mem = m };
-
-	if (bytes >= 4) {
-		i.w = bytes == 8;
-		i.op = 0x8b;
-	} else {
-		i.map = 1;
-		i.op = bytes == 1 ? 0xb6 : 0xb7;
-	}
-	emit_enc(e, &i);
+	if (bytes >= 4)
+		op_mem(e, 0x8b, bytes, reg, &m, false);
+	else
+		emit_enc(e, &(struct enc){ .map = 1, .op = bytes == 1 ? 0xb6 : 0xb7, .reg = reg, .is_mem = true, .mem = m });
 }
 
 void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg)
@@ -146,19 +163,16 @@ void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg)
 
 void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from)
 {
-	struct enc i = { .reg = to, .rm = from };
-
 	if (bytes >= 4) {
-		if (to == from && bytes == 8)
-			return;
-		i.w = bytes == 8;
-		i.op = 0x8b;
-	} else {
-		i.map = 1;
-		i.op = bytes == 1 ? 0xb6 : 0xb7;
-		i.force_rex = byte_reg_needs_rex(bytes, from);
+		if (to != from || bytes != 8)
+			op_reg(e, 0x8b, bytes, to, from, false);
+		return;
 	}
-	emit_enc(e, &i);
+	emit_enc(e, &(struct enc){ .map = 1,
+				   .op = bytes == 1 ? 0xb6 : 0xb7,
+				   .reg = to,
+				   .rm = from,
+				   .force_rex = byte_reg_needs_rex(bytes, from) });
 }
 
 void emit_mov_imm(struct emit *e, u8 reg, u64 imm)
@@ -190,18 +204,23 @@ void emit_store_imm32(struct emit *e, unsigned int bytes, struct mem m, s32 imm)
 
 void emit_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 {
-	struct enc i = { .w = bytes == 8, .p66 = bytes == 2, .op = 0x8d, .reg = reg, .is_mem = true, .mem = m };
-
-	emit_enc(e, &i);
+	op_mem(e, 0x8d, bytes, reg, &m, false);
 }
 
+/* VEX.LZ.F3.0F38.W1 F5 /r */
 void emit_pext(struct emit *e, u8 to, u8 from, struct mem mask)
 {
-	struct enc i = {
-		.vex = true, .rep = 0xf3, .w = true, .map = 2, .op = 0xf5, .reg = to, .vvvv = from, .is_mem = true, .mem = mask
-	};
+	u8 *p = e->p;
 
-	emit_enc(e, &i);
+	if (!emit_room(e, ENC_ROOM))
+		return;
+	if (mask.gs)
+		*p++ = 0x65;
+	p[0] = 0xc4;
+	p[1] = (!is_extended(to)) << 7 | (!is_extended(mask.index)) << 6 | (!is_extended(mask.base)) << 5 | 2;
+	p[2] = 0x80 | (~from & 15) << 3 | 2;
+	p[3] = 0xf5;
+	e->p = modrm_mem(p + 4, to, &mask);
 }
 
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
@@ -232,23 +251,17 @@ void emit_call(struct emit *e, const u8 *target)
 
 void emit_jmp_mem(struct emit *e, struct mem m)
 {
-	struct enc i = { .op = 0xff, .reg = 4, .is_mem = true, .mem = m };
-
-	emit_enc(e, &i);
+	op_mem(e, 0xff, 4, 4, &m, false);
 }
 
 void emit_jmp_reg(struct emit *e, u8 reg)
 {
-	struct enc i = { .op = 0xff, .reg = 4, .rm = reg };
-
-	emit_enc(e, &i);
+	op_reg(e, 0xff, 4, 4, reg, false);
 }
 
 void emit_call_reg(struct emit *e, u8 reg)
 {
-	struct enc i = { .op = 0xff, .reg = 2, .rm = reg };
-
-	emit_enc(e, &i);
+	op_reg(e, 0xff, 4, 2, reg, false);
 }
 
 u8 *emit_jmp_fwd(struct emit *e)
