@@ -31,6 +31,7 @@ struct entry {
 struct decode {
 	ZydisDecoder zydis[KINDS], ud2;
 	enum kind kind; /* of the code at hand */
+	u8 lengths[KINDS][256]; /* by the first byte of a head: a bit for each length, from 1 on, that one has had */
 	struct key key[ENTRIES];
 	struct entry entry[ENTRIES];
 };
@@ -304,6 +305,21 @@ static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, c
 	}
 }
 
+static void summarize(struct decoded *z, const struct operand *op)
+{
+	unsigned int accesses = 0;
+
+	for (unsigned int k = 0; k < z->operand_count_visible; k++) {
+		z->high_byte |= operand_is_reg(&op[k]) && lower_high_byte(op[k].reg);
+		if (op[k].type != ZYDIS_OPERAND_TYPE_MEMORY)
+			continue;
+		z->memory = (u8)k;
+		accesses++;
+	}
+	if (accesses != 1)
+		z->memory = NO_OPERAND;
+}
+
 static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct operand *op, const u8 *bytes)
 {
 	const ZydisDecodedInstruction *z = &r->z;
@@ -340,6 +356,7 @@ static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct
 	}
 	for (unsigned int k = 0; k < z->operand_count; k++)
 		keep_operand(&op[k], z, &r->op[k], &next);
+	summarize(to, op);
 	to->enc = host_enc(kind, r, to, op);
 	set_constants(to, op, bytes);
 	/* Outside 64-bit mode there are 8 vector registers. */
@@ -381,15 +398,22 @@ static unsigned int slot(const struct decode *d, u64 head, unsigned int length)
 static bool remembered(const struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
 {
 	static const u8 lengths[] = { 3, 2, 1, 4, 5, 6, 7, 8 }; /* most frequent first */
+	unsigned int seen = d->lengths[d->kind][bytes[0]] << 1;
 	u64 start;
 
 	memcpy(&start, bytes, sizeof(start));
 	for (unsigned int k = 0; k < sizeof(lengths); k++) {
-		u64 head = first(start, lengths[k]);
-		unsigned int at = slot(d, head, lengths[k]);
-		const struct key *key = &d->key[at];
-		const struct entry *e = &d->entry[at];
+		const struct entry *e;
+		const struct key *key;
+		unsigned int at;
+		u64 head;
 
+		if (!(seen >> lengths[k] & 1))
+			continue;
+		head = first(start, lengths[k]);
+		at = slot(d, head, lengths[k]);
+		key = &d->key[at];
+		e = &d->entry[at];
 		if (key->head != head || key->length != lengths[k] || key->kind != d->kind)
 			continue;
 		if (e->z.length > n)
@@ -414,6 +438,7 @@ static void remember(struct decode *d, const struct decoded *z, const struct ope
 	head = first(head, length);
 	at = slot(d, head, length);
 	d->key[at] = (struct key){ .head = head, .length = (u8)length, .kind = (u8)d->kind };
+	d->lengths[d->kind][bytes[0]] |= BIT(length - 1);
 	d->entry[at].z = *z;
 	memcpy(d->entry[at].op, op, z->operand_count * sizeof(op[0]));
 }

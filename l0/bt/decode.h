@@ -17,6 +17,8 @@ struct decode;
 /* What its constant is made of: nothing that varies; the bytes of the displacement or the first or second immediate */
 enum operand_from { FROM_NONE, FROM_DISP, FROM_IMM0, FROM_IMM1 };
 
+#define NO_OPERAND 0xff
+
 /* The names are Zydis'. */
 struct operand {
 	u8 type, encoding, actions, visibility; /* ZydisOperandType, ... */
@@ -42,6 +44,8 @@ struct decoded {
 	u8 length, operand_width, address_width, operand_count, operand_count_visible;
 	u8 encoding, opcode, opcode_map, branch_type, category;
 	u8 mod, reg, rm; /* of ModRM; VEX' and REX' bits are apart */
+	u8 memory; /* the only memory operand among the visible ones; NO_OPERAND */
+	bool high_byte; /* AH, CH, DH or BH is among them */
 	bool rex_w, rex_r, rex_b;
 	bool vex_w, vex_l, vex_r, vex_b; /* R and B as they stand there: inverted */
 	struct bytes_at disp, imm[2];

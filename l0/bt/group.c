@@ -38,14 +38,13 @@ static void new_value(struct analysis *a, u8 g)
 {
 	/* There are more writes of registers than versions: the last one stands for them all, and has no group. */
 	if (a->versions < VERSIONS_MAX)
-		a->versions++;
+		a->open[++a->versions] = NO_GROUP;
 	a->gpr[g] = (struct value){ .version = (u8)a->versions };
 }
 
 static void close_all(struct analysis *a)
 {
-	for (unsigned int i = 0; i <= VERSIONS_MAX; i++)
-		a->open[i] = NO_GROUP;
+	memset(a->open, NO_GROUP, a->versions + 1u);
 }
 
 static bool fits(const struct group *g, s32 from, s32 to)
@@ -83,21 +82,14 @@ static void note(struct analysis *a, unsigned int k, u8 base, s64 disp, unsigned
 /* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't base + displacement */
 static const struct operand *operand(const struct lower *l, const struct insn *i)
 {
-	const struct operand *m = NULL;
-	unsigned int k;
+	const struct operand *m = &i->op[i->z.memory];
 
-	if (i->rule->fn != lower_plain && i->rule->fn != lower_mov && i->rule->fn != lower_xchg && i->rule->fn != lower_inc_dec &&
-	    i->rule->fn != lower_shift && i->rule->fn != lower_cmpxchg16 && i->rule->fn != lower_bit && i->rule->fn != lower_jmp)
+	if (!(i->rule->flags & RULE_OPERAND) || i->z.memory == NO_OPERAND)
 		return NULL;
-	if (i->rule->fn == lower_bit && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
+	/* what BT accesses with a register as offset is anywhere */
+	if (i->rule->fn == lower_bit && operand_is_reg(&i->op[1]))
 		return NULL;
-	for (k = 0; k < i->z.operand_count_visible; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY) {
-			if (m)
-				return NULL;
-			m = &i->op[k];
-		}
-	if (!m || i->z.address_width != 64 || m->index != ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_NONE ||
+	if (i->z.address_width != 64 || m->index != ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_NONE ||
 	    m->base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS ||
 	    m->segment == ZYDIS_REGISTER_GS || m->size < 8)
 		return NULL;
@@ -171,6 +163,8 @@ static bool stack(struct analysis *a, unsigned int k)
 	const struct insn *i = &a->l->insn[k];
 	unsigned int size = i->z.operand_width / 8;
 
+	if (!(i->rule->flags & RULE_STACK))
+		return false;
 	if (i->rule->fn == lower_push) {
 		note(a, k, RSP, -(s32)size, size, true, true);
 		move_sp(a, -(s32)size);
@@ -182,13 +176,11 @@ static bool stack(struct analysis *a, unsigned int k)
 		note(a, k, RSP, -8, 8, true, true);
 	} else if (i->rule->fn == lower_ret) {
 		note(a, k, RSP, 0, 8, false, true);
-	} else if (i->rule->fn == lower_leave) {
+	} else { /* LEAVE */
 		note(a, k, RBP, 0, size, false, true);
 		a->gpr[RSP] = a->gpr[RBP];
 		move_sp(a, (s32)size);
 		new_value(a, RBP);
-	} else {
-		return false;
 	}
 	return true;
 }
@@ -239,14 +231,18 @@ static void choose(struct lower *l)
 
 void lower_groups(struct lower *l)
 {
-	struct analysis a = { .l = l };
-	unsigned int k;
+	unsigned int k, accesses = 0;
+	struct analysis a;
 
 	l->groups = 0;
-	for (k = 0; k < l->count; k++)
+	for (k = 0; k < l->count; k++) {
 		l->use[k].group = -1;
-	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || l->ungrouped || l->count < 2)
+		accesses += (l->insn[k].rule->flags & RULE_STACK) || operand(l, &l->insn[k]);
+	}
+	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || l->ungrouped || accesses < 2)
 		return;
+	a.l = l;
+	a.versions = 0;
 	close_all(&a);
 	for (k = 0; k < 16; k++)
 		new_value(&a, (u8)k);

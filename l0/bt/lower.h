@@ -95,10 +95,21 @@ struct lower {
 	const u8 *tc_at;
 };
 
+/* Another cold part; what its kind needs is the caller's. */
+static inline struct cold *lower_new_cold(struct lower *l, enum cold_kind kind)
+{
+	struct cold *c = &l->cold[l->cold_count++];
+
+	c->kind = kind;
+	return c;
+}
+
 typedef void lower_fn(struct lower *l);
 
 #define RULE_END BIT(0) /* the block ends behind this instruction */
 #define RULE_NEXT_ENDS BIT(1) /* ... behind the next one (STI) */
+#define RULE_OPERAND BIT(3) /* of its accesses, that of the memory operand is one whose address comes from lower_linear() */
+#define RULE_STACK BIT(4) /* it pushes or pops: group.c knows what */
 #define RULE_WIDE BIT(2) /* callout: operand size from REX.W alone */
 
 struct lower_rule {

@@ -84,24 +84,26 @@ static u32 cache_offset(const struct lower *l, const u8 *rw)
 void lower_jump_cache(struct lower *l, int undo)
 {
 	struct emit *e = &l->e;
+	struct cold *c;
 
 	if (l->step) {
 		emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048));
 		emit_jmp(e, l->bt->thunk.step);
 		return;
 	}
-	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_JC_MISS,
-						  .from = emit_jump_cache(e, jc_class_of(l->mode), l->bt->loops),
-						  .desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048) };
+	c = lower_new_cold(l, COLD_JC_MISS);
+	c->from = emit_jump_cache(e, jc_class_of(l->mode), l->bt->loops);
+	c->desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048);
 }
 
 static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
 {
-	struct cold *c = &l->cold[l->cold_count++];
+	struct cold *c = lower_new_cold(l, COLD_CHAIN);
 
 	l->b->exit[exit].delta = delta;
 	l->b->exit[exit].patch = cache_offset(l, place);
-	*c = (struct cold){ .kind = COLD_CHAIN, .from = place, .exit = exit };
+	c->from = place;
+	c->exit = (u8)exit;
 }
 
 static void exit_undo(struct lower *l, int exit, s64 delta, int undo)
@@ -128,11 +130,17 @@ void lower_exit_cold(struct lower *l, struct cold *c)
 /* A conditional jump's rel32 at `place` leads to rip_base + delta. */
 static void exit_from_undo(struct lower *l, int exit, s64 delta, u8 *place, int undo)
 {
-	if (chainable(l, delta))
+	struct cold *c;
+
+	if (chainable(l, delta)) {
 		chain_from(l, exit, delta, place);
-	else
-		l->cold[l->cold_count++] =
-			(struct cold){ .kind = COLD_JUMP, .from = place, .delta = delta, .exit = exit, .undo = undo };
+		return;
+	}
+	c = lower_new_cold(l, COLD_JUMP);
+	c->from = place;
+	c->delta = delta;
+	c->exit = (u8)exit;
+	c->undo = undo;
 }
 
 static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)

@@ -246,11 +246,10 @@ static void access_grouped(struct lower *l, u8 areg, const struct enc *seq, int 
 	struct cold *c;
 
 	if (l->now_first) {
-		c = &l->cold[l->cold_count++];
-		*c = (struct cold){ .kind = COLD_GROUP,
-				    .areg = areg,
-				    .desc = lower_desc(l),
-				    .span = (u32)(g->hi - g->lo) | (g->write ? 1u << 31 : 0) };
+		c = lower_new_cold(l, COLD_GROUP);
+		c->areg = areg;
+		c->desc = lower_desc(l);
+		c->span = (u32)(g->hi - g->lo) | (g->write ? 1u << 31 : 0);
 		search(l, areg, (unsigned int)(g->hi - g->lo), g->write, c);
 		c->back = emit_rx(e);
 		emit_store(e, 8, slot, TC);
@@ -275,8 +274,7 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 		access_grouped(l, areg, seq, n);
 		return;
 	}
-	c = &l->cold[l->cold_count++];
-	c->kind = COLD_ACCESS;
+	c = lower_new_cold(l, COLD_ACCESS);
 	c->areg = areg;
 	c->desc = lower_desc(l) | size | rw;
 	if (!((l->mode & MODE_ALIGN) && size > 1))

@@ -65,16 +65,6 @@ static u32 x87_desc(const struct insn *i, const struct operand *m)
 	return desc | (m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? DESC_READ : 0);
 }
 
-static bool uses_high_byte(const struct insn *i)
-{
-	unsigned int k;
-
-	for (k = 0; k < i->z.operand_count_visible; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_high_byte(i->op[k].reg))
-			return true;
-	return false;
-}
-
 /*
  * With AH, CH, DH or BH no host register above 7 may appear. CX is worked on in the host's RCX, any other register that
  * lives above 7 in RDI, and the memory operand's address is folded into RSI.
@@ -163,14 +153,13 @@ void lower_plain(struct lower *l)
 	bool reg_set = false;
 	u8 a;
 
-	if (uses_high_byte(i)) {
+	if (i->z.high_byte) {
 		lower_high(l);
 		return;
 	}
 	c = l->i->z.enc;
-	for (k = 0; k < i->z.operand_count_visible; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			m = &i->op[k];
+	if (i->z.memory != NO_OPERAND)
+		m = &i->op[i->z.memory];
 	for (k = 0; k < i->z.operand_count_visible; k++) {
 		const struct operand *o = &i->op[k];
 		u8 field;

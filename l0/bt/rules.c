@@ -60,20 +60,20 @@ static const struct {
 /* mnemonic, lowering, flags: done by the host or built from host instructions */
 /* clang-format off */
 #define INLINE_RULES(X) \
-	X(JMP, jmp, RULE_END)       X(CALL, call, RULE_END)     X(RET, ret, RULE_END) \
+	X(JMP, jmp, RULE_END | RULE_OPERAND) X(CALL, call, RULE_END | RULE_STACK) X(RET, ret, RULE_END | RULE_STACK) \
 	X(JB, jcc, RULE_END)        X(JBE, jcc, RULE_END)       X(JL, jcc, RULE_END)        X(JLE, jcc, RULE_END) \
 	X(JNB, jcc, RULE_END)       X(JNBE, jcc, RULE_END)      X(JNL, jcc, RULE_END)       X(JNLE, jcc, RULE_END) \
 	X(JNO, jcc, RULE_END)       X(JNP, jcc, RULE_END)       X(JNS, jcc, RULE_END)       X(JNZ, jcc, RULE_END) \
 	X(JO, jcc, RULE_END)        X(JP, jcc, RULE_END)        X(JS, jcc, RULE_END)        X(JZ, jcc, RULE_END) \
 	X(JCXZ, jcxz, RULE_END)     X(JECXZ, jcxz, RULE_END)    X(JRCXZ, jcxz, RULE_END) \
 	X(LOOP, loop, RULE_END)     X(LOOPE, loop, RULE_END)    X(LOOPNE, loop, RULE_END) \
-	X(PUSH, push, 0)            X(POP, pop, 0)              X(LEAVE, leave, 0) \
-	X(MOV, mov, 0)              X(LEA, lea, 0)              X(BSWAP, bswap, 0)          X(XCHG, xchg, 0) \
-	X(INC, inc_dec, 0)          X(DEC, inc_dec, 0)          X(XLAT, xlat, 0) \
-	X(BT, bit, 0)               X(BTS, bit, 0)              X(BTR, bit, 0)              X(BTC, bit, 0) \
-	X(SHL, shift, 0)            X(SHR, shift, 0)            X(SAR, shift, 0)            X(ROL, shift, 0) \
-	X(ROR, shift, 0)            X(RCL, shift, 0)            X(RCR, shift, 0)            X(SHLD, shift, 0) \
-	X(SHRD, shift, 0)           X(CMPXCHG8B, cmpxchg16, 0)  X(CMPXCHG16B, cmpxchg16, 0) \
+	X(PUSH, push, RULE_STACK)   X(POP, pop, RULE_STACK)     X(LEAVE, leave, RULE_STACK) \
+	X(MOV, mov, RULE_OPERAND)   X(LEA, lea, 0)              X(BSWAP, bswap, 0)          X(XCHG, xchg, RULE_OPERAND) \
+	X(INC, inc_dec, RULE_OPERAND) X(DEC, inc_dec, RULE_OPERAND) X(XLAT, xlat, 0) \
+	X(BT, bit, RULE_OPERAND) X(BTS, bit, RULE_OPERAND) X(BTR, bit, RULE_OPERAND) X(BTC, bit, RULE_OPERAND) \
+	X(SHL, shift, RULE_OPERAND) X(SHR, shift, RULE_OPERAND) X(SAR, shift, RULE_OPERAND) X(ROL, shift, RULE_OPERAND) \
+	X(ROR, shift, RULE_OPERAND) X(RCL, shift, RULE_OPERAND) X(RCR, shift, RULE_OPERAND) X(SHLD, shift, RULE_OPERAND) \
+	X(SHRD, shift, RULE_OPERAND) X(CMPXCHG8B, cmpxchg16, RULE_OPERAND) X(CMPXCHG16B, cmpxchg16, RULE_OPERAND) \
 	X(NOP, nop, 0)              X(PREFETCH, nop, 0)         X(PREFETCHNTA, nop, 0)      X(PREFETCHT0, nop, 0) \
 	X(PREFETCHT1, nop, 0)       X(PREFETCHT2, nop, 0)       X(PREFETCHW, nop, 0)        X(PREFETCHWT1, nop, 0) \
 	X(CLFLUSH, flush, 0)        X(CLFLUSHOPT, flush, 0)     X(CLWB, flush, 0) \
@@ -145,7 +145,7 @@ static const struct lower_rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 #undef X
 };
 
-static const struct lower_rule rule_plain = { .fn = lower_plain };
+static const struct lower_rule rule_plain = { .fn = lower_plain, .flags = RULE_OPERAND };
 static const struct lower_rule rule_ud = { .fn = lower_ud, .flags = RULE_END };
 static const struct lower_rule rule_nm = { .fn = lower_nm, .flags = RULE_END };
 static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };

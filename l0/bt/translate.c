@@ -175,7 +175,7 @@ static void check_before(struct lower *l)
 				   .mem = MEM_VCPU(OFF(budget)),
 				   .imm_len = 1,
 				   .imm = { (u8)l->count } });
-	l->cold[l->cold_count++] = (struct cold){ .kind = COLD_BUDGET_AFTER, .from = emit_jcc_fwd(e, 8) };
+	lower_new_cold(l, COLD_BUDGET_AFTER)->from = emit_jcc_fwd(e, 8);
 }
 
 static void prologue(struct lower *l)
@@ -203,8 +203,7 @@ static void prologue(struct lower *l)
 		return;
 	}
 	loops = lower_check_loops(l);
-	c = &l->cold[l->cold_count++];
-	c->kind = COLD_BUDGET;
+	c = lower_new_cold(l, COLD_BUDGET);
 	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
 	emit_lea(e, 8, TI, MEM_BASE(TC, -(s32)l->count));
 	if (loops)
