@@ -24,7 +24,7 @@ class Run:
     trace: str = ""  # behind --trace FILE: a trace is part of the run. Others have one if they are counted, up to a limit
     after: tuple = ()  # (file, words of turtles trace) made of the trace when the run is over
     mark: str = ""  # a regular expression: when the console has it, the stats of that moment are kept as before.json
-    several: bool = False  # vCPUs or L1s, which --trace doesn't record
+    several: bool = False  # vCPUs or L1s: such a run isn't traced
     host_clock: bool = False  # counted, but with the host's clock: only what its rounds are made of is the same each time
     small: bool = True  # part of the small form
 

@@ -325,10 +325,12 @@ bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u6
 	return true;
 }
 
-bool stack_linux_symbols(struct stack_linux *l, FILE *to)
+bool stack_linux_found(const struct stack_linux *l)
 {
-	if (!l->found)
-		return false;
+	return l->found;
+}
+
+void stack_linux_symbols(struct stack_linux *l, FILE *to)
+{
 	symbols_print(l->symbols, to);
-	return true;
 }

@@ -26,7 +26,8 @@ void stack_linux_destroy(struct stack_linux *l);
 bool stack_linux_unwind(struct stack_linux *l, const struct stack_regs *regs, u64 *pc, unsigned int n,
 			unsigned int *found);
 
-/* The functions' names as /proc/kallsyms has them; false: there was no kernel. */
-bool stack_linux_symbols(struct stack_linux *l, FILE *to);
+/* It has met a kernel; then the functions' names as /proc/kallsyms has them. */
+bool stack_linux_found(const struct stack_linux *l);
+void stack_linux_symbols(struct stack_linux *l, FILE *to);
 
 #endif

@@ -96,6 +96,11 @@ unsigned int stacks_take(struct stacks *s, struct vcpu *v, u64 pc[STACK_DEPTH])
 	return stack_dwarf_unwind(s->dwarf, &regs, pc, STACK_DEPTH);
 }
 
+bool stacks_has_symbols(const struct stacks *s)
+{
+	return stack_linux_found(s->kernel);
+}
+
 int stacks_save_symbols(struct stacks *s, const char *path)
 {
 	struct output o;
@@ -103,10 +108,8 @@ int stacks_save_symbols(struct stacks *s, const char *path)
 
 	if (err)
 		return err;
-	if (stack_linux_symbols(s->kernel, o.f))
-		return output_commit(&o);
-	output_drop(&o);
-	return 0;
+	stack_linux_symbols(s->kernel, o.f);
+	return output_commit(&o);
 }
 
 void trace_stack(struct vcpu *v)
@@ -131,6 +134,7 @@ void trace_stack(struct vcpu *v)
 		r = (struct trace_stack *)t->next++;
 		memcpy(r->pc, pc + i, part * sizeof(*pc));
 		r->count = (u8)part;
+		r->vcpu = (u8)v->index;
 		/* last: see vmx/count.c */
 		__atomic_store_n(&r->kind, (u8)TRACE_STACK, __ATOMIC_RELEASE);
 		i += part;

@@ -24,10 +24,10 @@ void stacks_destroy(struct stacks *s);
 /* Those of the frame in which v is, innermost first; returns how many. Plain C: vector state has to be parked. */
 unsigned int stacks_take(struct stacks *s, struct vcpu *v, u64 pc[STACK_DEPTH]);
 
-/*
- * The names of a Linux guest's functions into a file at path, as /proc/kallsyms says them; none if the guest is another. Returns 0
- * or -errno.
- */
+/* It has met a Linux kernel, and knows the names of its functions. */
+bool stacks_has_symbols(const struct stacks *s);
+
+/* These into a file at path, as /proc/kallsyms says them; there are some. Returns 0 or -errno. */
 int stacks_save_symbols(struct stacks *s, const char *path);
 
 /*

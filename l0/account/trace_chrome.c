@@ -7,7 +7,7 @@
  *	L1           |-- CPUID --------------------------|
  *	             ...|-- VMREAD --||-- VMRESUME ------|
  *
- * Outside a round nobody knows how long an exit of L1 took: it is an instant.
+ * A vCPU has these two. Outside a round nobody knows how long an exit of L1 took: it is an instant.
  */
 #include "trace_chrome.h"
 
@@ -17,14 +17,20 @@
 #include "trace_print.h"
 #include "trace_stack.h"
 
-enum { PROCESS = 1, L1_TRACK = 1, L2_TRACK = 2 };
+enum { PROCESS = 1, L1_TRACK = 1, L2_TRACK = 2, TRACKS = 2 }; /* of the first vCPU; the next one's are TRACKS on */
+
+struct slices {
+	int first; /* vCPU * TRACKS */
+	bool in_l2, in_round, in_exit; /* open ones: L2 runs; the round's two; an exit of L1 within it */
+};
 
 struct trace_export {
 	FILE *to;
 	const struct trace_reader *r;
 	const char *comma;
 	u64 last; /* ns of the last event */
-	bool in_l2, in_round, in_exit; /* open slices: L2 runs; the round's two; an exit of L1 within it */
+	struct slices *on; /* the vCPU whose record it is */
+	struct slices vcpu[];
 };
 
 static void string(FILE *to, const char *text)
@@ -45,7 +51,7 @@ static void string(FILE *to, const char *text)
 static void event(struct trace_export *e, char phase, int track)
 {
 	fprintf(e->to, "%s{\"ph\":\"%c\",\"pid\":%d,\"tid\":%d,\"ts\":%" PRIu64 ".%03u", e->comma, phase, PROCESS,
-		track, e->last / 1000, (unsigned int)(e->last % 1000));
+		e->on->first + track, e->last / 1000, (unsigned int)(e->last % 1000));
 	e->comma = ",\n";
 }
 
@@ -107,7 +113,9 @@ static void flow(struct trace_export *e, char phase, int track, u64 round)
 {
 	event(e, phase, track);
 	name(e, "round", "round");
-	fprintf(e->to, ",\"id\":%" PRIu64 "%s}", round, phase == 'f' ? ",\"bp\":\"e\"" : "");
+	/* rounds are numbered on each vCPU */
+	fprintf(e->to, ",\"id\":%" PRIu64 "%s}", round * e->r->vcpus + (u64)(e->on - e->vcpu),
+		phase == 'f' ? ",\"bp\":\"e\"" : "");
 }
 
 static void track_name(struct trace_export *e, int track, const char *kind, const char *text)
@@ -119,17 +127,33 @@ static void track_name(struct trace_export *e, int track, const char *kind, cons
 	e->comma = ",\n";
 }
 
+static void thread_name(struct trace_export *e, unsigned int vcpu, int track)
+{
+	char text[32];
+
+	if (e->r->vcpus > 1)
+		snprintf(text, sizeof(text), "vCPU %u L%d", vcpu, track);
+	else
+		snprintf(text, sizeof(text), "L%d", track);
+	track_name(e, e->vcpu[vcpu].first + track, "thread_name", text);
+}
+
 static struct trace_export *begin(FILE *to, const struct trace_reader *r)
 {
-	struct trace_export *e = calloc(1, sizeof(*e));
+	struct trace_export *e = calloc(1, sizeof(*e) + r->vcpus * sizeof(e->vcpu[0]));
 
 	if (!e)
 		return NULL;
-	*e = (struct trace_export){ .to = to, .r = r, .comma = "" };
+	e->to = to;
+	e->r = r;
+	e->comma = "";
 	fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", to);
 	track_name(e, L1_TRACK, "process_name", r->machine);
-	track_name(e, L1_TRACK, "thread_name", "L1");
-	track_name(e, L2_TRACK, "thread_name", "L2");
+	for (unsigned int i = 0; i < r->vcpus; i++) {
+		e->vcpu[i].first = (int)i * TRACKS;
+		thread_name(e, i, L1_TRACK);
+		thread_name(e, i, L2_TRACK);
+	}
 	return e;
 }
 
@@ -137,30 +161,30 @@ static void reflected(struct trace_export *e, const struct trace_record *record)
 {
 	const char *reason = trace_reason(e->r, record->reason);
 
-	end(e, L1_TRACK, &e->in_exit);
-	if (e->in_round) { /* the filter took the entry */
-		end(e, L1_TRACK, &e->in_round);
-		e->in_l2 = true;
+	end(e, L1_TRACK, &e->on->in_exit);
+	if (e->on->in_round) { /* the filter took the entry */
+		end(e, L1_TRACK, &e->on->in_round);
+		e->on->in_l2 = true;
 	}
-	end(e, L2_TRACK, &e->in_l2);
+	end(e, L2_TRACK, &e->on->in_l2);
 	begin_slice(e, L2_TRACK, reason, "exit", record);
 	flow(e, 's', L2_TRACK, record->round);
 	begin_slice(e, L1_TRACK, reason, "round", record);
 	flow(e, 't', L1_TRACK, record->round);
-	e->in_round = true;
+	e->on->in_round = true;
 }
 
 static void entered(struct trace_export *e, const struct trace_record *record)
 {
-	bool of_round = e->in_round, waiting = e->in_round || e->in_l2;
+	bool of_round = e->on->in_round, waiting = e->on->in_round || e->on->in_l2;
 
-	end(e, L1_TRACK, &e->in_exit);
-	end(e, L1_TRACK, &e->in_round);
+	end(e, L1_TRACK, &e->on->in_exit);
+	end(e, L1_TRACK, &e->on->in_round);
 	end(e, L2_TRACK, &waiting);
 	begin_slice(e, L2_TRACK, "L2", "run", record);
 	if (of_round)
 		flow(e, 'f', L2_TRACK, record->round);
-	e->in_l2 = true;
+	e->on->in_l2 = true;
 }
 
 static bool record_event(struct trace_export *e, const struct trace_record *record, char *error, size_t n)
@@ -169,16 +193,17 @@ static bool record_event(struct trace_export *e, const struct trace_record *reco
 	u64 ns = trace_ns(e->r, record->time);
 
 	(void)error, (void)n;
+	e->on = &e->vcpu[record->vcpu];
 	/* a damaged file may have any time; that of a track must not go back */
 	e->last = ns > e->last ? ns : e->last;
 	switch ((enum trace_kind)record->kind) {
 	case TRACE_SERVED:
 		if (record->level > 1) {
 			instant(e, L2_TRACK, reason, "exit", record);
-		} else if (e->in_round) {
-			end(e, L1_TRACK, &e->in_exit);
+		} else if (e->on->in_round) {
+			end(e, L1_TRACK, &e->on->in_exit);
 			begin_slice(e, L1_TRACK, reason, "exit", record);
-			e->in_exit = true;
+			e->on->in_exit = true;
 		} else {
 			instant(e, L1_TRACK, reason, "exit", record);
 		}
@@ -200,11 +225,14 @@ static bool record_event(struct trace_export *e, const struct trace_record *reco
 
 static void finish(struct trace_export *e)
 {
-	bool waiting = e->in_round || e->in_l2;
+	for (unsigned int i = 0; i < e->r->vcpus; i++) {
+		bool waiting = e->vcpu[i].in_round || e->vcpu[i].in_l2;
 
-	end(e, L1_TRACK, &e->in_exit);
-	end(e, L1_TRACK, &e->in_round);
-	end(e, L2_TRACK, &waiting);
+		e->on = &e->vcpu[i];
+		end(e, L1_TRACK, &e->on->in_exit);
+		end(e, L1_TRACK, &e->on->in_round);
+		end(e, L2_TRACK, &waiting);
+	}
 	fputs("\n]}\n", e->to);
 	free(e);
 }

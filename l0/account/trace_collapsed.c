@@ -8,7 +8,7 @@
 
 #include "trace_stack.h"
 
-#define LINE (TRACE_FUNCTION * (STACK_DEPTH + 4)) /* bytes */
+#define LINE (TRACE_FUNCTION * (STACK_DEPTH + 5)) /* bytes */
 
 struct trace_export {
 	FILE *to;
@@ -36,7 +36,7 @@ static struct trace_export *begin(FILE *to, const struct trace_reader *r)
 /* how much of the run an exit stands for: itself, or what passed from there to the next record of its round */
 static u64 weight(const struct trace_reader *r, const struct trace_record *record)
 {
-	const struct trace_record *next = r->has_ahead ? &r->ahead : NULL;
+	const struct trace_record *next = r->next;
 
 	if (r->weight == TRACE_WEIGHT_COUNT)
 		return 1;
@@ -72,6 +72,10 @@ static bool record_line(struct trace_export *e, const struct trace_record *recor
 	if (r->every > 1 && record->level == 1 && !r->has_stack)
 		return true;
 	e->line[0] = '\0';
+	if (r->vcpus > 1) {
+		snprintf(function, sizeof(function), "vCPU %u", record->vcpu);
+		add(e, function);
+	}
 	if (record->level == 1 && record->round && r->open_reason) {
 		add(e, "L2");
 		add(e, trace_reason(r, r->open_reason - 1));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,22 @@
 #include "host.h"
 #include "stacks.h"
 
-#define STEP (8ull << 20) /* bytes: a tenth of a second of the busiest guest */
+#define PIECE_ALONE (8ull << 20) /* bytes: a tenth of a second of the busiest guest */
+#define PIECE (2ull << 20) /* with several vCPUs: what each leaves empty at the end is half of that */
 #define PAGE 4096ull
+
+struct traces {
+	struct trace_header *header;
+	pthread_mutex_t lock; /* of what follows: held once in some thousand records */
+	u64 size; /* bytes of the file up to the end of the last piece */
+	u64 limit; /* bytes; 0: the trace has ended */
+	int error; /* errno that ended the trace; 0: none */
+	int fd;
+	char *path;
+	u64 piece; /* bytes of a piece; the last one may be shorter */
+	unsigned int vcpus;
+	struct trace trace[];
+};
 
 static json_t *reasons(void)
 {
@@ -41,13 +56,18 @@ static json_t *checks(void)
 }
 
 /* The header with its text, in whole pages; *size: bytes. NULL: no memory */
-static struct trace_header *header(const struct trace *t, const struct trace_run *run, u64 *size)
+static struct trace_header *header(const struct traces *ts, const struct trace_run *run, u64 *size)
 {
 	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", run->name, "reasons", reasons(), "checks",
 				 checks(), "host", host_json(), "command", command_json(run->argc, run->argv));
+	const struct trace *t = ts->trace;
 	struct trace_header *h = NULL;
 	char *text;
 
+	if (ts->vcpus > 1) {
+		json_object_set_new(root, "vcpus", json_integer(ts->vcpus));
+		json_object_set_new(root, "piece", json_integer((json_int_t)ts->piece));
+	}
 	if (t->every)
 		json_object_set_new(root, "stacks", json_integer((json_int_t)t->every));
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
@@ -58,7 +78,7 @@ static struct trace_header *header(const struct trace *t, const struct trace_run
 	if (h) {
 		*h = (struct trace_header){
 			.magic = TRACE_MAGIC,
-			.version = TRACE_VERSION,
+			.version = ts->vcpus > 1 ? TRACE_VERSION_PIECES : TRACE_VERSION,
 			.header_size = (u32)*size,
 			.record_size = sizeof(struct trace_record),
 			.text_size = (u32)strlen(text),
@@ -116,172 +136,256 @@ static int write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
-static void release(struct trace *t)
+static void release(struct traces *ts)
 {
-	if (t->before)
-		munmap(t->before, t->before_size);
-	if (t->step)
-		munmap(t->step, t->step_size);
-	if (t->header)
-		munmap(t->header, PAGE);
-	if (t->fd >= 0)
-		close(t->fd);
-	stacks_destroy(t->stacks);
-	free(t->path);
-	free(t);
+	for (unsigned int i = 0; i < ts->vcpus; i++) {
+		struct trace *t = &ts->trace[i];
+
+		if (t->before)
+			munmap(t->before, t->before_size);
+		if (t->piece)
+			munmap(t->piece, t->piece_size);
+		stacks_destroy(t->stacks);
+	}
+	if (ts->header)
+		munmap(ts->header, PAGE);
+	if (ts->fd >= 0)
+		close(ts->fd);
+	pthread_mutex_destroy(&ts->lock);
+	free(ts->path);
+	free(ts);
 }
 
 /* Of a Linux guest's symbols; NULL: no memory */
-static char *symbols_path(const struct trace *t)
+static char *symbols_path(const struct traces *ts)
 {
 	char *path;
 
-	return asprintf(&path, "%s.kallsyms", t->path) < 0 ? NULL : path;
+	return asprintf(&path, "%s.kallsyms", ts->path) < 0 ? NULL : path;
 }
 
-struct trace *trace_create(const struct trace_options *o, const struct trace_run *run, char *error, size_t n)
+/* Every vCPU gets some of a small limit. */
+static u64 piece_size(const struct trace_options *o, unsigned int vcpus)
 {
-	struct trace *t = calloc(1, sizeof(*t));
-	struct trace_header *h = NULL;
-	void *map;
-	int err = ENOMEM;
+	u64 some = o->limit / (4 * vcpus) / PAGE * PAGE;
 
-	if (!t)
-		goto fail;
-	t->fd = -1;
+	if (vcpus == 1)
+		return PIECE_ALONE;
+	return !o->limit || some > PIECE ? PIECE : some < PAGE ? PAGE : some;
+}
+
+/* 0 or -ENOMEM */
+static int prepare(struct trace *t, struct traces *ts, const struct trace_options *o, const struct trace_run *run)
+{
+	t->of = ts;
 	t->start = run->start_tsc;
 	t->counted = run->counted;
-	t->limit = o->limit ? o->limit : UINT64_MAX;
 	for (unsigned int i = 0; i < TRACE_REASONS / 64; i++) {
 		t->reasons[i] = o->reasons[i];
 		t->filtered |= o->reasons[i] != 0;
 	}
-	if (o->stacks) {
-		t->every = o->stacks;
+	t->every = o->stacks;
+	if (o->stacks)
 		t->stacks = stacks_create(run->kernel);
-		if (!t->stacks)
+	return o->stacks && !t->stacks ? -ENOMEM : 0;
+}
+
+struct traces *traces_create(const struct trace_options *o, const struct trace_run *run, char *error, size_t n)
+{
+	struct traces *ts = calloc(1, sizeof(*ts) + run->vcpus * sizeof(ts->trace[0]));
+	struct trace_header *h = NULL;
+	void *map;
+	int err = ENOMEM;
+
+	if (!ts)
+		goto fail;
+	pthread_mutex_init(&ts->lock, NULL);
+	ts->fd = -1;
+	ts->vcpus = run->vcpus;
+	ts->limit = o->limit ? o->limit : UINT64_MAX;
+	ts->piece = piece_size(o, run->vcpus);
+	for (unsigned int i = 0; i < run->vcpus; i++)
+		if (prepare(&ts->trace[i], ts, o, run))
 			goto fail;
-	}
-	h = header(t, run, &t->size);
+	h = header(ts, run, &ts->size);
 	if (!h)
 		goto fail;
 	/* A file that may not grow (ulimit -f) is as good as a full disk, and no reason to die. */
 	signal(SIGXFSZ, SIG_IGN);
-	t->fd = new_file(o->path, &t->path);
-	if (t->fd < 0) {
-		err = -t->fd;
+	ts->fd = new_file(o->path, &ts->path);
+	if (ts->fd < 0) {
+		err = -ts->fd;
 		goto fail;
 	}
 	/* those of an earlier run would be wrong: a kernel is never twice at one place */
-	if (t->stacks) {
-		char *symbols = symbols_path(t);
+	if (o->stacks) {
+		char *symbols = symbols_path(ts);
 
 		if (symbols)
 			unlink(symbols);
 		free(symbols);
 	}
-	err = write_all(t->fd, h, t->size);
+	err = write_all(ts->fd, h, ts->size);
 	if (err)
 		goto fail;
-	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
+	map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ts->fd, 0);
 	if (map == MAP_FAILED) {
 		err = errno;
 		goto fail;
 	}
-	t->header = map;
+	ts->header = map;
 	free(h);
-	return t;
+	return ts;
 fail:
 	if (err == ENODEV)
 		snprintf(error, n, "trace: %s: not a regular file: a trace is written through a mapping", o->path);
 	else
 		snprintf(error, n, "trace: %s: %s", o->path, strerror(err));
 	free(h);
-	if (t)
-		release(t);
+	if (ts)
+		release(ts);
 	return NULL;
 }
 
-/* Records up to now */
-static u64 count(const struct trace *t)
+struct trace *traces_of(struct traces *ts, unsigned int index)
 {
-	return t->records + (t->step ? (u64)(t->next - (struct trace_record *)t->step) : 0);
+	return &ts->trace[index];
 }
 
-static bool give_up(struct trace *t, int error)
+/* Bytes of the mapped piece that have records */
+static u64 used(const struct trace *t)
 {
-	t->error = error;
-	t->limit = 0;
+	return t->piece ? (u64)((u8 *)t->next - (u8 *)t->piece) : 0;
+}
+
+static u64 count(const struct trace *t)
+{
+	return t->records + used(t) / sizeof(struct trace_record);
+}
+
+/* The lock is held. Other vCPUs fill the pieces that they have. */
+static bool give_up(const struct trace *t, int error)
+{
+	struct traces *ts = t->of;
+	char records[64] = "";
+
+	ts->error = error;
+	ts->limit = 0;
+	if (ts->vcpus == 1) {
+		snprintf(records, sizeof(records), " with %llu records", (unsigned long long)count(t));
+		ts->header->records = count(t);
+	}
 	if (error)
-		fprintf(stderr, "turtles: trace: %s: %s: the trace ends with %llu records, the guest goes on\n",
-			t->path, strerror(error), (unsigned long long)count(t));
+		fprintf(stderr, "turtles: trace: %s: %s: the trace ends%s, the guest goes on\n", ts->path,
+			strerror(error), records);
 	else
-		fprintf(stderr, "turtles: trace: %s: its limit is reached with %llu records, the guest goes on\n",
-			t->path, (unsigned long long)count(t));
-	t->header->state = error ? TRACE_NO_SPACE : TRACE_LIMIT;
-	t->header->records = count(t);
+		fprintf(stderr, "turtles: trace: %s: its limit is reached%s, the guest goes on\n", ts->path, records);
+	ts->header->state = error ? TRACE_NO_SPACE : TRACE_LIMIT;
 	return false;
+}
+
+/* The next piece of the file, *size bytes at *at. NULL: none */
+static void *claim(const struct trace *t, u64 *at, u64 *size)
+{
+	struct traces *ts = t->of;
+	void *map;
+	int err;
+
+	if (!ts->limit)
+		return NULL;
+	*size = ts->limit > ts->size ? ts->limit - ts->size : 0;
+	/* mappings begin at pages; the last piece of a limited file may end anywhere */
+	*size = (*size < ts->piece ? *size : ts->piece) / sizeof(struct trace_record) * sizeof(struct trace_record);
+	if (!*size) {
+		give_up(t, 0);
+		return NULL;
+	}
+	*at = ts->size;
+	err = posix_fallocate(ts->fd, (off_t)*at, (off_t)*size);
+	if (err) {
+		give_up(t, err);
+		return NULL;
+	}
+	map = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, ts->fd, (off_t)*at);
+	if (map == MAP_FAILED) {
+		give_up(t, errno);
+		return NULL;
+	}
+	ts->size += *size;
+	return map;
 }
 
 bool trace_extend(struct trace *t)
 {
-	u64 step = t->limit > t->size ? t->limit - t->size : 0;
+	u64 at, size;
 	void *map;
-	int err;
 
-	if (!t->limit)
+	pthread_mutex_lock(&t->of->lock);
+	map = claim(t, &at, &size);
+	pthread_mutex_unlock(&t->of->lock);
+	if (!map)
 		return false;
-	/* mappings begin at pages; the last step of a limited file may end anywhere */
-	step = (step < STEP ? step : STEP) / sizeof(struct trace_record) * sizeof(struct trace_record);
-	if (!step)
-		return give_up(t, 0);
-	err = posix_fallocate(t->fd, (off_t)t->size, (off_t)step);
-	if (err)
-		return give_up(t, err);
-	map = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, (off_t)t->size);
-	if (map == MAP_FAILED)
-		return give_up(t, errno);
 	t->records = count(t);
 	if (t->before) {
 		if ((u8 *)t->access >= (u8 *)t->before && (u8 *)t->access < (u8 *)t->before + t->before_size)
 			t->access = NULL;
 		munmap(t->before, t->before_size);
 	}
-	t->before = t->step;
-	t->before_size = t->step_size;
-	t->step = map;
-	t->step_size = step;
-	t->size += step;
+	t->before = t->piece;
+	t->before_size = t->piece_size;
+	t->piece = map;
+	t->piece_at = at;
+	t->piece_size = size;
 	t->next = map;
-	t->end = (struct trace_record *)map + step / sizeof(struct trace_record);
+	t->end = (struct trace_record *)map + size / sizeof(struct trace_record);
 	return true;
 }
 
-int trace_close(struct trace *t, u64 ticks, u64 ns)
+/* Each vCPU has found them by itself, or not: those of the first that has. 0, or an errno that was told. */
+static int save_symbols(const struct traces *ts)
 {
-	u64 records = count(t), size = t->header->header_size + records * sizeof(struct trace_record);
-	char *symbols = t->stacks ? symbols_path(t) : NULL;
-	int err = t->error;
+	char *path = symbols_path(ts);
+	int err = path ? 0 : -ENOMEM;
 
-	if (!t->counted && ticks) {
-		t->header->ticks = ticks;
-		t->header->ns = ns;
+	for (unsigned int i = 0; i < ts->vcpus && !err; i++) {
+		if (!stacks_has_symbols(ts->trace[i].stacks))
+			continue;
+		err = stacks_save_symbols(ts->trace[i].stacks, path);
+		break;
 	}
-	if (t->header->state == TRACE_OPEN)
-		t->header->state = TRACE_COMPLETE;
-	t->header->records = records;
+	if (err)
+		fprintf(stderr, "turtles: trace: %s.kallsyms: %s\n", ts->path, strerror(-err));
+	free(path);
+	return -err;
+}
+
+int traces_close(struct traces *ts, u64 ticks, u64 ns)
+{
+	u64 records = 0, end = ts->header->header_size;
+	int err = ts->error;
+
+	if (!ts->trace[0].counted && ticks) {
+		ts->header->ticks = ticks;
+		ts->header->ns = ns;
+	}
+	for (unsigned int i = 0; i < ts->vcpus; i++) {
+		const struct trace *t = &ts->trace[i];
+
+		records += count(t);
+		if (t->piece && t->piece_at + used(t) > end)
+			end = t->piece_at + used(t);
+	}
+	ts->header->records = records;
+	if (ts->header->state == TRACE_OPEN)
+		ts->header->state = TRACE_COMPLETE;
 	/* what is cut off is zeros; if it stays, readers see the end all the same */
-	if (ftruncate(t->fd, (off_t)size) && !err)
+	if (ftruncate(ts->fd, (off_t)end) && !err)
 		err = errno;
-	if (symbols) {
-		int failed = stacks_save_symbols(t->stacks, symbols);
+	if (ts->trace[0].stacks) {
+		int failed = save_symbols(ts);
 
-		if (failed) {
-			fprintf(stderr, "turtles: trace: %s: %s\n", symbols, strerror(-failed));
-			err = err ? err : -failed;
-		}
-		free(symbols);
+		err = err ? err : failed;
 	}
-	release(t);
+	release(ts);
 	return err;
 }

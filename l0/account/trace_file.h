@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file of `turtles run --trace FILE`, written by trace.h and read by trace_read.h:
+ * The file of `turtles run --trace FILE`, written by trace.h and read by trace_read.h. With one vCPU it is
  *
  *	struct trace_header | JSON text | zeros up to header_size | struct trace_record ... | zeros
+ *
+ * and with several, behind header_size, pieces of one size, of which the last may be shorter. A piece is one vCPU's, that of its first
+ * record, and holds records in their order, then zeros; a vCPU's pieces are in their order, too. Who wants the order of time merges.
  *
  * Numbers are little-endian, as on the hosts there are. The JSON text names what the records only number, so that a turtles that
  * knows other exit reasons or checks can read the file, and says what ran where:
  *
- *	{ "name": machine, "reasons": { "CPUID": 10, ... }, "checks": { name: number, ... }, "stacks": N, "host": { ... },
- *	  "command": [ ... ] }
+ *	{ "name": machine, "reasons": { "CPUID": 10, ... }, "checks": { name: number, ... }, "stacks": N, "vcpus": N,
+ *	  "piece": bytes, "host": { ... }, "command": [ ... ] }
  *
- * "stacks" is there if every Nth exit of L1 has its stack: records of kind TRACE_STACK behind its own. Without it there are none.
+ * "stacks" is there if every Nth exit of L1 has its stack: records of kind TRACE_STACK behind its own. Without it there are none. "vcpus" and "piece" are there with several
+ * vCPUs.
  *
  * With --clock insns two runs with the same input differ in "host" and "command" at most.
  *
- * What is behind the last record is zeros, and no record's first byte is zero: a file whose writer was killed ends where
+ * What is behind the last record is zeros, and no record's first byte is zero: a file whose writer was killed, or a piece, ends where
  * a record begins with zero. One that was closed says how many records it has, and what happened.
  */
 #ifndef L0_ACCOUNT_TRACE_FILE_H
 #define L0_ACCOUNT_TRACE_FILE_H
 
+#include <stddef.h>
+
 #include "../cpu/types.h"
 
 #define TRACE_MAGIC "TURTLES\x01" /* 8 bytes; the last can't be in a text */
-#define TRACE_VERSION \
-	1 /* another number: records or header mean something else; what is only added is no new version */
+/* Another version: records or header mean something else; what is only added is no new one. */
+#define TRACE_VERSION 1 /* one vCPU */
+#define TRACE_VERSION_PIECES 2 /* several */
+#define TRACE_VCPUS 256 /* at most: a record's vcpu is a byte */
 
 /* Exit reasons that a file can have: basic reasons are numbered by the SDM, which is at 78. */
 #define TRACE_REASONS 128
@@ -47,7 +55,7 @@ struct trace_header {
 	u32 clock; /* enum trace_clock */
 	u32 state; /* enum trace_state */
 	u64 ticks, ns; /* so many ticks of a record's time are so many nanoseconds; exact only when state isn't TRACE_OPEN */
-	u64 records; /* how many there are; 0 with TRACE_OPEN */
+	u64 records; /* how many there are; 0 until the file is closed, but that one of one vCPU has it when its state isn't TRACE_OPEN */
 	u64 reasons[TRACE_REASONS / 64]; /* the filter at record time: bit n is reason n; all ones: none */
 };
 
@@ -77,10 +85,11 @@ struct trace_record {
 	u8 vcpu;
 	u8 flags;
 	u32 reason; /* basic exit reason; TRACE_ENTERED, TRACE_REFUSED: 0 */
-	u64 time; /* ticks since power-on: TRACE_HOST of the host's TSC, TRACE_INSNS instructions and time spent halted, in ns */
-	u64 insns; /* guest instructions retired so far */
+	/* ticks since power-on: TRACE_HOST of the host's TSC, TRACE_INSNS instructions of all vCPUs and time spent halted, in ns */
+	u64 time;
+	u64 insns; /* guest instructions retired so far by the vCPU */
 	u64 rip; /* of the exiting instruction; TRACE_ENTERED: L2's */
-	u64 round; /* number of the round that this belongs to, from 1; 0: none is open */
+	u64 round; /* number of the vCPU's round that this belongs to, from 1; 0: none is open */
 	u64 qualification; /* as a VMCS has it, where L0 or the SDM knows one */
 	/*
 	 * EPT_VIOLATION, EPT_MISCONFIG: guest-physical address; VMREAD, VMWRITE: field encoding; CPUID: leaf, subleaf << 32;
@@ -105,12 +114,14 @@ struct trace_record {
 struct trace_stack {
 	u8 kind; /* TRACE_STACK */
 	u8 count; /* of pc[] that are used */
-	u8 unused[6];
+	u8 vcpu;
+	u8 unused[5];
 	u64 pc[TRACE_STACK_ADDRESSES]; /* return addresses, innermost first */
 };
 
 _Static_assert(sizeof(struct trace_header) == 72 && sizeof(struct trace_record) == 64 &&
-		       sizeof(struct trace_stack) == sizeof(struct trace_record),
+		       sizeof(struct trace_stack) == sizeof(struct trace_record) &&
+		       offsetof(struct trace_stack, vcpu) == offsetof(struct trace_record, vcpu),
 	       "the file's layout has no holes");
 
 /* Is a reason in a filter's bits? Wanted are records of such reasons, and those in a round that such a reason has opened. */

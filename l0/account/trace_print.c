@@ -273,8 +273,10 @@ void trace_print(FILE *to, const struct trace_reader *r, const struct trace_reco
 	u64 ns = trace_ns(r, record->time);
 	char text[TRACE_TEXT];
 
-	fprintf(to, "%s L%u %5" PRIu64 ".%09" PRIu64 ": %s:", r->machine, record->level, ns / 1000000000,
-		ns % 1000000000, trace_event(record));
+	fprintf(to, "%s L%u", r->machine, record->level);
+	if (r->vcpus > 1)
+		fprintf(to, " [%03u]", record->vcpu);
+	fprintf(to, " %5" PRIu64 ".%09" PRIu64 ": %s:", ns / 1000000000, ns % 1000000000, trace_event(record));
 	if (record->kind != TRACE_ENTERED && record->kind != TRACE_REFUSED)
 		fprintf(to, " reason %s", trace_reason(r, record->reason));
 	fprintf(to, " rip %#" PRIx64 " insns %" PRIu64 " round %" PRIu64, record->rip, record->insns, record->round);

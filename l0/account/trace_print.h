@@ -19,6 +19,7 @@ const char *trace_event(const struct trace_record *record);
 /*
  * One line in the manner of perf script, and those of trace_print_stack():
  *	a L2     0.123456789: kvm_nested_vmexit: reason CPUID rip 0x... insns 123 round 4 | leaf 0x1 subleaf 0x0
+ * With several vCPUs the record's is behind the level: "a L2 [001]     0.123456789: ...".
  */
 void trace_print(FILE *to, const struct trace_reader *r, const struct trace_record *record);
 

@@ -75,6 +75,36 @@ static int read_text(struct trace_reader *r, char *error, size_t n)
 	return 0;
 }
 
+/* vCPUs and pieces, as the version has them. False: they make no sense. */
+static bool shape(struct trace_reader *r, u64 *piece)
+{
+	json_int_t vcpus = json_integer_value(json_object_get(r->text, "vcpus"));
+	json_int_t size = json_integer_value(json_object_get(r->text, "piece"));
+
+	r->vcpus = 1;
+	*piece = 0;
+	if (r->header.version == TRACE_VERSION)
+		return true;
+	if (vcpus < 1 || vcpus > TRACE_VCPUS || size <= 0 || size % r->header.record_size)
+		return false;
+	r->vcpus = (unsigned int)vcpus;
+	*piece = (u64)size;
+	return true;
+}
+
+static int begin_reading(struct trace_reader *r, char *error, size_t n)
+{
+	u64 piece;
+	int err;
+
+	if (!shape(r, &piece))
+		return not_a_trace(r, error, n);
+	r->raw = malloc(r->header.record_size);
+	r->cursor = calloc(r->vcpus, sizeof(*r->cursor));
+	err = r->raw && r->cursor ? trace_source_open(&r->source, r->f, &r->header, r->vcpus, piece) : -ENOMEM;
+	return err ? fail(r, err, error, n, strerror(-err)) : 0;
+}
+
 int trace_read_open(struct trace_reader *r, const char *path, char *error, size_t n)
 {
 	struct trace_header *h = &r->header;
@@ -96,11 +126,11 @@ int trace_read_open(struct trace_reader *r, const char *path, char *error, size_
 		err = fail(r, errno ? -errno : -EIO, error, n, strerror(errno ? errno : EIO));
 	} else if (got < sizeof(h->magic) + sizeof(h->version) || memcmp(h->magic, TRACE_MAGIC, sizeof(h->magic))) {
 		err = not_a_trace(r, error, n);
-	} else if (h->version != TRACE_VERSION) {
+	} else if (h->version != TRACE_VERSION && h->version != TRACE_VERSION_PIECES) {
 		char text[128];
 
-		snprintf(text, sizeof(text), "a trace of version %" PRIu32 "; this turtles reads version %d",
-			 h->version, TRACE_VERSION);
+		snprintf(text, sizeof(text), "a trace of version %" PRIu32 "; this turtles reads versions %d and %d",
+			 h->version, TRACE_VERSION, TRACE_VERSION_PIECES);
 		err = fail(r, -EINVAL, error, n, text);
 	} else if (got != sizeof(*h)) {
 		err = fail(r, -EINVAL, error, n, "the file ends within the header");
@@ -109,11 +139,8 @@ int trace_read_open(struct trace_reader *r, const char *path, char *error, size_
 	} else {
 		err = read_text(r, error, n);
 	}
-	if (!err) {
-		r->raw = malloc(h->record_size);
-		if (!r->raw)
-			err = fail(r, -ENOMEM, error, n, strerror(ENOMEM));
-	}
+	if (!err)
+		err = begin_reading(r, error, n);
 	if (err)
 		trace_read_close(r);
 	return err;
@@ -123,22 +150,20 @@ void trace_read_close(struct trace_reader *r)
 {
 	if (r->f && r->f != stdin)
 		fclose(r->f);
+	trace_source_close(&r->source);
 	json_decref(r->text);
 	free(r->raw);
+	free(r->cursor);
 	r->f = NULL;
 	r->text = NULL;
 	r->raw = NULL;
+	r->cursor = NULL;
 }
 
-static bool all_zero(const u8 *p, size_t n)
+static bool makes_sense(const struct trace_reader *r, unsigned int vcpu, const struct trace_record *record)
 {
-	while (n && !*p)
-		p++, n--;
-	return !n;
-}
-
-static bool makes_sense(const struct trace_reader *r, const struct trace_record *record)
-{
+	if (record->vcpu != vcpu)
+		return false;
 	if (record->kind == TRACE_STACK)
 		return r->every && ((const struct trace_stack *)record)->count <= TRACE_STACK_ADDRESSES;
 	if (record->kind >= TRACE_KIND_COUNT || record->level < 1 || record->level > 2)
@@ -146,30 +171,36 @@ static bool makes_sense(const struct trace_reader *r, const struct trace_record 
 	return (record->reason & 0x7fffffff) < TRACE_REASONS;
 }
 
-static bool read_any(struct trace_reader *r, struct trace_record *record)
+/* Does the header say how many records there are? */
+static bool counted(const struct trace_header *h)
+{
+	return h->version == TRACE_VERSION ? h->state != TRACE_OPEN : h->records || h->state == TRACE_COMPLETE;
+}
+
+static bool read_any(struct trace_reader *r, unsigned int vcpu, struct trace_record *record)
 {
 	const struct trace_header *h = &r->header;
 
-	while (!r->at_end) {
+	while (!r->cursor[vcpu].at_end) {
 		size_t got;
 
-		if (h->state != TRACE_OPEN && r->records == h->records)
+		if (counted(h) && r->records == h->records)
 			break; /* what is behind that is not a record's */
-		got = fread(r->raw, 1, h->record_size, r->f);
+		got = trace_source_next(&r->source, vcpu, r->raw);
 		if (got != h->record_size) {
-			r->cut = (got && !all_zero(r->raw, got)) || h->state != TRACE_OPEN;
+			r->cut |= got && !trace_all_zero(r->raw, got);
 			break;
 		}
 		memcpy(record, r->raw, sizeof(*record));
-		if (record->kind == TRACE_END && h->state == TRACE_OPEN && all_zero(r->raw, h->record_size))
+		if (record->kind == TRACE_END && !counted(h) && trace_all_zero(r->raw, h->record_size))
 			break;
 		r->records++;
-		if (record->kind != TRACE_END && makes_sense(r, record))
+		if (record->kind != TRACE_END && makes_sense(r, vcpu, record))
 			return true;
 		if (!r->damaged++)
 			r->first_damaged = r->records;
 	}
-	r->at_end = true;
+	r->cursor[vcpu].at_end = true;
 	return false;
 }
 
@@ -183,27 +214,48 @@ static void add_stack(struct trace_reader *r, const struct trace_record *record)
 		r->stack[r->stack_count++] = part.pc[i];
 }
 
+/* The vCPU whose next record is the earliest; NULL: none has any. */
+static struct trace_cursor *earliest(struct trace_reader *r)
+{
+	struct trace_cursor *first = NULL;
+
+	for (unsigned int i = 0; i < r->vcpus; i++) {
+		struct trace_cursor *c = &r->cursor[i];
+
+		/* a stack without its record, which is damaged, is nobody's */
+		while (!c->has_ahead && read_any(r, i, &c->ahead))
+			c->has_ahead = c->ahead.kind != TRACE_STACK;
+		if (c->has_ahead && (!first || c->ahead.time < first->ahead.time))
+			first = c;
+	}
+	return first;
+}
+
 bool trace_read(struct trace_reader *r, struct trace_record *record)
 {
+	struct trace_cursor *c = earliest(r);
+
 	r->has_stack = false;
 	r->stack_count = 0;
-	/* a stack without its record, which is damaged, is nobody's */
-	while (!r->has_ahead && read_any(r, &r->ahead))
-		r->has_ahead = r->ahead.kind != TRACE_STACK;
-	if (!r->has_ahead)
+	r->next = NULL;
+	if (!c) {
+		r->cut |= counted(&r->header) && r->records != r->header.records;
 		return false;
-	*record = r->ahead;
-	r->has_ahead = false;
-	while (!r->has_ahead && read_any(r, &r->ahead)) {
-		r->has_ahead = r->ahead.kind != TRACE_STACK;
-		if (!r->has_ahead)
-			add_stack(r, &r->ahead);
 	}
-	if (r->entered)
-		r->open_reason = 0;
-	r->entered = record->kind == TRACE_ENTERED;
+	*record = c->ahead;
+	c->has_ahead = false;
+	while (!c->has_ahead && read_any(r, record->vcpu, &c->ahead)) {
+		c->has_ahead = c->ahead.kind != TRACE_STACK;
+		if (!c->has_ahead)
+			add_stack(r, &c->ahead);
+	}
+	if (c->has_ahead)
+		r->next = &c->ahead;
 	if (record->kind == TRACE_REFLECTED)
-		r->open_reason = (record->reason & 0xffff) + 1;
+		c->open_reason = (record->reason & 0xffff) + 1;
+	r->open_reason = c->open_reason;
+	if (record->kind == TRACE_ENTERED)
+		c->open_reason = 0;
 	return true;
 }
 
@@ -211,8 +263,8 @@ size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool 
 {
 	const struct trace_header *h = &r->header;
 
-	*bad = r->damaged || r->cut || ferror(r->f);
-	if (ferror(r->f))
+	*bad = r->damaged || r->cut || ferror(r->f) || r->source.error;
+	if (ferror(r->f) || r->source.error)
 		return (size_t)snprintf(text, n, "%s: can't be read behind record %" PRIu64, r->path, r->records);
 	if (r->damaged)
 		return (size_t)snprintf(text, n,
@@ -220,7 +272,7 @@ size_t trace_complaint(const struct trace_reader *r, char *text, size_t n, bool 
 					" records are damaged, the first is number %" PRIu64 "; they are left out%s",
 					r->path, r->damaged, r->records, r->first_damaged,
 					r->cut ? "; the file is cut short, too" : "");
-	if (r->cut && h->state != TRACE_OPEN)
+	if (r->cut && counted(h))
 		return (size_t)snprintf(text, n, "%s: the file is cut short: %" PRIu64 " of %" PRIu64 " records",
 					r->path, r->records, h->records);
 	if (r->cut)
@@ -267,16 +319,14 @@ bool trace_filter_reason(const struct trace_reader *r, struct trace_filter *filt
 	return false;
 }
 
-bool trace_filtered(const struct trace_reader *r, struct trace_filter *filter, const struct trace_record *record)
+bool trace_filtered(const struct trace_reader *r, const struct trace_filter *filter, const struct trace_record *record)
 {
-	unsigned int open = filter->open_reason;
+	unsigned int open = r->open_reason;
 	bool by_reason;
 	u64 ns;
 
-	if (record->kind == TRACE_REFLECTED)
-		open = filter->open_reason = (record->reason & 0xffff) + 1;
-	else if (record->kind == TRACE_ENTERED)
-		filter->open_reason = 0;
+	if (filter->by_vcpu && record->vcpu != filter->vcpu)
+		return false;
 	by_reason = (record->kind != TRACE_ENTERED && record->kind != TRACE_REFUSED &&
 		     trace_wants(filter->reasons, record->reason & 0xffff)) ||
 		    (open && trace_wants(filter->reasons, open - 1));
@@ -323,6 +373,21 @@ static enum vmx_check own_check(const struct trace_reader *r, u64 number)
 	return VMX_CHECK_OK;
 }
 
+struct rounds *trace_rounds(const struct trace_reader *r)
+{
+	return calloc(r->vcpus, sizeof(struct rounds));
+}
+
+void trace_sum(const struct trace_reader *r, struct rounds *rounds)
+{
+	for (unsigned int i = 1; i < r->vcpus; i++)
+		rounds_add(rounds, &rounds[i]);
+	if (!rounds->end_tsc) { /* no record of its own */
+		rounds->end_tsc = r->header.ticks;
+		rounds->end_ns = r->header.ns;
+	}
+}
+
 bool trace_count(const struct trace_reader *r, struct rounds *rounds, const struct trace_record *record, char *error,
 		 size_t n)
 {
@@ -330,10 +395,7 @@ bool trace_count(const struct trace_reader *r, struct rounds *rounds, const stru
 	unsigned int reason = 0;
 	enum vmx_check check;
 
-	if (!rounds->end_tsc) {
-		rounds->end_tsc = r->header.ticks;
-		rounds->end_ns = r->header.ns;
-	}
+	rounds += record->vcpu;
 	if (record->kind == TRACE_SERVED || record->kind == TRACE_REFLECTED) {
 		reason = own_reason(r, record->reason);
 		if (reason == VM_EXIT_REASONS) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reading a trace: from a file or a pipe, record by record, whatever is in it. What a damaged or shortened file has lost is left
- * out, counted, and told by trace_complaint().
+ * out, counted, and told by trace_complaint(). Records come in the order of time, those of one moment by their vCPUs' numbers.
  */
 #ifndef L0_ACCOUNT_TRACE_READ_H
 #define L0_ACCOUNT_TRACE_READ_H
@@ -12,10 +12,18 @@
 #include "rounds.h"
 #include "stack_reader.h"
 #include "trace_file.h"
+#include "trace_source.h"
 
 struct symbols;
 
 enum trace_weight { TRACE_WEIGHT_COUNT, TRACE_WEIGHT_NS, TRACE_WEIGHT_INSNS };
+
+/* Where the reading of a vCPU's records is */
+struct trace_cursor {
+	bool has_ahead, at_end;
+	struct trace_record ahead; /* its next record */
+	unsigned int open_reason; /* of the round that is open before that, plus 1; 0: none, or unknown */
+};
 
 struct trace_reader {
 	const char *path; /* as given; "-": standard input */
@@ -25,21 +33,22 @@ struct trace_reader {
 	const char *machine; /* "?" if the header doesn't say */
 	const char *reason_names[TRACE_REASONS]; /* the file's own; "reason N" where it has none */
 	char unnamed[TRACE_REASONS][12];
+	unsigned int vcpus;
+	struct trace_source source;
+	struct trace_cursor *cursor; /* by vCPU */
 	u8 *raw; /* one record as the file has it */
 
 	u64 records; /* read so far, damaged ones included */
 	u64 damaged, first_damaged; /* how many, and the number of the first, from 1 */
-	bool cut; /* the file ends within a record, or before the one that the header says is the last */
-	bool at_end;
+	bool cut; /* the file ends within a record, or has fewer than the header says */
 
 	/* What trace_read() knows besides of the record that it read last */
 	u64 every; /* of so many exits of L1 one has its stack; 0: none has */
 	bool has_stack; /* it is one of them */
 	unsigned int stack_count;
 	u64 stack[STACK_DEPTH]; /* return addresses, innermost first */
-	unsigned int open_reason; /* of the round that is open, the record's own included, plus 1; 0: none, or unknown */
-	bool has_ahead, entered;
-	struct trace_record ahead; /* the record after it */
+	unsigned int open_reason; /* of its vCPU's round, if it is in one, plus 1; 0: it isn't, or unknown */
+	const struct trace_record *next; /* its vCPU's next one; NULL: it was the last */
 
 	/* The caller's, for those who print */
 	const struct symbols *symbols; /* NULL: addresses stay numbers */
@@ -75,20 +84,27 @@ struct trace_filter {
 	unsigned int level; /* 0: any */
 	u64 round_first, round_last; /* 0, 0: any */
 	u64 from_ns, to_ns; /* to_ns 0: no end */
-	unsigned int open_reason; /* state: of the round that the last record left open, plus 1; 0: none */
+	bool by_vcpu;
+	unsigned int vcpu; /* with by_vcpu */
 };
 
 /* Set a bit of filter->reasons by the file's own name. False: the file has no such reason. */
 bool trace_filter_reason(const struct trace_reader *r, struct trace_filter *filter, const char *name, size_t n);
 
-/* To be asked of every record in turn. */
-bool trace_filtered(const struct trace_reader *r, struct trace_filter *filter, const struct trace_record *record);
+/* Of the record that was read last: is it wanted? */
+bool trace_filtered(const struct trace_reader *r, const struct trace_filter *filter, const struct trace_record *record);
+
+/* Rounds for trace_count(), all zero, one for each vCPU; to be freed. NULL: no memory */
+struct rounds *trace_rounds(const struct trace_reader *r);
 
 /*
- * The rounds as the run itself counted them, from records in turn; of VMREAD and VMWRITE those that were exits, which all are with
- * --vmcs-access trap. Returns false with one line in error[0..n-1] for what this turtles has no name for.
+ * The rounds as the run itself counted them, from records in turn, by vCPU; of VMREAD and VMWRITE those that were exits, which all are
+ * with --vmcs-access trap. Returns false with one line in error[0..n-1] for what this turtles has no name for.
  */
 bool trace_count(const struct trace_reader *r, struct rounds *rounds, const struct trace_record *record, char *error,
 		 size_t n);
+
+/* At the end: those of all vCPUs are added up in the first one's. */
+void trace_sum(const struct trace_reader *r, struct rounds *rounds);
 
 #endif

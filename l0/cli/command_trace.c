@@ -44,6 +44,20 @@ static int set_level(void *config, const char *arg, char *error, size_t n)
 	return 0;
 }
 
+static int set_vcpu(void *config, const char *arg, char *error, size_t n)
+{
+	struct trace_filter *f = &((struct config *)config)->filter;
+	u64 vcpu;
+
+	if (!value_number(arg, TRACE_VCPUS - 1, &vcpu)) {
+		snprintf(error, n, "'%s' is no vCPU: a number, from 0", arg);
+		return -EINVAL;
+	}
+	f->by_vcpu = true;
+	f->vcpu = (unsigned int)vcpu;
+	return 0;
+}
+
 /* N or N-M */
 static int set_round(void *config, const char *arg, char *error, size_t n)
 {
@@ -151,7 +165,8 @@ static const struct command_option OPTIONS_OF_TRACE[] = {
 	/* clang-format off */
 	{ "reason",  0,   "REASONS", "REASON:REASON...: exits of these reasons, and the whole rounds that they open", set_reason },
 	{ "level",   0,   "N",       "1: exits of L1; 2: exits of L2, and entries", set_level },
-	{ "round",   0,   "N",       "N or N-M: these rounds", set_round },
+	{ "vcpu",    0,   "N",       "this vCPU's, from 0", set_vcpu },
+	{ "round",   0,   "N",       "N or N-M: these rounds; each vCPU numbers its own", set_round },
 	{ "from",    0,   "SECONDS", "what happened at this time since power-on or later", set_from },
 	{ "to",      0,   "SECONDS", "what happened up to this time", set_to },
 	{ "summary", 0,   NULL,      "instead of lines the table that turtles run --summary ends with, of the chosen records", set_summary },
@@ -194,7 +209,7 @@ static bool choose_reasons(const struct trace_reader *r, struct config *c)
 /* False with one line in error: it can't go on. */
 static bool all_records(struct trace_reader *r, struct config *c, FILE *to, char *error, size_t n)
 {
-	struct rounds *rounds = c->summary ? calloc(1, sizeof(*rounds)) : NULL;
+	struct rounds *rounds = c->summary ? trace_rounds(r) : NULL;
 	struct trace_export *e = c->exporter && !c->summary ? c->exporter->begin(to, r) : NULL;
 	struct trace_record record;
 	bool ok = true;
@@ -216,6 +231,7 @@ static bool all_records(struct trace_reader *r, struct config *c, FILE *to, char
 	if (e)
 		c->exporter->end(e);
 	if (rounds && ok) {
+		trace_sum(r, rounds);
 		rounds->untimed = r->header.clock == TRACE_INSNS;
 		rounds_print(to, rounds);
 	}
@@ -283,7 +299,12 @@ static int trace(int argc, char **argv, struct config *c)
 		symbols_sort(c->symbols);
 	r.symbols = c->symbols;
 	r.weight = c->weight;
-	code = choose_reasons(&r, c) ? print(&r, c) : EXIT_USAGE;
+	if (c->filter.by_vcpu && c->filter.vcpu >= r.vcpus) {
+		fprintf(stderr, "turtles: --vcpu: %s has vCPUs 0 to %u\n", r.path, r.vcpus - 1);
+		code = EXIT_USAGE;
+	} else {
+		code = choose_reasons(&r, c) ? print(&r, c) : EXIT_USAGE;
+	}
 	trace_read_close(&r);
 	return code;
 }

@@ -165,8 +165,6 @@ static int finish(struct option_parse *p)
 	p->spelled = "--trace";
 	if (c->exits.path[0] && c->engine == ENGINE_KVM)
 		return option_error(p, "only --engine bt and direct see every exit");
-	if (c->exits.path[0] && c->vcpus > 1)
-		return option_error(p, "is for one vCPU; say --vcpus 1, or use --stats");
 	p->spelled = "-machine";
 	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
 		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,

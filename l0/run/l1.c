@@ -125,12 +125,13 @@ static int create_machine(struct l1 *l, char *error, size_t n)
 	return 0;
 }
 
-/* The trace of --trace: with its first vCPU, which is the only one then. */
+/* That of --trace: each vCPU has its own part of it. */
 static int create_trace(struct l1 *l, char *error, size_t n)
 {
 	const struct run_config *c = l->config;
 	const struct trace_run run = {
 		.name = l->machine.name,
+		.vcpus = c->vcpus,
 		.counted = c->clock == CLOCK_INSNS,
 		.start_tsc = l->machine.clock.start_tsc,
 		.tsc_hz = l->machine.clock.tsc_hz,
@@ -141,8 +142,10 @@ static int create_trace(struct l1 *l, char *error, size_t n)
 
 	if (!c->exits.path[0])
 		return 0;
-	l->vcpu[0]->trace = trace_create(&c->exits, &run, error, n);
-	return l->vcpu[0]->trace ? 0 : EXIT_HOST;
+	l->traces = traces_create(&c->exits, &run, error, n);
+	for (unsigned int i = 0; i < c->vcpus && l->traces; i++)
+		l->vcpu[i]->trace = traces_of(l->traces, i);
+	return l->traces ? 0 : EXIT_HOST;
 }
 
 int l1_create(struct l1 *l, const struct run_config *c, FILE *log, char *error, size_t n)
@@ -177,18 +180,29 @@ int l1_create(struct l1 *l, const struct run_config *c, FILE *log, char *error, 
 	return code;
 }
 
+/* 0, or the errno that ended it early */
+static int close_traces(struct l1 *l, u64 ticks, u64 ns)
+{
+	int err = l->traces ? traces_close(l->traces, ticks, ns) : 0;
+
+	l->traces = NULL;
+	for (unsigned int i = 0; i < l->config->vcpus; i++)
+		if (l->vcpu[i])
+			l->vcpu[i]->trace = NULL;
+	return err;
+}
+
 void l1_destroy(struct l1 *l)
 {
 	unsigned int i = l->config->vcpus;
 
+	close_traces(l, 0, 0);
 	while (i--) {
 		struct vcpu *v = l->thread[i].v;
 
 		if (!v)
 			continue;
 		l->engine->destroy(&l->thread[i]);
-		if (v->trace)
-			trace_close(v->trace, 0, 0);
 		if (v->apic)
 			lapic_destroy(v->apic);
 		vmx_destroy(v);
@@ -250,19 +264,17 @@ void l1_join(struct l1 *l)
 bool l1_end_account(struct l1 *l)
 {
 	u64 ticks = 0, ns = 0;
-	int err = 0;
 
-	for (unsigned int i = 0; i < l->config->vcpus && l->vcpu[i]->vmx; i++) {
-		struct rounds *rounds = &l->vcpu[i]->vmx->rounds;
+	for (unsigned int i = 0; i < l->config->vcpus && l->vcpu[i]->vmx; i++)
+		rounds_end(&l->vcpu[i]->vmx->rounds);
+	/* a tick is for all vCPUs what it is for the first one: numbers.c */
+	if (l->vcpu[0]->vmx) {
+		const struct rounds *rounds = &l->vcpu[0]->vmx->rounds;
 
-		rounds_end(rounds);
 		ticks = rounds->end_tsc - rounds->start_tsc;
 		ns = rounds->end_ns - rounds->start_ns;
 	}
-	if (l->vcpu[0]->trace)
-		err = trace_close(l->vcpu[0]->trace, ticks, ns);
-	l->vcpu[0]->trace = NULL;
-	return !err;
+	return !close_traces(l, ticks, ns);
 }
 
 int l1_exit_code(const struct l1 *l)

@@ -20,6 +20,7 @@
 struct console;
 struct l1;
 struct place;
+struct traces;
 
 /* What happens to an L1, for its owner */
 enum l1_event {
@@ -58,6 +59,7 @@ struct l1 {
 	unsigned int number;
 	int nice; /* of its threads; 0 is what the process has, if nobody has said otherwise */
 	struct pace pace; /* with a cap */
+	struct traces *traces; /* --trace; NULL: none */
 	u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns: 0 while it runs */
 };
 

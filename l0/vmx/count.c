@@ -34,7 +34,7 @@ static struct trace_record *record(struct vcpu *v, u64 tsc, u64 insns, const str
 			return NULL;
 	}
 	r = t->next++;
-	r->time = t->counted ? insns + v->skipped_ns : tsc - t->start;
+	r->time = t->counted ? clock_ns(&v->machine->clock) : tsc - t->start;
 	r->insns = insns;
 	r->rip = v->rip;
 	r->round = open ? rounds->number : 0;

@@ -1,97 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Trace files: written and read, cut short, damaged, limited; what records say in words and in sums. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "../../vmx/vmx.h"
 #include "../rounds_report.h"
-#include "../trace.h"
 #include "../trace_export.h"
 #include "../trace_print.h"
+#include "trace_files.h"
 
 #define HEADER 16384 /* bytes that a header has at most here */
 
-static char folder[] = "/tmp/turtles-trace-XXXXXX", path[64];
-static char *argv[] = { "turtles", "run", "--kernel", "K\xff" };
-static struct trace_run run = {
-	.name = "m\"1\"", .counted = true, .start_tsc = 1000, .tsc_hz = 2000000000, .argc = 4, .argv = argv
-};
-static struct trace_options options;
-static char error[512];
-
-static int set_up(void **state)
-{
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/trace", folder);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	unlink(path);
-	return rmdir(folder);
-}
-
 static struct trace *create(void)
 {
-	struct trace *t;
-
-	snprintf(options.path, sizeof(options.path), "%s", path);
-	t = trace_create(&options, &run, error, sizeof(error));
-	if (!t)
-		fail_msg("%s", error);
-	return t;
+	return traces_of(create_for(1), 0);
 }
 
-static bool append(struct trace *t, struct trace_record record)
+static int trace_close(struct trace *t, u64 ticks, u64 ns)
 {
-	if (t->next == t->end && !trace_extend(t))
-		return false;
-	*t->next++ = record;
-	return true;
-}
-
-static struct trace_record served(u32 reason, u64 n)
-{
-	return (struct trace_record){ .kind = TRACE_SERVED, .level = 1, .reason = reason, .time = n, .insns = n, .rip = n };
-}
-
-static void open_trace(struct trace_reader *r)
-{
-	if (trace_read_open(r, path, error, sizeof(error)))
-		fail_msg("%s", error);
-}
-
-/* Records in the file; what the reader complains about is in `error`. */
-static u64 count_records(bool *bad)
-{
-	struct trace_reader r;
-	struct trace_record record;
-	u64 n = 0;
-
-	open_trace(&r);
-	while (trace_read(&r, &record))
-		n++;
-	error[0] = '\0';
-	trace_complaint(&r, error, sizeof(error), bad);
-	trace_read_close(&r);
-	return n;
+	return traces_close(t->of, ticks, ns);
 }
 
 static void records_are_read_as_they_were_written(void **state)
@@ -235,18 +165,24 @@ static void what_cant_be_a_trace_file_is_told(void **state)
 	for (size_t i = 0; i < sizeof(PATHS) / sizeof(PATHS[0]); i++) {
 		snprintf(options.path, sizeof(options.path), "%s", PATHS[i]);
 		error[0] = '\0';
-		assert_null(trace_create(&options, &run, error, sizeof(error)));
+		assert_null(traces_create(&options, &run, error, sizeof(error)));
 		assert_non_null(strstr(error, PATHS[i]));
 		assert_null(strchr(error, '\n'));
 	}
 }
 
-/* A file with all kinds of records: its bytes, to be freed. */
-static u8 *sample(size_t *size)
+#define SAMPLE (HEADER + 16384) /* bytes that a sample has at most */
+
+/* A file with all kinds of records, 39 of them, on so many vCPUs: its bytes, to be freed. */
+static u8 *sample_of(unsigned int vcpus, size_t *size)
 {
-	struct trace *t = create();
+	struct traces *ts;
 	FILE *f;
 	u8 *data;
+
+	options.limit = vcpus > 1 ? 60000 : 0; /* small pieces */
+	ts = create_for(vcpus);
+	options.limit = 0;
 
 	for (u64 i = 1; i < 40; i++) {
 		struct trace_record record = served((u32)(i * 7 % 65), i * 100);
@@ -258,16 +194,23 @@ static u8 *sample(size_t *size)
 		record.flags = i % 3 ? TRACE_DONE : 0;
 		record.qualification = i * 0x01010101;
 		record.data = i * 0x100080000b01ull;
-		append(t, record);
+		record.vcpu = (u8)(i % vcpus);
+		append(traces_of(ts, record.vcpu), record);
 	}
-	trace_close(t, 0, 0);
+	assert_int_equal(traces_close(ts, 0, 0), 0);
 	f = fopen(path, "re");
 	assert_non_null(f);
-	data = malloc(HEADER + 40 * sizeof(struct trace_record));
+	data = malloc(SAMPLE);
 	assert_non_null(data);
-	*size = fread(data, 1, HEADER + 40 * sizeof(struct trace_record), f);
+	*size = fread(data, 1, SAMPLE, f);
+	assert_true(feof(f));
 	fclose(f);
 	return data;
+}
+
+static u8 *sample(size_t *size)
+{
+	return sample_of(1, size);
 }
 
 static void write_file(const u8 *data, size_t size)
@@ -284,24 +227,24 @@ static void write_file(const u8 *data, size_t size)
 /* Whatever the file holds: read it in every way there is. False: it was refused. */
 static bool read_all_ways(FILE *to)
 {
-	struct rounds *rounds = calloc(1, sizeof(*rounds));
 	char why[512] = "";
 	bool bad;
 
-	assert_non_null(rounds);
 	for (const struct trace_exporter *const *x = TRACE_EXPORTERS; *x; x++) {
 		struct trace_filter filter = { .level = 0 };
 		struct trace_record record;
 		struct trace_reader r;
 		struct trace_export *e;
+		struct rounds *rounds;
 		u64 n = 0;
 
 		if (trace_read_open(&r, path, error, sizeof(error))) {
 			assert_true(strlen(error) > strlen(path) && !strchr(error, '\n'));
-			free(rounds);
 			return false;
 		}
 		e = (*x)->begin(to, &r);
+		rounds = trace_rounds(&r);
+		assert_true(e && rounds);
 		while (trace_read(&r, &record)) {
 			assert_true(++n < 100);
 			trace_filtered(&r, &filter, &record);
@@ -311,20 +254,21 @@ static bool read_all_ways(FILE *to)
 		}
 		(*x)->end(e);
 		trace_complaint(&r, error, sizeof(error), &bad);
+		trace_sum(&r, rounds);
+		rounds_print(to, rounds);
+		free(rounds);
 		trace_read_close(&r);
 	}
-	rounds_print(to, rounds);
-	free(rounds);
 	return true;
 }
 
-static void no_damage_harms_the_reader(void **state)
+/* Damage a sample in 1500 ways; returns how many were refused */
+static size_t damage(unsigned int vcpus)
 {
 	size_t size, refused = 0;
-	u8 *data = sample(&size), *copy = malloc(size);
+	u8 *data = sample_of(vcpus, &size), *copy = malloc(size);
 	FILE *to = fopen("/dev/null", "we");
 
-	(void)state;
 	assert_true(copy && to);
 	srandom(1);
 	for (int i = 0; i < 1500; i++) {
@@ -344,11 +288,21 @@ static void no_damage_harms_the_reader(void **state)
 		write_file(copy, n);
 		refused += !read_all_ways(to);
 	}
-	print_message("%zu of 1500 were refused\n", refused);
-	assert_in_range(refused, 300, 1200);
 	fclose(to);
 	free(copy);
 	free(data);
+	return refused;
+}
+
+static void no_damage_harms_the_reader(void **state)
+{
+	(void)state;
+	for (unsigned int vcpus = 1; vcpus <= 3; vcpus += 2) {
+		size_t refused = damage(vcpus);
+
+		print_message("%u vCPUs: %zu of 1500 were refused\n", vcpus, refused);
+		assert_in_range(refused, 150, 1200);
+	}
 }
 
 static void a_file_cut_short_is_read_up_to_there(void **state)
@@ -387,11 +341,11 @@ static void another_version_is_refused_and_longer_records_are_not(void **state)
 
 	(void)state;
 	h = (struct trace_header *)data;
-	h->version++;
+	h->version = TRACE_VERSION_PIECES + 1;
 	write_file(data, size);
 	assert_true(trace_read_open(&r, path, error, sizeof(error)) < 0);
-	assert_non_null(strstr(error, "version 2"));
-	h->version--;
+	assert_non_null(strstr(error, "version 3"));
+	h->version = TRACE_VERSION;
 	from = h->header_size;
 	longer = calloc(1, from + 39 * 80);
 	assert_non_null(longer);
@@ -520,27 +474,30 @@ static void filters_choose_rounds_and_exits(void **state)
 		{ NULL, 0, 2, 2, 0, 0, "00000111" },	{ NULL, 0, 0, 0, 40, 60, "00011100" },
 		{ NULL, 0, 0, 0, 70, 0, "00000011" },
 	};
-	struct trace_reader r;
-	size_t size;
+	struct trace *t = create();
 
 	(void)state;
-	free(sample(&size));
-	open_trace(&r);
+	for (size_t i = 0; i < sizeof(RUN) / sizeof(RUN[0]); i++)
+		append(t, RUN[i]);
+	trace_close(t, 0, 0);
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
 		struct trace_filter filter = { .level = CASES[i].level,
 					       .round_first = CASES[i].first,
 					       .round_last = CASES[i].last,
 					       .from_ns = CASES[i].from,
 					       .to_ns = CASES[i].to };
+		struct trace_record record;
+		struct trace_reader r;
 		char through[9] = "";
 
+		open_trace(&r);
 		if (CASES[i].reason)
 			assert_true(trace_filter_reason(&r, &filter, CASES[i].reason, strlen(CASES[i].reason)));
-		for (size_t j = 0; j < 8; j++)
-			through[j] = trace_filtered(&r, &filter, &RUN[j]) ? '1' : '0';
+		for (size_t j = 0; trace_read(&r, &record); j++)
+			through[j] = trace_filtered(&r, &filter, &record) ? '1' : '0';
 		assert_string_equal(through, CASES[i].through);
+		trace_read_close(&r);
 	}
-	trace_read_close(&r);
 }
 
 /* What --stats would say, from a random run and from its trace */
@@ -589,6 +546,7 @@ static void the_trace_adds_up_to_the_rounds(void **state)
 	open_trace(&r);
 	while (trace_read(&r, &record))
 		assert_true(trace_count(&r, again, &record, error, sizeof(error)));
+	trace_sum(&r, again);
 	trace_read_close(&r);
 	a = rounds_json(rounds, false);
 	b = rounds_json(again, false);
@@ -601,12 +559,11 @@ static void the_trace_adds_up_to_the_rounds(void **state)
 }
 
 /* What Chrome and Perfetto ask for: JSON; on each track time doesn't go back, slices nest and are ended; flows lie in slices. */
-static void chrome_slices_nest_whatever_was_filtered(void **state)
+static void chrome_slices_nest(unsigned int vcpus)
 {
-	struct trace *t = create();
+	struct traces *ts = create_for(vcpus);
 	u64 now = 0;
 
-	(void)state;
 	srandom(3);
 	for (int i = 0; i < 3000; i++) {
 		struct trace_record record = served(EXIT_REASON_CPUID, now += (u64)random() % 2000);
@@ -614,13 +571,14 @@ static void chrome_slices_nest_whatever_was_filtered(void **state)
 		record.kind = (u8)(1 + random() % (TRACE_KIND_COUNT - 1));
 		record.level = (u8)(1 + random() % 2);
 		record.round = (u64)i;
-		append(t, record);
+		record.vcpu = (u8)((unsigned int)random() % vcpus);
+		append(traces_of(ts, record.vcpu), record);
 	}
-	trace_close(t, 0, 0);
+	traces_close(ts, 0, 0);
 	for (unsigned int level = 0; level <= 2; level++) {
 		struct trace_filter filter = { .level = level };
-		int depth[3] = { 0 }, most = 0, flows = 0;
-		double last[3] = { 0 };
+		int depth[7] = { 0 }, most = 0, flows = 0, open = 0;
+		double last[7] = { 0 };
 		struct trace_record record;
 		struct trace_reader r;
 		struct trace_export *e;
@@ -644,13 +602,13 @@ static void chrome_slices_nest_whatever_was_filtered(void **state)
 		{
 			json_int_t track = json_integer_value(json_object_get(event, "tid"));
 			char phase = json_string_value(json_object_get(event, "ph"))[0];
-			double ts = json_number_value(json_object_get(event, "ts"));
+			double at = json_number_value(json_object_get(event, "ts"));
 
-			assert_in_range(track, 1, 2);
+			assert_in_range(track, 1, 2 * vcpus);
 			if (phase == 'M')
 				continue;
-			assert_true(ts >= last[track]);
-			last[track] = ts;
+			assert_true(at >= last[track]);
+			last[track] = at;
 			depth[track] += phase == 'B' ? 1 : phase == 'E' ? -1 : 0;
 			assert_true(depth[track] >= 0);
 			most = depth[track] > most ? depth[track] : most;
@@ -659,11 +617,45 @@ static void chrome_slices_nest_whatever_was_filtered(void **state)
 				assert_true(depth[track] > 0);
 			}
 		}
-		assert_int_equal(depth[1] + depth[2], 0);
+		for (unsigned int track = 1; track <= 2 * vcpus; track++)
+			open += depth[track];
+		assert_int_equal(open, 0);
 		assert_true(most <= 2 && (level == 1 || (most && flows)));
 		json_decref(root);
 		free(text);
 	}
+}
+
+static void chrome_slices_nest_whatever_was_filtered(void **state)
+{
+	(void)state;
+	chrome_slices_nest(1);
+	chrome_slices_nest(3);
+}
+
+/* A pipe can't be looked through for the vCPUs' pieces. */
+static void several_vcpus_come_through_a_pipe(void **state)
+{
+	size_t size;
+	u8 *data = sample_of(3, &size);
+	struct trace_record record;
+	struct trace_reader r;
+	char name[32];
+	int fds[2];
+	u64 n = 0;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], data, size), size);
+	close(fds[1]);
+	snprintf(name, sizeof(name), "/dev/fd/%d", fds[0]);
+	assert_int_equal(trace_read_open(&r, name, error, sizeof(error)), 0);
+	close(fds[0]);
+	while (trace_read(&r, &record))
+		assert_int_equal(record.insns, ++n * 100);
+	assert_int_equal(n, 39);
+	trace_read_close(&r);
+	free(data);
 }
 
 int main(void)
@@ -684,6 +676,7 @@ int main(void)
 		cmocka_unit_test(filters_choose_rounds_and_exits),
 		cmocka_unit_test(the_trace_adds_up_to_the_rounds),
 		cmocka_unit_test(chrome_slices_nest_whatever_was_filtered),
+		cmocka_unit_test(several_vcpus_come_through_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

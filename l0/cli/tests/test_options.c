@@ -230,7 +230,6 @@ static void too_many_vcpus_are_refused_in_words_that_the_runner_parses(void **st
 	assert_string_equal(strrchr(error, ' ') + 1, "(16)");
 	refused("-kernel K -smp sockets=2,cores=16", "(32)");
 	refused("-kernel K -smp 1,maxcpus=17", "(17)");
-	refused("-kernel K -smp 2 --trace F", "--vcpus 1");
 }
 
 static void serial_ports_are_given_in_order(void **state)
