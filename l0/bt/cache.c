@@ -210,7 +210,7 @@ struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu)
 static void forbid_writes(struct bt *bt, u64 phys)
 {
 	struct memory *m = &bt->machine->memory;
-	const u8 *flag = memory_flag(m, phys);
+	const _Atomic u8 *flag = memory_flag(m, phys);
 	u64 *index = &m->write_index[flag - m->flags], known;
 	const u8 *host = m->base + (phys & ~4095ull);
 	unsigned int i, c;

@@ -60,7 +60,7 @@ static bool event_is_fault(const struct vcpu *v, const struct event *e)
 
 static _Noreturn void unwind(struct vcpu *v)
 {
-	_longjmp(v->unwind, UNWIND_EVENT);
+	longjmp(v->unwind, UNWIND_EVENT); /* not _longjmp(): ThreadSanitizer would keep the frames that are left */
 }
 
 void event_raise(struct vcpu *v, const struct event *e)

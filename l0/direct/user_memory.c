@@ -102,7 +102,7 @@ static void make_small(struct user_space *u, u64 linear)
 /* May stores go to this page unnoticed, as far as L0 is concerned? */
 static bool unwatched(const struct memory *m, u64 gpa, u64 pages)
 {
-	const u8 *flag = memory_flag(m, gpa);
+	const _Atomic u8 *flag = memory_flag(m, gpa);
 
 	for (u64 i = 0; i < pages; i++)
 		if (flag[i] & PAGE_WATCHED)

@@ -37,7 +37,7 @@ struct memory {
 	bool small_pages; /* memory_small_pages() was called */
 	/* Per page: WRITE_INDEX_*. Owned by the translator; NULL without it. */
 	u64 *write_index;
-	u8 *flags; /* one byte a page, low and high packed: memory_flag() */
+	_Atomic u8 *flags; /* one byte a page, low and high packed: memory_flag(). vCPUs at once, bits of several owners */
 };
 
 /* size: bytes of RAM, a multiple of 4 KiB. Returns 0 or -errno. */
@@ -64,7 +64,7 @@ static inline u8 *memory_host(const struct memory *m, u64 gpa)
 	return memory_is_ram(m, gpa) ? m->base + gpa : NULL;
 }
 
-static inline u8 *memory_flag(const struct memory *m, u64 gpa)
+static inline _Atomic u8 *memory_flag(const struct memory *m, u64 gpa)
 {
 	u64 page = gpa >= MEMORY_HIGH_START ? (gpa - MEMORY_HIGH_START + m->low) >> 12 : gpa >> 12;
 

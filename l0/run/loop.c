@@ -58,7 +58,7 @@ static void end_slice(struct vcpu *v)
 
 _Noreturn void vcpu_restart(struct vcpu *v)
 {
-	_longjmp(v->unwind, UNWIND_RESTART);
+	longjmp(v->unwind, UNWIND_RESTART);
 }
 
 /* Those that this thread runs: where vCPUs have threads of their own, the machine's are the first one's. */

@@ -43,8 +43,8 @@ diff <(vmx stats) <(vmx counted) > difference
 status=$?
 head -n 10 difference | sed 's/^/# /'
 ok $status "all numbers of the trace are those of the stats"
-"$turtles" trace trace --export csv > csv
-cut -d , -f 2,4-6,8 csv | sed 1d | awk -F , '
+"$turtles" trace trace --export csv > rows
+cut -d , -f 2,4-6,8 rows | sed 1d | awk -F , '
 	function wrong(what) { if (!bad++) print "# line " NR ": " $0 ": " what }
 	$5 < last { wrong("time goes back") }
 	{ last = $5; seen[$1]++ }
@@ -60,7 +60,7 @@ cat nesting
 ok $status "records are in the order of time, and on each vCPU rounds follow one another"
 for vcpu in 0 1; do
 	"$turtles" trace trace --vcpu $vcpu | grep -c "^. L[12] \[00$vcpu\]" > a
-	grep -c "^[^,]*,$vcpu," csv > b
+	grep -c "^[^,]*,$vcpu," rows > b
 	cmp -s a b && "$turtles" trace trace --vcpu $vcpu --symbols trace.kallsyms --export collapsed |
 		grep -q "^vCPU $vcpu;L2;.*;kvm_arch_vcpu_ioctl_run;.*vmx_[a-z_]*;.* [0-9]*$"
 	ok $? "vCPU $vcpu is chosen, and its stacks have KVM's functions"

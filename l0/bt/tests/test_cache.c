@@ -101,7 +101,7 @@ static void a_write_drops_what_it_overlaps_and_nothing_else(void **state)
 	struct bt_block *first = bt_bench_translate(b, A, jmp_to_b, sizeof(jmp_to_b));
 	struct bt_block *second = bt_bench_translate(b, B, ret, sizeof(ret));
 	struct bt_block *third = bt_bench_translate(b, OTHER_PAGE, ret, sizeof(ret));
-	u8 *flag = memory_flag(&b->machine.memory, A);
+	_Atomic u8 *flag = memory_flag(&b->machine.memory, A);
 
 	assert_true(*flag & PAGE_CODE);
 	assert_false(cache_written(b->bt, A + sizeof(jmp_to_b), 8, first));
