@@ -220,7 +220,7 @@ static void forbid_writes(struct bt *bt, u64 phys)
 	if (!*index)
 		return;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
-		for (c = 0; c < TLB_CONTEXTS; c++) {
+		for (c = 0; c < bt->machine->vcpu[i]->tlb_count; c++) {
 			struct tlb *t = &bt->machine->vcpu[i]->tlbs[c];
 
 			if (*index == WRITE_INDEX_MANY) {
@@ -477,7 +477,7 @@ void cache_flush(struct bt *bt)
 	bt->block_count = bt->map_count = bt->machine->vcpu_count;
 	bt->used = bt->singles + bt->block_count * SINGLE_ROOM;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
-		for (c = 0; c < TLB_CONTEXTS; c++)
+		for (c = 0; c < bt->machine->vcpu[i]->tlb_count; c++)
 			tlb_flush_code(&bt->machine->vcpu[i]->tlbs[c]);
 	bt->stats.cache_flushes++;
 }

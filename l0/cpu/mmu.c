@@ -499,9 +499,9 @@ void mmu_switch(struct vcpu *v, bool flush)
 {
 	u64 key = current_key(v), eptp = current_eptp(v);
 	struct tlb *t, *victim = NULL;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++) {
+	for (i = 0; i < v->tlb_count; i++) {
 		t = &v->tlbs[i];
 		if (t->key == key && t->eptp == eptp) {
 			if (flush) {
@@ -513,8 +513,13 @@ void mmu_switch(struct vcpu *v, bool flush)
 		if (!victim || t->used < victim->used)
 			victim = t;
 	}
-	t = victim;
-	tlb_flush(t);
+	if (v->tlb_count < TLB_CONTEXTS) {
+		t = &v->tlbs[v->tlb_count++];
+		tlb_init(t);
+	} else {
+		t = victim;
+		tlb_flush(t);
+	}
 	v->tlb_flushes++;
 	t->key = key;
 	t->eptp = eptp;
@@ -527,28 +532,28 @@ found:
 
 void mmu_flush_all(struct vcpu *v)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++)
+	for (i = 0; i < v->tlb_count; i++)
 		tlb_flush(&v->tlbs[i]);
 	v->tlb_flushes++;
 }
 
 void mmu_flush_page(struct vcpu *v, u64 linear)
 {
-	int i;
+	unsigned int i;
 
 	/* Only the current PCID's and global translations must go; the others may (SDM: "may invalidate"). */
-	for (i = 0; i < TLB_CONTEXTS; i++)
+	for (i = 0; i < v->tlb_count; i++)
 		if (v->tlbs[i].key)
 			tlb_flush_page(&v->tlbs[i], linear);
 }
 
 void mmu_flush_pcid(struct vcpu *v, u16 pcid)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++)
+	for (i = 0; i < v->tlb_count; i++)
 		if (v->tlbs[i].key == key_of(v, pcid))
 			tlb_flush_user(&v->tlbs[i]);
 	v->tlb_flushes++;
@@ -556,27 +561,27 @@ void mmu_flush_pcid(struct vcpu *v, u16 pcid)
 
 void mmu_flush_pcid_page(struct vcpu *v, u16 pcid, u64 linear)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++)
+	for (i = 0; i < v->tlb_count; i++)
 		if (v->tlbs[i].key == key_of(v, pcid))
 			tlb_flush_page(&v->tlbs[i], linear);
 }
 
 void mmu_flush_nonglobal(struct vcpu *v)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++)
+	for (i = 0; i < v->tlb_count; i++)
 		tlb_flush_user(&v->tlbs[i]);
 	v->tlb_flushes++;
 }
 
 void mmu_flush_nested(struct vcpu *v, u64 eptp, bool any_eptp, u16 vpid, bool any_vpid)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TLB_CONTEXTS; i++) {
+	for (i = 0; i < v->tlb_count; i++) {
 		struct tlb *t = &v->tlbs[i];
 
 		if ((t->key & KEY_L2) && (any_eptp || (t->eptp & ~1ull) == eptp) &&

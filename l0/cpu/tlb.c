@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tlb.h"
 
+#include <sys/mman.h>
+
 _Static_assert(sizeof(struct tlb_used) % 8 == 0, "copied in eights");
 _Static_assert(TLB_ENTRIES <= UINT16_MAX + 1, "tlb_used.slot is 16 bits wide");
 _Static_assert(JC_CLASSES *JC_ENTRIES <= UINT16_MAX + 1, "tlb_exec.slot is 16 bits wide");
@@ -101,6 +103,37 @@ void tlb_flush(struct tlb *t)
 	t->has_nonglobal_kernel = false;
 	t->kernel_in_lower = false;
 	t->empty = true;
+}
+
+#define LARGE_PAGE (2ul << 20)
+#define GUARD 4096ul /* on both sides: it is a mapping of its own in the host's accounts, too */
+#define CONTEXTS_BYTES ((sizeof(struct tlb) * TLB_CONTEXTS + 4095) & ~4095ul)
+
+struct tlb *tlb_contexts_create(void)
+{
+	size_t bytes = CONTEXTS_BYTES + 2 * LARGE_PAGE;
+	u8 *all = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *p, *end;
+
+	if (all == MAP_FAILED)
+		return NULL;
+	p = (u8 *)(((uintptr_t)all + LARGE_PAGE) & ~(LARGE_PAGE - 1));
+	end = p + CONTEXTS_BYTES + GUARD;
+	if (p - GUARD != all)
+		munmap(all, p - GUARD - all);
+	munmap(end, all + bytes - end);
+	if (mprotect(p, CONTEXTS_BYTES, PROT_READ | PROT_WRITE) < 0) {
+		munmap(p - GUARD, CONTEXTS_BYTES + 2 * GUARD);
+		return NULL;
+	}
+	/* a hint: every access of the guest's is looked up there */
+	(void)madvise(p, CONTEXTS_BYTES, MADV_HUGEPAGE);
+	return (struct tlb *)p;
+}
+
+void tlb_contexts_destroy(struct tlb *t)
+{
+	if (t)
+		munmap((u8 *)t - GUARD, CONTEXTS_BYTES + 2 * GUARD);
 }
 
 void tlb_init(struct tlb *t)

@@ -152,8 +152,11 @@ struct tlb {
 
 #define TLB_CONTEXTS 12
 
-/* Empty a context: nothing of it hits any more. */
+/* Memory for TLB_CONTEXTS contexts, of which none is initialized: their first use costs the memory. NULL: there is none */
+struct tlb *tlb_contexts_create(void);
+void tlb_contexts_destroy(struct tlb *t);
 void tlb_init(struct tlb *t);
+/* Empty a context: nothing of it hits any more. */
 void tlb_flush(struct tlb *t);
 void tlb_flush_user(struct tlb *t); /* what isn't global: all but TLB_KERNEL, and that too if it holds non-global entries */
 void tlb_flush_page(struct tlb *t, u64 linear);

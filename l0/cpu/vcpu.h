@@ -166,6 +166,7 @@ struct vcpu {
 	const struct cpu_model *model;
 	struct tlb *tlb; /* the current context, one of tlbs[TLB_CONTEXTS]: cpu/tlb.h */
 	struct tlb *tlbs;
+	unsigned int tlb_count; /* so many of them have been in use */
 	bool no_walk_cache; /* --walk-cache off: cpu/psc.h */
 	u64 tlb_switches; /* changes of context so far; orders them by age */
 	u64 stlb_hits; /* misses of the soft TLB that needed no walk */

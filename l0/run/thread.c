@@ -36,7 +36,6 @@ int vcpu_thread_create(struct vcpu_thread *t, struct machine *m, unsigned int in
 {
 	pthread_condattr_t attr;
 	struct vcpu *v;
-	unsigned int i;
 
 	memset(t, 0, sizeof(*t));
 	t->stack_size = STACK_BELOW + STACK_ABOVE;
@@ -51,15 +50,14 @@ int vcpu_thread_create(struct vcpu_thread *t, struct machine *m, unsigned int in
 	v->model = m->model;
 	v->budget_held = BUDGET_NOT_HELD;
 	v->timers = m->parallel ? &t->timers : NULL;
-	v->tlbs = aligned_alloc(4096, (sizeof(struct tlb) * TLB_CONTEXTS + 4095) & ~4095ull);
+	v->tlbs = tlb_contexts_create();
 	if (!v->tlbs) {
 		munmap(t->stack, t->stack_size);
 		return -ENOMEM;
 	}
-	memset(v->tlbs, 0, sizeof(struct tlb) * TLB_CONTEXTS);
-	for (i = 0; i < TLB_CONTEXTS; i++)
-		tlb_init(&v->tlbs[i]);
-	v->tlb = &v->tlbs[0];
+	tlb_init(v->tlbs);
+	v->tlb_count = 1;
+	v->tlb = v->tlbs;
 	v->tlb->key = 1;
 	v->thread = t;
 	pthread_mutex_init(&t->lock, NULL);
@@ -74,7 +72,7 @@ void vcpu_thread_destroy(struct vcpu_thread *t)
 {
 	if (!t->v)
 		return;
-	free(t->v->tlbs);
+	tlb_contexts_destroy(t->v->tlbs);
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
 	munmap(t->stack, t->stack_size);

@@ -50,11 +50,8 @@ void bench_init(struct bench *f, const char *spec)
 	f->v = v;
 	v->machine = m;
 	v->model = &f->model;
-	v->tlbs = aligned_alloc(64, (sizeof(struct tlb) * TLB_CONTEXTS + 63) & ~63ull);
+	v->tlbs = tlb_contexts_create();
 	assert_non_null(v->tlbs);
-	memset(v->tlbs, 0, sizeof(struct tlb) * TLB_CONTEXTS);
-	for (unsigned int i = 0; i < TLB_CONTEXTS; i++)
-		tlb_init(&v->tlbs[i]);
 	v->apic = lapic_create(m, v);
 	assert_non_null(v->apic);
 
@@ -77,7 +74,7 @@ void bench_init(struct bench *f, const char *spec)
 void bench_destroy(struct bench *f)
 {
 	lapic_destroy(f->v->apic);
-	free(f->v->tlbs);
+	tlb_contexts_destroy(f->v->tlbs);
 	free(f->v);
 	memory_destroy(&f->machine.memory);
 }
