@@ -18,21 +18,18 @@ enum kind { KIND_64, KIND_32_SP32, KIND_32_SP16, KIND_16_SP32, KIND_16_SP16, KIN
 #define ENTRIES 4096
 #define OPERANDS_KEPT 5 /* of nearly all instructions, FLAGS included */
 
-struct key {
+struct entry {
 	u64 head; /* the bytes behind it 0 */
 	u8 length, kind; /* length 0: nobody's */
-};
-
-struct entry {
 	struct decoded z;
 	struct operand op[OPERANDS_KEPT];
-};
+} __attribute__((aligned(64)));
 
 struct decode {
 	ZydisDecoder zydis[KINDS], ud2;
 	enum kind kind; /* of the code at hand */
 	u8 lengths[KINDS][256]; /* by the first byte of a head: a bit for each length, from 1 on, that one has had */
-	struct key key[ENTRIES];
+	u16 tag[ENTRIES]; /* of the entry's head; small enough for a cache of the host's, which entries aren't */
 	struct entry entry[ENTRIES];
 };
 
@@ -68,10 +65,11 @@ struct decode *decode_create(const struct cpu_model *model)
 		[KIND_REAL_SP32] = { ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_32 },
 		[KIND_REAL_SP16] = { ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16 },
 	};
-	struct decode *d = calloc(1, sizeof(*d));
+	struct decode *d = aligned_alloc(_Alignof(struct decode), sizeof(*d));
 
 	if (!d)
 		return NULL;
+	memset(d, 0, sizeof(*d));
 	for (unsigned int i = 0; i < KINDS; i++) {
 		ZydisDecoderInit(&d->zydis[i], kinds[i].mode, kinds[i].stack);
 		set_modes(&d->zydis[i], model);
@@ -387,11 +385,19 @@ static u64 first(u64 bytes, unsigned int length)
 	return length == 8 ? bytes : bytes & ((1ull << 8 * length) - 1);
 }
 
-static unsigned int slot(const struct decode *d, u64 head, unsigned int length)
+static u64 hash(const struct decode *d, u64 head, unsigned int length)
 {
-	u64 h = (head ^ (u64)d->kind << 61 ^ (u64)length << 57) * 0x9e3779b97f4a7c15ull;
+	return (head ^ (u64)d->kind << 61 ^ (u64)length << 57) * 0x9e3779b97f4a7c15ull;
+}
 
-	return (unsigned int)(h >> 52) % ENTRIES;
+static unsigned int slot(u64 hash)
+{
+	return (unsigned int)(hash >> 52) % ENTRIES;
+}
+
+static u16 tag(u64 hash)
+{
+	return (u16)(hash >> 36);
 }
 
 /* No head begins with another one, so the first length that is known is the right one. */
@@ -404,17 +410,16 @@ static bool remembered(const struct decode *d, struct decoded *z, struct operand
 	memcpy(&start, bytes, sizeof(start));
 	for (unsigned int k = 0; k < sizeof(lengths); k++) {
 		const struct entry *e;
-		const struct key *key;
-		unsigned int at;
-		u64 head;
+		u64 head, h;
 
 		if (!(seen >> lengths[k] & 1))
 			continue;
 		head = first(start, lengths[k]);
-		at = slot(d, head, lengths[k]);
-		key = &d->key[at];
-		e = &d->entry[at];
-		if (key->head != head || key->length != lengths[k] || key->kind != d->kind)
+		h = hash(d, head, lengths[k]);
+		if (d->tag[slot(h)] != tag(h))
+			continue;
+		e = &d->entry[slot(h)];
+		if (e->head != head || e->length != lengths[k] || e->kind != d->kind)
 			continue;
 		if (e->z.length > n)
 			return false;
@@ -429,18 +434,23 @@ static bool remembered(const struct decode *d, struct decoded *z, struct operand
 
 static void remember(struct decode *d, const struct decoded *z, const struct operand *op, const u8 *bytes)
 {
-	unsigned int length = head_length(z), at;
-	u64 head;
+	unsigned int length = head_length(z);
+	struct entry *e;
+	u64 head, h;
 
 	if (length > HEAD_MAX || !is_told_by_head(z, op))
 		return;
 	memcpy(&head, bytes, sizeof(head));
 	head = first(head, length);
-	at = slot(d, head, length);
-	d->key[at] = (struct key){ .head = head, .length = (u8)length, .kind = (u8)d->kind };
+	h = hash(d, head, length);
+	d->tag[slot(h)] = tag(h);
 	d->lengths[d->kind][bytes[0]] |= BIT(length - 1);
-	d->entry[at].z = *z;
-	memcpy(d->entry[at].op, op, z->operand_count * sizeof(op[0]));
+	e = &d->entry[slot(h)];
+	e->head = head;
+	e->length = (u8)length;
+	e->kind = (u8)d->kind;
+	e->z = *z;
+	memcpy(e->op, op, z->operand_count * sizeof(op[0]));
 }
 
 enum decode_result decode_insn(struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
