@@ -13,6 +13,10 @@
 struct bt;
 struct machine;
 
+#define CODE_CACHE_DEFAULT (64ull << 20)
+#define CODE_CACHE_MIN (2ull << 20)
+#define CODE_CACHE_MAX (1ull << 30)
+
 /* cache_bytes: size of the code cache, 0 for the default. NULL with errno: no memory. */
 struct bt *bt_create(struct machine *m, size_t cache_bytes);
 void bt_destroy(struct bt *bt);

@@ -9,7 +9,6 @@
 #include "../direct/direct.h"
 #include "../machine/machine.h"
 
-#define CACHE_DEFAULT (64u << 20)
 #define BLOCKS_PER_BYTE_INV 160 /* host bytes that a block takes at least, roughly: sizes the tables */
 
 static u64 now_ns(void)
@@ -59,12 +58,35 @@ static bool host_loops(void)
 	return __builtin_cpu_is("amd");
 }
 
-/* Places for the vCPUs' single instructions, behind the thunks: the first blocks there are, in the order of their addresses as all. */
-static void make_singles(struct bt *bt)
+/*
+ * Behind the thunks, which end at cache offset `at`: places for the vCPUs' single instructions, the first blocks there are; then the
+ * regions. Blocks are in the order of their addresses.
+ */
+static void divide(struct bt *bt, u64 at)
 {
-	bt->singles = (bt->used + 15) & ~15ull;
-	bt->block_count = bt->map_count = bt->machine->vcpu_count;
-	bt->used = bt->singles + bt->block_count * SINGLE_ROOM;
+	u32 vcpus = bt->machine->vcpu_count, blocks, maps;
+	u64 start, bytes;
+
+	bt->singles = (at + 15) & ~15ull;
+	start = bt->singles + vcpus * SINGLE_ROOM;
+	bt->regions = bt->size / REGION_MIN > REGIONS_MAX ? REGIONS_MAX
+		      : bt->size < REGION_MIN		  ? 1
+							  : bt->size / REGION_MIN;
+	bytes = ((bt->size - start) / bt->regions) & ~15ull;
+	blocks = (bt->block_max - vcpus) / bt->regions;
+	maps = (bt->map_max - vcpus) / bt->regions;
+	for (u32 i = 0; i < bt->regions; i++) {
+		struct bt_region *r = &bt->region[i];
+
+		r->start = r->used = start + i * bytes;
+		r->end = r->start + bytes;
+		r->first_block = vcpus + i * blocks;
+		r->block_max = blocks;
+		r->first_map = vcpus + i * maps;
+		r->map_max = maps;
+	}
+	bt->open = &bt->region[0];
+	bt->random = 1;
 }
 
 struct bt *bt_create(struct machine *m, size_t cache_bytes)
@@ -77,7 +99,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->fd = -1;
 	bt->start_ns = now_ns();
 	bt->start_tsc = __builtin_ia32_rdtsc();
-	bt->size = cache_bytes ? cache_bytes : CACHE_DEFAULT;
+	bt->size = cache_bytes ? cache_bytes : CODE_CACHE_DEFAULT;
 	bt->block_max = bt->size / BLOCKS_PER_BYTE_INV;
 	bt->map_max = bt->block_max * 8;
 	bt->fd = memfd_create("turtles-code", MFD_CLOEXEC);
@@ -100,8 +122,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	if (translate_create(bt) < 0)
 		goto fail;
 	bt->loops = host_loops();
-	thunks_emit(bt);
-	make_singles(bt);
+	divide(bt, thunks_emit(bt));
 	return bt;
 fail:
 	bt_destroy(bt);
@@ -188,12 +209,13 @@ static void clear(struct bt_block *b, u32 map)
 
 struct bt_block *cache_new(struct bt *bt)
 {
+	struct bt_region *r = bt->open;
 	struct bt_block *b;
 
-	if (bt->block_count == bt->block_max || bt->map_count + BLOCK_MAX_INSNS > bt->map_max)
+	if (r->blocks == r->block_max || r->maps + BLOCK_MAX_INSNS > r->map_max)
 		return NULL;
-	b = &bt->blocks[bt->block_count];
-	clear(b, bt->map_count);
+	b = &bt->blocks[r->first_block + r->blocks];
+	clear(b, r->first_map + r->maps);
 	return b;
 }
 
@@ -269,6 +291,7 @@ static void page_link(struct bt *bt, struct bt_block *b, int which, u64 phys)
 void cache_add(struct bt *bt, struct bt_block *b)
 {
 	u32 *bucket = &bt->hash[hash(b->phys, b->mode)];
+	struct bt_region *r = bt->open;
 
 	b->valid = true;
 	page_link(bt, b, 0, b->phys);
@@ -276,9 +299,10 @@ void cache_add(struct bt *bt, struct bt_block *b)
 		page_link(bt, b, 1, b->phys2);
 	if (b->single)
 		return;
-	bt->map_count += b->insns;
+	r->used = (b->end + 15) & ~15ull;
+	r->maps += b->insns;
 	b->hash_next = *bucket;
-	atomic_store_explicit(&bt->block_count, bt->block_count + 1, memory_order_release);
+	atomic_store_explicit(&r->blocks, r->blocks + 1, memory_order_release);
 	__atomic_store_n(bucket, block_index(bt, b), __ATOMIC_RELEASE);
 }
 
@@ -312,19 +336,21 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 void cache_never_chain(struct bt *bt, u32 id)
 {
 	const struct bt_block *b = &bt->blocks[id >> 1];
-	struct emit e = { .p = bt->rw + bt->used, .end = bt->rw + bt->size, .delta = bt->rx - bt->rw };
+	struct bt_region *r = bt->open;
+	struct emit e = { .p = bt->rw + r->used, .end = bt->rw + r->end, .delta = bt->rx - bt->rw };
 	struct bt_exit *x = exit_of(bt, id);
 	enum jc_class class = jc_class_of(b->mode);
 
-	if (!x->patch || class == JC_OTHER)
+	/* The stub goes with its region, so that has to be the block's. Nearly always it is: exits are taken soon. */
+	if (!x->patch || class == JC_OTHER || b->code - r->start >= r->end - r->start)
 		return;
 	emit8(&e, 0xb8 | TC);
 	emit32(&e, (u32)x->delta);
 	emit_jmp(&e, bt->thunk.lookup[class]);
 	if (e.full)
 		return;
-	aim(bt, x->patch, bt->used);
-	bt->used = (u64)(e.p - bt->rw + 15) & ~15ull;
+	aim(bt, x->patch, (u32)r->used);
+	r->used = (u64)(e.p - bt->rw + 15) & ~15ull;
 	x->patch = 0;
 }
 
@@ -460,10 +486,58 @@ void bt_phys_write_end(struct machine *m)
 		bt_unlock(m->bt);
 }
 
+static void clear_region(struct bt_region *r)
+{
+	r->blocks = r->maps = 0;
+	r->used = r->start;
+}
+
+/* Jump caches may lead to blocks that aren't there any more, and others may remember numbers of blocks. */
+static void forget_code(struct bt *bt)
+{
+	for (unsigned int i = 0; i < bt->machine->vcpu_count; i++)
+		for (unsigned int c = 0; c < bt->machine->vcpu[i]->tlb_count; c++)
+			tlb_flush_code(&bt->machine->vcpu[i]->tlbs[c]);
+	bt->emptied++;
+}
+
+/* Marsaglia, "Xorshift RNGs" */
+static u64 random_number(struct bt *bt)
+{
+	bt->random ^= bt->random << 13;
+	bt->random ^= bt->random >> 7;
+	bt->random ^= bt->random << 17;
+	return bt->random;
+}
+
+void cache_make_room(struct bt *bt)
+{
+	struct bt_region *r = bt->open + 1;
+	u64 invalidated = bt->stats.invalidated;
+
+	if (r == bt->region + bt->regions || r->blocks) {
+		unsigned int others = bt->regions - 1;
+
+		/* not the one that has just been filled */
+		r = bt->open;
+		if (others)
+			r = &bt->region[((u64)(r - bt->region) + 1 + random_number(bt) % others) % bt->regions];
+	}
+	bt->open = r;
+	if (!r->blocks)
+		return;
+	for (u32 i = 0; i < r->blocks; i++)
+		cache_drop(bt, &bt->blocks[r->first_block + i]);
+	bt->stats.invalidated = invalidated; /* their code was not written */
+	clear_region(r);
+	forget_code(bt);
+	bt->stats.evictions++;
+}
+
 void cache_flush(struct bt *bt)
 {
 	u64 page, pages = ram_pages(bt);
-	unsigned int i, c;
+	unsigned int i;
 
 	for (page = 0; page < pages; page++)
 		if (bt->page_blocks[page] != BLOCK_NONE) {
@@ -474,12 +548,10 @@ void cache_flush(struct bt *bt)
 	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		bt->blocks[i].valid = false;
-	bt->block_count = bt->map_count = bt->machine->vcpu_count;
-	bt->used = bt->singles + bt->block_count * SINGLE_ROOM;
-	for (i = 0; i < bt->machine->vcpu_count; i++)
-		for (c = 0; c < bt->machine->vcpu[i]->tlb_count; c++)
-			tlb_flush_code(&bt->machine->vcpu[i]->tlbs[c]);
-	bt->stats.cache_flushes++;
+	for (i = 0; i < bt->regions; i++)
+		clear_region(&bt->region[i]);
+	bt->open = &bt->region[0];
+	forget_code(bt);
 }
 
 void bt_clock_moved(struct bt *bt)
@@ -489,12 +561,19 @@ void bt_clock_moved(struct bt *bt)
 
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 {
-	u64 offset = host_pc - (u64)bt->rx;
-	u32 lo = bt->machine->vcpu_count, count = atomic_load_explicit(&bt->block_count, memory_order_acquire), hi = count;
+	u64 offset = host_pc - (u64)bt->rx, first = bt->region[0].start, n;
+	const struct bt_region *r;
+	u32 lo, hi, end;
 
 	/* another vCPU may be making its single instruction now: those aren't searched */
-	if (offset >= bt->singles && offset - bt->singles < lo * SINGLE_ROOM)
+	if (offset >= bt->singles && offset < first)
 		return &bt->blocks[(offset - bt->singles) / SINGLE_ROOM];
+	n = (offset - first) / (bt->region[0].end - first);
+	if (offset < first || n >= bt->regions)
+		return NULL;
+	r = &bt->region[n];
+	lo = r->first_block;
+	hi = end = lo + atomic_load_explicit(&r->blocks, memory_order_acquire);
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
@@ -503,7 +582,7 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 		else
 			hi = mid;
 	}
-	if (lo == count || offset < bt->blocks[lo].code)
+	if (lo == end || offset < bt->blocks[lo].code)
 		return NULL;
 	return &bt->blocks[lo];
 }

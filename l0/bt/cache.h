@@ -11,7 +11,10 @@
  *   ...              code; cold parts (TLB misses, exits) behind it
  *
  * Stale blocks: all chained jumps to them are undone and their indirect entry becomes a jump to the lookup, so that
- * nothing has to search the jump caches. Their bytes stay until the cache is emptied as a whole.
+ * nothing has to search the jump caches. Their bytes stay until their region is emptied.
+ *
+ * The cache is filled region by region. When all are full, one of them is emptied, by chance: with any order a guest that goes round in
+ * a little more code than there is room for would never find what it needs next.
  *
  * Several vCPUs may run at once (machine.parallel), and share the cache:
  *  - Whoever makes, chains or drops blocks holds bt->lock. Looking one up needs no lock: a block's place in its list is
@@ -20,7 +23,7 @@
  *  - Pages with code: no TLB entry writes there, so each store comes to C, which drops the blocks it overlaps and stores under the
  *    lock; and a translation reads the page's bytes under it. So whoever sees the new bytes finds no translation of the old ones. That
  *    a page becomes one of these (cache_watch()) takes being alone (run/gate.h): nobody is between a TLB hit and its store.
- *  - The whole cache is emptied by one who is alone: nobody is in translated code.
+ *  - A region, or the whole cache, is emptied by one who is alone: nobody is in translated code.
  *  - A vCPU that is in a dropped block goes on to its next exit, as a CPU goes on with what it has fetched already.
  */
 #ifndef L0_BT_CACHE_H
@@ -73,23 +76,39 @@ enum { UNDO_COUNT16 = 1, UNDO_COUNT32 = 3, UNDO_COUNT64 = 5, UNDO_FALLS = 7 };
 
 struct translate_scratch;
 
+#define REGIONS_MAX 16
+#define REGION_MIN (512u << 10)
+
+/* A part of the code cache, and of the tables of blocks and instructions. All numbers are indices of the whole. */
+struct bt_region {
+	u64 start, used, end; /* cache offsets */
+	u32 first_block, block_max;
+	_Atomic u32 blocks; /* so many from the first one on */
+	u32 first_map, map_max, maps;
+};
+
 struct bt {
 	struct machine *machine;
 	int fd;
 	u8 *rw, *rx; /* two views of the same memory: never both writable and executable */
-	size_t size, used;
-	u64 singles; /* cache offset of the vCPUs' single instructions, SINGLE_ROOM each */
+	size_t size;
+	u64 singles; /* cache offset of the vCPUs' single instructions, SINGLE_ROOM each; before it are the thunks, behind it the regions */
+	struct bt_region region[REGIONS_MAX];
+	unsigned int regions;
+	struct bt_region *open; /* the one that is being filled */
+	u64 random; /* which one is emptied next; the same for every run */
+	u64 emptied; /* so often has a region been, or all of them */
 	struct lock lock; /* machine.parallel */
-	struct bt_block *blocks;
-	_Atomic u32 block_count; /* the first ones are the single instructions */
-	u32 block_max;
+	struct bt_block *blocks; /* the first ones are the single instructions */
+	u32 block_max; /* of the array */
 	struct bt_insn_map *maps;
-	u32 map_count, map_max;
+	u32 map_max;
 	u32 *hash;
 	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
-		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *jc_miss, *dropped, *budget, *fault, *step;
+		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *jc_miss, *dropped, *budget,
+			*fault, *step;
 		u8 *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;
@@ -132,7 +151,7 @@ static inline void bt_unlock(struct bt *bt)
 
 /* cache.c */
 struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode);
-struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_flush() and begin anew */
+struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_make_room() and begin anew */
 /* The vCPU's block for a single instruction, in a place of its own. The last one goes: it has run, and nobody leads to it. */
 struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu);
 void cache_add(struct bt *bt, struct bt_block *b); /* into hash and page lists; watches the page */
@@ -142,6 +161,8 @@ void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
 /* The exit's target can't be chained as it crosses into another page: from now on it is looked up in the jump cache. */
 void cache_never_chain(struct bt *bt, u32 from_exit);
 void cache_drop(struct bt *bt, struct bt_block *b);
+/* The region is full: go on in another one. Alone. */
+void cache_make_room(struct bt *bt);
 void cache_flush(struct bt *bt); /* alone */
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
 bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
@@ -166,7 +187,7 @@ static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 /* thunks.c */
 /* TA = linear address: go there if the jump cache has it. Returns the place of the jump (rel32) that is taken otherwise. */
 u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops);
-void thunks_emit(struct bt *bt);
+u64 thunks_emit(struct bt *bt); /* returns the cache offset of their end */
 
 /*
  * translate.c: translate the block at linear address v->code_base + v->rip, which is at `phys`; raises #PF of the fetch of what it has in a

@@ -274,7 +274,8 @@ static u8 imm_from(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *
 	return (k ? FROM_IMM1 : FROM_IMM0) | (z->raw.imm[k].is_signed ? SIGNED : 0);
 }
 
-static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o, unsigned int *next)
+static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o,
+			 unsigned int *next)
 {
 	*to = (struct operand){ .type = (u8)o->type,
 				.encoding = (u8)o->encoding,
@@ -473,7 +474,8 @@ enum decode_result decode_insn(struct decode *d, struct decoded *z, struct opera
 		return DECODE_MORE;
 	ZydisDecoderDecodeFull(&d->ud2, ud2, sizeof(ud2), &r.z, r.op);
 	keep(KIND_64, &r, z, op, ud2);
-	return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || s == ZYDIS_STATUS_NO_MORE_DATA ? DECODE_TOO_LONG : DECODE_UNDEFINED;
+	return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || s == ZYDIS_STATUS_NO_MORE_DATA ? DECODE_TOO_LONG
+											: DECODE_UNDEFINED;
 }
 
 void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char *text, size_t size)
@@ -483,6 +485,7 @@ void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char
 
 	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, BYTES_MAX, &r.z, r.op)) ||
-	    !ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&f, &r.z, r.op, r.z.operand_count_visible, text, size, at, NULL)))
+	    !ZYAN_SUCCESS(
+		    ZydisFormatterFormatInstruction(&f, &r.z, r.op, r.z.operand_count_visible, text, size, at, NULL)))
 		snprintf(text, size, "?");
 }

@@ -61,7 +61,8 @@ static inline bool reg_in(unsigned int r, unsigned int first, unsigned int last)
 
 static inline bool reg_is_gpr(unsigned int r)
 {
-	_Static_assert(ZYDIS_REGISTER_R15 - ZYDIS_REGISTER_AL == 20 + 3 * 16 - 1, "general registers are next to each other");
+	_Static_assert(ZYDIS_REGISTER_R15 - ZYDIS_REGISTER_AL == 20 + 3 * 16 - 1,
+		       "general registers are next to each other");
 	return reg_in(r, ZYDIS_REGISTER_AL, ZYDIS_REGISTER_R15);
 }
 

@@ -145,7 +145,8 @@ void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
 
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
 {
-	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm, byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm));
+	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm,
+	       byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm));
 }
 
 void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
@@ -153,7 +154,8 @@ void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 	if (bytes >= 4)
 		op_mem(e, 0x8b, bytes, reg, &m, false);
 	else
-		emit_enc(e, &(struct enc){ .map = 1, .op = bytes == 1 ? 0xb6 : 0xb7, .reg = reg, .is_mem = true, .mem = m });
+		emit_enc(e,
+			 &(struct enc){ .map = 1, .op = bytes == 1 ? 0xb6 : 0xb7, .reg = reg, .is_mem = true, .mem = m });
 }
 
 void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg)

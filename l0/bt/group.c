@@ -135,8 +135,8 @@ static bool derived(struct analysis *a, const struct insn *i)
 		delta = i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm : -from->imm;
 		break;
 	case ZYDIS_MNEMONIC_LEA:
-		if (i->z.address_width != 64 || from->index != ZYDIS_REGISTER_NONE || from->base == ZYDIS_REGISTER_NONE ||
-		    from->base == ZYDIS_REGISTER_RIP)
+		if (i->z.address_width != 64 || from->index != ZYDIS_REGISTER_NONE ||
+		    from->base == ZYDIS_REGISTER_NONE || from->base == ZYDIS_REGISTER_RIP)
 			return false;
 		v = a->gpr[lower_gpr(from->base)];
 		delta = from->disp;
@@ -199,8 +199,7 @@ static void look_at(struct analysis *a, unsigned int k)
 		return;
 	m = operand(a->l, i);
 	if (m)
-		note(a, k, lower_gpr(m->base), m->disp, m->size / 8,
-		     m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
+		note(a, k, lower_gpr(m->base), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))
 		written(a, i, 16);
 }

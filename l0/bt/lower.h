@@ -108,7 +108,8 @@ typedef void lower_fn(struct lower *l);
 
 #define RULE_END BIT(0) /* the block ends behind this instruction */
 #define RULE_NEXT_ENDS BIT(1) /* ... behind the next one (STI) */
-#define RULE_OPERAND BIT(3) /* of its accesses, that of the memory operand is one whose address comes from lower_linear() */
+#define RULE_OPERAND \
+	BIT(3) /* of its accesses, that of the memory operand is one whose address comes from lower_linear() */
 #define RULE_STACK BIT(4) /* it pushes or pops: group.c knows what */
 #define RULE_WIDE BIT(2) /* callout: operand size from REX.W alone */
 

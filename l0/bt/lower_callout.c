@@ -29,8 +29,7 @@ static enum sreg sreg_operand(const struct insn *i)
 	unsigned int k;
 
 	for (k = 0; k < i->z.operand_count; k++)
-		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    reg_is_segment(i->op[k].reg))
+		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && reg_is_segment(i->op[k].reg))
 			return (enum sreg)(i->op[k].reg - ZYDIS_REGISTER_ES);
 	return ES;
 }
@@ -51,8 +50,7 @@ static union insn_args args_of(const struct lower *l, const struct operand **mem
 	a.seg = DS;
 	if (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
 		a.reg = z->reg | z->rex_r << 3;
-		if (z->mod == 3 ||
-		    (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
+		if (z->mod == 3 || (z->opcode_map == ZYDIS_OPCODE_MAP_0F && z->opcode >= 0x20 && z->opcode <= 0x23)) {
 			a.is_reg = 1;
 			a.rm = z->rm | z->rex_b << 3;
 		}
@@ -76,8 +74,7 @@ static union insn_args args_of(const struct lower *l, const struct operand **mem
 			if (o->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT)
 				*memory = o;
 			/* string instructions: the segment that can be overridden */
-			if (o->base != ZYDIS_REGISTER_RDI && o->base != ZYDIS_REGISTER_EDI &&
-			    o->base != ZYDIS_REGISTER_DI)
+			if (o->base != ZYDIS_REGISTER_RDI && o->base != ZYDIS_REGISTER_EDI && o->base != ZYDIS_REGISTER_DI)
 				a.seg = o->segment - ZYDIS_REGISTER_ES;
 			break;
 		default:

@@ -42,7 +42,8 @@ static void place_near(struct lower *l)
 
 bool lower_check_loops(const struct lower *l)
 {
-	return l->bt->loops && !l->no_loops && l->near_count < NEAR_MAX && !(l->near_count && since_oldest(l) > GAP_IN_ACCESS);
+	return l->bt->loops && !l->no_loops && l->near_count < NEAR_MAX &&
+	       !(l->near_count && since_oldest(l) > GAP_IN_ACCESS);
 }
 
 void lower_check(struct lower *l, bool loops, struct cold *c)
@@ -51,8 +52,7 @@ void lower_check(struct lower *l, bool loops, struct cold *c)
 	u8 *hit;
 
 	if (loops) {
-		l->near[l->near_count++] =
-			(struct near){ .place = emit_loop_fwd(e), .cold = (u16)(c - l->cold) };
+		l->near[l->near_count++] = (struct near){ .place = emit_loop_fwd(e), .cold = (u16)(c - l->cold) };
 		return;
 	}
 	hit = emit_jrcxz_fwd(e);

@@ -46,10 +46,9 @@ void lower_mov(struct lower *l)
 	} else if (guest_reg_home[lower_gpr(from->reg)] == H_NONE) {
 		emit_load(e, size, guest_reg_home[g], MEM_VCPU(OFF_GPR(lower_gpr(from->reg))));
 	} else {
-		struct enc c = { .op = 0x8b,
-				 .w = size == 8,
-				 .reg = guest_reg_home[g],
-				 .rm = guest_reg_home[lower_gpr(from->reg)] };
+		struct enc c = {
+			.op = 0x8b, .w = size == 8, .reg = guest_reg_home[g], .rm = guest_reg_home[lower_gpr(from->reg)]
+		};
 
 		emit_enc(e, &c);
 	}

@@ -203,8 +203,7 @@ u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int
 	u8 a;
 
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
-		return begin_grouped(l, lower_gpr(o->base),
-				     (s32)(o->disp) + bias);
+		return begin_grouped(l, lower_gpr(o->base), (s32)(o->disp) + bias);
 	a = lower_offset(l, o, bias);
 	if (seg_flat(l, seg))
 		return a;

@@ -78,9 +78,12 @@ void lower_push_reg(struct lower *l, unsigned int size, u8 value, bool is_imm, s
 		for (k = 0; k < seq.imm_len; k++)
 			seq.imm[k] = (u32)imm >> 8 * k;
 	} else {
-		seq = (struct enc){
-			.op = 0x89, .w = size == 8, .p66 = size == 2, .reg = value, .is_mem = true, .mem = lower_host_mem(l, a)
-		};
+		seq = (struct enc){ .op = 0x89,
+				    .w = size == 8,
+				    .p66 = size == 2,
+				    .reg = value,
+				    .is_mem = true,
+				    .mem = lower_host_mem(l, a) };
 	}
 	lower_access(l, a, size, DESC_WRITE | DESC_SS, &seq, 1);
 	lower_sp_add(l, -(s32)size);

@@ -50,8 +50,7 @@ static bool constant(const struct lower *l, ZydisRegister r, u64 *value)
 }
 
 /* The part of vmcs12 that the instruction means; NULL: only C can tell */
-static const struct vmcs_field *field(const struct lower *l, const struct operand *o, struct mem *m,
-				      unsigned int *bytes)
+static const struct vmcs_field *field(const struct lower *l, const struct operand *o, struct mem *m, unsigned int *bytes)
 {
 	const struct vmx *x = l->v->vmx;
 	const struct vmcs_field *f;

@@ -109,13 +109,15 @@ static u32 mode_of(const struct vcpu *v, enum translation kind)
 static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, u64 phys, u64 phys2)
 {
 	struct bt *bt = v->bt->bt;
-	bool flushed = false;
+	const struct bt_region *open;
 	struct bt_block *b;
-	u64 unwatched, flushes;
+	u64 unwatched, emptied;
+	bool flushed = false;
 
 	for (;;) {
 		bt_lock(bt);
-		flushes = bt->stats.cache_flushes;
+		emptied = bt->emptied;
+		open = bt->open;
 		b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, phys, phys2, mode_of(v, kind));
 		if (!b)
 			b = translate(v, linear, phys, kind, &unwatched);
@@ -127,12 +129,13 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 		gate_alone(v);
 		if (unwatched != UINT64_MAX)
 			cache_watch(bt, unwatched);
-		else if (flushes == bt->stats.cache_flushes) /* nobody else has, meanwhile */
-			cache_flush(bt);
+		else if (open == bt->open && emptied == bt->emptied) /* nobody else has, meanwhile */
+			cache_make_room(bt);
 		flushed |= unwatched == UINT64_MAX;
 		gate_open(v);
 	}
-	machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes", bt->size);
+	machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes",
+		     bt->size);
 	return NULL;
 }
 
@@ -226,11 +229,11 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	struct bt *bt = v->bt->bt;
 	struct bt_block *from = &bt->blocks[id >> 1], *to;
 	struct bt_exit *x = &from->exit[id & 1];
-	u64 flushes, linear, page = v->rip_base;
+	u64 emptied, linear, page = v->rip_base;
 	u8 *code;
 
 	bt_lock(bt);
-	flushes = bt->stats.cache_flushes;
+	emptied = bt->emptied;
 	linear = wrap(v, v->rip_base + x->delta);
 	bt_unlock(bt);
 	v->rip = wrap(v, linear - v->code_base);
@@ -238,7 +241,7 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	if (code == bt->thunk.exit || (linear & ~4095ull) != page)
 		return code;
 	bt_lock(bt);
-	to = from->valid && flushes == bt->stats.cache_flushes ? cache_by_host(bt, (u64)code) : NULL;
+	to = from->valid && emptied == bt->emptied ? cache_by_host(bt, (u64)code) : NULL;
 	/* The jump cache may still have another page's code for this address: then it isn't the page that `from` is in. */
 	if (to && !((to->phys ^ from->phys) & ~4095ull) && !to->single && to->valid) {
 		if (to->phys2 == UINT64_MAX)
@@ -364,7 +367,8 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 			vcpu_fpu_load(v);
 			return NULL;
 		}
-		vcpu_set_budget(v, vcpu_budget(v) + DESC_UNCOUNTED(desc) - 1); /* the block is left in its middle, behind this instruction */
+		vcpu_set_budget(v, vcpu_budget(v) + DESC_UNCOUNTED(desc) -
+					   1); /* the block is left in its middle, behind this instruction */
 	}
 	v->intr_shadow &= ~shadow; /* one that this instruction has cast stays */
 	/* RF lasts until an instruction is complete; IRET has just loaded it, and a REP that will go on isn't complete. */
@@ -491,10 +495,10 @@ static bool x87_pending(const struct vcpu *v)
  */
 static void alone_with_memory(struct vcpu *v)
 {
-	u64 flushes = v->bt->bt->stats.cache_flushes;
+	u64 emptied = v->bt->bt->emptied;
 
 	gate_alone(v);
-	if (flushes != v->bt->bt->stats.cache_flushes)
+	if (emptied != v->bt->bt->emptied)
 		vcpu_restart(v); /* the code that has called us is gone */
 }
 

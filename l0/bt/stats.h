@@ -32,7 +32,7 @@
 	S(split,           counted, "accesses across a page boundary")                                 \
 	S(code_writes,     counted, "stores to pages that hold translated code")                       \
 	S(invalidated,     counted, "blocks dropped because their code was written")                   \
-	S(cache_flushes,   counted, "times the whole code cache was dropped because it was full")      \
+	S(evictions,       counted, "times a part of the code cache was emptied because all of it was full")   \
 	S(slices,          counted, "entries into translated code from the run loop")                  \
 	S(exceptions,      counted, "exceptions delivered to the guest")                               \
 	S(interrupts,      counted, "interrupts delivered to the guest")

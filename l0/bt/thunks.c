@@ -328,7 +328,7 @@ static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class cla
 	return entry;
 }
 
-void thunks_emit(struct bt *bt)
+u64 thunks_emit(struct bt *bt)
 {
 	struct emit e = { .p = bt->rw, .end = bt->rw + 8192, .delta = bt->rx - bt->rw };
 	struct thunks *t = &bt->thunk;
@@ -354,5 +354,5 @@ void thunks_emit(struct bt *bt)
 	for (class = 0; class < JC_OTHER; class ++)
 		t->lookup[class] = emit_lookup(&e, t, class, bt->loops);
 	begin(&e);
-	bt->used = e.p - bt->rw;
+	return (u64)(e.p - bt->rw);
 }

@@ -292,7 +292,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	if (!watched(v, phys, unwatched))
 		return NULL;
 	b = single ? cache_new_single(bt, v->index) : cache_new(bt);
-	if (!b || (!single && bt->size - bt->used < BLOCK_ROOM))
+	if (!b || (!single && bt->open->end - bt->open->used < BLOCK_ROOM))
 		return NULL;
 	f.phys = phys;
 	f.left = PAGE_SIZE - (linear & 4095);
@@ -306,8 +306,8 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	l->count = decode_block(l, &f, linear, single);
 	if (f.phys2 != UINT64_MAX && !watched(v, f.phys2, unwatched))
 		return NULL;
-	start_emit = (struct emit){ .p = bt->rw + (single ? b->code : bt->used),
-				    .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->size),
+	start_emit = (struct emit){ .p = bt->rw + (single ? b->code : bt->open->used),
+				    .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->open->end),
 				    .delta = bt->rx - bt->rw };
 	b->phys = f.phys;
 	b->phys2 = f.phys2;
@@ -329,8 +329,6 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 		return NULL;
 	b->end = l->e.p - bt->rw;
 	bt->stats.host_bytes += b->end - b->code;
-	if (!single)
-		bt->used = (b->end + 15) & ~15ull;
 	bt->stats.blocks++;
 	bt->stats.insns += l->count;
 	bt->stats.guest_bytes += b->len;

@@ -57,12 +57,16 @@ struct run_config {
 	const char *append; /* command line; "" if none was given */
 	u64 memory; /* bytes, a multiple of 4 KiB, at least MEMORY_MIN */
 	enum huge_pages { HUGE_PAGES_ON, HUGE_PAGES_OFF } huge_pages; /* of the host, for guest memory */
+	u64 code_cache; /* bytes of translated code, CODE_CACHE_MIN to CODE_CACHE_MAX */
 	enum walk_cache { WALK_CACHE_ON, WALK_CACHE_OFF } walk_cache; /* cpu/psc.h */
 	unsigned int vcpus; /* 1 .. VCPUS_MAX */
 	const char *cpu; /* for model_parse(); NULL: the default model */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
 	enum engine_kind engine;
-	enum direct_when { DIRECT_ADAPTIVE, DIRECT_EAGER } direct; /* with ENGINE_DIRECT: user code runs directly when it pays, or always */
+	enum direct_when {
+		DIRECT_ADAPTIVE,
+		DIRECT_EAGER
+	} direct; /* with ENGINE_DIRECT: user code runs directly when it pays, or always */
 	struct vmx_modes vmx; /* with a CPU model that has VMX */
 	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT, which ENGINE_AUTO is then */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */

@@ -7,12 +7,22 @@
 #include "../vmx/vmx.h"
 #include "options.h"
 
-static json_t *memory(const struct run_config *c)
+static json_t *kib(u64 bytes)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%lluK", (unsigned long long)(c->memory >> 10));
+	snprintf(text, sizeof(text), "%lluK", (unsigned long long)(bytes >> 10));
 	return json_string(text);
+}
+
+static json_t *memory(const struct run_config *c)
+{
+	return kib(c->memory);
+}
+
+static json_t *code_cache(const struct run_config *c)
+{
+	return kib(c->code_cache);
 }
 
 static json_t *vcpus(const struct run_config *c)
@@ -125,7 +135,7 @@ static const struct {
 } OTHERS[] = {
 	{ "memory", memory }, { "vcpus", vcpus },   { "machine", machine },	{ "device", device },
 	{ "name", name },     { "serial", serial }, { "timeout", timeout },	{ "shares", shares },
-	{ "cap", cap },	      { "trace", trace },   { "trace-log", trace_log },
+	{ "cap", cap },	      { "trace", trace },   { "trace-log", trace_log }, { "code-cache", code_cache },
 };
 
 static json_t *word(const char *words, unsigned int i)

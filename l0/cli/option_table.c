@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../bt/bt.h"
 #include "../run/place.h"
 #include "../vmx/vmx.h"
 #include "values.h"
@@ -108,6 +109,18 @@ static int set_memory(struct option_parse *p, const struct option *o, const char
 					    MEMORY_MAX >> 20);
 	}
 	return *arg ? 0 : option_error(p, "needs a size");
+}
+
+static int set_code_cache(struct option_parse *p, const struct option *o, const char *arg)
+{
+	u64 bytes;
+
+	(void)o;
+	if (!value_size(arg, &bytes) || bytes % 4096 || bytes < CODE_CACHE_MIN || bytes > CODE_CACHE_MAX)
+		return option_error(p, "'%s' is no size: %llu to %llu MiB, or with a suffix K, M, G", arg,
+				    CODE_CACHE_MIN >> 20, CODE_CACHE_MAX >> 20);
+	p->config->code_cache = bytes;
+	return 0;
 }
 
 static int set_vcpus(struct option_parse *p, const struct option *o, const char *arg)
@@ -368,7 +381,12 @@ static int set_accel(struct option_parse *p, const struct option *o, const char 
 
 			if (err)
 				return err;
-		} else if (!value_is_one_of(pair.key, "thread tb-size split-wx")) {
+		} else if (!strcmp(pair.key, "tb-size")) {
+			int err = set_code_cache(p, o, pair.value);
+
+			if (err)
+				return err;
+		} else if (!value_is_one_of(pair.key, "thread split-wx")) {
 			return option_error(p, "property '%s' is not available", pair.key);
 		}
 	}
@@ -614,6 +632,8 @@ const struct option OPTIONS[] = {
 { GROUP_RUN,     "direct",        NULL,            "WHEN",      set_word,        FIELD(direct),       "adaptive eager",
   "with --engine direct: adaptive, user code runs directly when it computes long enough to be worth it; eager, whenever it is allowed, which"
   " is slow, for tests" },
+{ GROUP_RUN,     "code-cache",    NULL,            "SIZE",      set_code_cache,  0,                   NULL,
+  "room for translated code, 64M without the option; when it is full, a part of it is emptied" },
 { GROUP_RUN,     NULL,            "accel",         "NAME",      set_accel,       0,                   NULL,
   "tcg is --engine bt, kvm is --engine kvm; a list of alternatives is the translator" },
 { GROUP_RUN,     NULL,            "enable-kvm",    NULL,        set_enable_kvm,  0,                   NULL,

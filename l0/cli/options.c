@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../bt/bt.h"
 #include "values.h"
 
 /* options.h says which one counts; what is said in two of them by the same option replaces what was said before */
@@ -80,6 +81,7 @@ static struct run_config defaults(int argc, char **argv)
 	return (struct run_config){
 		.append = "",
 		.memory = MEMORY_DEFAULT,
+		.code_cache = CODE_CACHE_DEFAULT,
 		.vcpus = 1,
 		.clock = CLOCK_HOST,
 		.shares = SHARES_DEFAULT,

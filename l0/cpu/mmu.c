@@ -119,8 +119,8 @@ static void note_writable(struct memory *m, u64 gpa, u64 page)
 			if ((known & (BIT(WRITE_INDEX_BITS) - 1)) == want)
 				return;
 	} while (!__atomic_compare_exchange_n(index, &old,
-					      WRITE_INDEX_FULL(old) ? WRITE_INDEX_MANY : old << WRITE_INDEX_BITS | want, true,
-					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+					      WRITE_INDEX_FULL(old) ? WRITE_INDEX_MANY : old << WRITE_INDEX_BITS | want,
+					      true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 
 /* Enter what a walk found for the page at `page_linear`; *rights: as entered. False: it may not be accessed directly. */

@@ -218,7 +218,8 @@ static u64 movs_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 	u64 count = n;
 
 	if (s->down) {
-#define DO(suffix) asm volatile("std\n\trep movs" suffix "\n\tcld" : "+D"(dest), "+S"(source), "+c"(count) : : "memory", "cc");
+#define DO(suffix) \
+	asm volatile("std\n\trep movs" suffix "\n\tcld" : "+D"(dest), "+S"(source), "+c"(count) : : "memory", "cc");
 		BY_SIZE(DO)
 #undef DO
 		return n;
@@ -235,7 +236,8 @@ static u64 stos_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 
 	(void)source;
 	if (s->down) {
-#define DO(suffix) asm volatile("std\n\trep stos" suffix "\n\tcld" : "+D"(dest), "+c"(count) : "a"(value) : "memory", "cc");
+#define DO(suffix) \
+	asm volatile("std\n\trep stos" suffix "\n\tcld" : "+D"(dest), "+c"(count) : "a"(value) : "memory", "cc");
 		BY_SIZE(DO)
 #undef DO
 		return n;
@@ -317,7 +319,8 @@ static bool bulk_side(struct string *s, const struct segment *seg, u64 offset, u
 			*n = room;
 		if (*n && (*n - 1) * s->size > offset)
 			*n = 0;
-		return *n && segment_allows(s->v, seg, s->flat64, offset - (*n - 1) * s->size, *n * s->size, access, &lowest);
+		return *n &&
+		       segment_allows(s->v, seg, s->flat64, offset - (*n - 1) * s->size, *n * s->size, access, &lowest);
 	}
 	room = (4096 - (*linear & 4095)) / s->size;
 	if (room < *n)

@@ -31,28 +31,33 @@ static int map_part(struct memory *m, u64 gpa, u64 size)
 int memory_init(struct memory *m, u64 size)
 {
 	void *base;
+	u8 *end;
 	int err;
 
 	memset(m, 0, sizeof(*m));
 	if (!size || size % PAGE_SIZE)
 		return -EINVAL;
 	/* Neither the file's size nor the reservation may overflow. */
-	if (size > (u64)INT64_MAX - MEMORY_HIGH_START - GUARD_SIZE)
+	if (size > (u64)INT64_MAX - MEMORY_HIGH_START - 3 * GUARD_SIZE)
 		return -ENOMEM;
 	m->low = size < MEMORY_HOLE_START ? size : MEMORY_HOLE_START;
 	m->high = size - m->low;
 
-	/* 2 MiB alignment of gpa 0 lets the host back the guest with large pages: over-reserve, then trim */
-	base = mmap(NULL, reserved_size(m) + GUARD_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/*
+	 * 2 MiB alignment of gpa 0 lets the host back the guest with large pages: over-reserve, then trim. A page before it keeps the
+	 * mapping apart from others in the host's accounts.
+	 */
+	base = mmap(NULL, reserved_size(m) + 2 * GUARD_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
 	if (base == MAP_FAILED) {
 		err = -errno;
 		goto fail;
 	}
-	m->base = (u8 *)(((uintptr_t)base + GUARD_SIZE - 1) & ~(uintptr_t)(GUARD_SIZE - 1));
-	if (m->base != (u8 *)base)
-		munmap(base, m->base - (u8 *)base);
-	if ((u8 *)base + GUARD_SIZE != m->base)
-		munmap(m->base + reserved_size(m), (u8 *)base + GUARD_SIZE - m->base);
+	end = (u8 *)base + reserved_size(m) + 2 * GUARD_SIZE;
+	m->base = (u8 *)(((uintptr_t)base + GUARD_SIZE) & ~(uintptr_t)(GUARD_SIZE - 1));
+	if (m->base - PAGE_SIZE != (u8 *)base)
+		munmap(base, m->base - PAGE_SIZE - (u8 *)base);
+	munmap(m->base + reserved_size(m), end - m->base - reserved_size(m));
 
 	err = map_part(m, 0, m->low);
 	if (!err)
@@ -82,7 +87,7 @@ void memory_small_pages(struct memory *m)
 void memory_destroy(struct memory *m)
 {
 	if (m->base)
-		munmap(m->base, reserved_size(m));
+		munmap(m->base - PAGE_SIZE, reserved_size(m) + PAGE_SIZE);
 	free(m->flags);
 	memset(m, 0, sizeof(*m));
 }

@@ -35,7 +35,7 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 	struct machine *m = t->v->machine;
 
 	if (!m->bt)
-		m->bt = bt_create(m, 0); /* with the first vCPU */
+		m->bt = bt_create(m, c->code_cache); /* with the first vCPU */
 	if (m->bt)
 		bt_trace(m->bt, c->trace >> TRACE_BIT_translate & 1);
 	if (!t->v->index)

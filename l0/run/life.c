@@ -137,13 +137,14 @@ static void begin_thread(const struct l1 *l, unsigned int vcpu)
 
 	if (err) {
 		place_text(l->place, l->number, vcpu, where, sizeof(where));
-		fprintf(stderr, "turtles: %s: vCPU %u can't be bound to PU %s: %s: it runs anywhere\n", l->config->name, vcpu,
-			where, strerror(-err));
+		fprintf(stderr, "turtles: %s: vCPU %u can't be bound to PU %s: %s: it runs anywhere\n", l->config->name,
+			vcpu, where, strerror(-err));
 	}
 	/* 0: the calling thread. Threads that it starts have its value already, and must not ask for less. */
 	errno = 0;
 	if (l->nice != getpriority(PRIO_PROCESS, 0) && setpriority(PRIO_PROCESS, 0, l->nice))
-		fprintf(stderr, "turtles: %s: vCPU %u has no weight of its own: %s\n", l->config->name, vcpu, strerror(errno));
+		fprintf(stderr, "turtles: %s: vCPU %u has no weight of its own: %s\n", l->config->name, vcpu,
+			strerror(errno));
 }
 
 static void *other_main(void *arg)
@@ -173,7 +174,8 @@ static void run_vcpus(struct l1 *l)
 		l->thread[i].l1 = l;
 		err = vcpu_thread_start(&l->thread[i], other_main, &l->thread[i]);
 		if (err) {
-			machine_stop(&l->machine, STOP_INTERNAL, 0, "can't start a thread for vCPU %u: %s", i, strerror(-err));
+			machine_stop(&l->machine, STOP_INTERNAL, 0, "can't start a thread for vCPU %u: %s", i,
+				     strerror(-err));
 			others = i - 1;
 		}
 	}

@@ -25,7 +25,8 @@ static inline void futex_wait(_Atomic u32 *word, u32 value)
 
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
-			 : "0"((long)SYS_futex), "D"(word), "S"((long)(FUTEX_WAIT | FUTEX_PRIVATE_FLAG)), "d"((long)value), "r"(r10)
+			 : "0"((long)SYS_futex), "D"(word), "S"((long)(FUTEX_WAIT | FUTEX_PRIVATE_FLAG)),
+			   "d"((long)value), "r"(r10)
 			 : "rcx", "r11", "memory");
 }
 
@@ -35,7 +36,8 @@ static inline void futex_wake(_Atomic u32 *word, u32 how_many)
 
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
-			 : "0"((long)SYS_futex), "D"(word), "S"((long)(FUTEX_WAKE | FUTEX_PRIVATE_FLAG)), "d"((long)how_many)
+			 : "0"((long)SYS_futex), "D"(word), "S"((long)(FUTEX_WAKE | FUTEX_PRIVATE_FLAG)),
+			   "d"((long)how_many)
 			 : "rcx", "r11", "memory");
 }
 

@@ -147,7 +147,8 @@ static void both(struct litmus *l, const char *how)
 		strcpy(name, "code: ");
 		strcat(name, GAMES[i].name);
 		strcat(name, how);
-		litmus_result(!stale && !wrong, name, "%llu stale, %llu wrong", (unsigned long long)stale, (unsigned long long)wrong);
+		litmus_result(!stale && !wrong, name, "%llu stale, %llu wrong", (unsigned long long)stale,
+			      (unsigned long long)wrong);
 	}
 }
 

@@ -108,9 +108,9 @@ static const struct {
 	bool aligned; /* it must be */
 	unsigned int counter; /* bytes from the operand to what counts */
 } OPERATIONS[] = {
-	{ "lock_inc_byte", inc_b, 1, true, 0 },	   { "lock_inc_word", inc_w, 2, false, 0 },
-	{ "lock_add_long", add_l, 4, false, 0 },   { "lock_add_quad", add_q, 8, false, 0 },
-	{ "lock_xadd_quad", xadd_q, 8, false, 0 }, { "lock_cmpxchg_long", cmpxchg_l, 4, false, 0 },
+	{ "lock_inc_byte", inc_b, 1, true, 0 },		 { "lock_inc_word", inc_w, 2, false, 0 },
+	{ "lock_add_long", add_l, 4, false, 0 },	 { "lock_add_quad", add_q, 8, false, 0 },
+	{ "lock_xadd_quad", xadd_q, 8, false, 0 },	 { "lock_cmpxchg_long", cmpxchg_l, 4, false, 0 },
 	{ "lock_cmpxchg16b", cmpxchg_16b, 16, true, 0 }, { "lock_bts", bts_lock, 8, false, 8 },
 };
 
@@ -141,8 +141,8 @@ static void locked(struct litmus *l, const char *where, u8 *at, u32 (*function)(
 		memcpy(&found, operand + OPERATIONS[i].counter, n < 8 ? n : 8);
 		expected &= limit(n);
 		snprintf(name, sizeof(name), "locked: %s_%s", OPERATIONS[i].name, where);
-		litmus_result(found == expected && !wrong, name, "%llu of %llu, %llu wrong calls", (unsigned long long)found,
-			      (unsigned long long)expected, (unsigned long long)wrong);
+		litmus_result(found == expected && !wrong, name, "%llu of %llu, %llu wrong calls",
+			      (unsigned long long)found, (unsigned long long)expected, (unsigned long long)wrong);
 	}
 }
 

@@ -160,7 +160,8 @@ static void two_readers(struct party *p)
 static void judge_readers(struct litmus *l)
 {
 	for (int i = 0; i < SLOTS; i++) {
-		bool first = slots[i].read[2][0] && !slots[i].read[2][1], second = slots[i].read[3][0] && !slots[i].read[3][1];
+		bool first = slots[i].read[2][0] && !slots[i].read[2][1],
+		     second = slots[i].read[3][0] && !slots[i].read[3][1];
 
 		seen[0] += first != second;
 		seen[1] += first && second;
@@ -168,7 +169,8 @@ static void judge_readers(struct litmus *l)
 	again(l);
 }
 
-static void order(struct litmus *l, const char *name, unsigned int parties, void (*play)(struct party *), void (*judge)(struct litmus *))
+static void order(struct litmus *l, const char *name, unsigned int parties, void (*play)(struct party *),
+		  void (*judge)(struct litmus *))
 {
 	seen[0] = seen[1] = 0;
 	again(l);

@@ -93,8 +93,8 @@ static void paging(struct litmus *l, const char *name, void (*play)(struct party
 	page = litmus_pages(1, PROT_READ | PROT_WRITE);
 	mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	litmus_play(l, 2, play, go_on);
-	litmus_result(!late, name, "%llu late writes; %llu times there was one before, %llu faults", (unsigned long long)late,
-		      (unsigned long long)written, (unsigned long long)faults);
+	litmus_result(!late, name, "%llu late writes; %llu times there was one before, %llu faults",
+		      (unsigned long long)late, (unsigned long long)written, (unsigned long long)faults);
 	munmap((void *)page, 4096);
 }
 

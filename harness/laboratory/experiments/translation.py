@@ -20,7 +20,7 @@ def analyse(results):
         share = results.sample(run, lambda r: 100 * r.l1["bt"]["translate_ns"] / r.stats["run"]["wall_ns"])
         reuse = results.sample(run, lambda r: r.stats["run"]["insns"] / r.l1["bt"]["insns"])
         rows.append([name, f"{bt['blocks']:,}", f"{bt['insns'] / bt['blocks']:.2f}", f"{bt['host_bytes'] / bt['guest_bytes']:.1f}", per.text(), unit.text(),
-                     share.text(), reuse.text(), f"{bt['cache_flushes']:,}"])
+                     share.text(), reuse.text(), f"{bt.get('evictions', bt.get('cache_flushes', 0)):,}"])
         shares.append(share)
         names.append(name)
         section.check(f"{name}: an instruction that was translated runs more than once", reuse.median > 1)

@@ -156,13 +156,14 @@ static bool is_opmask(const struct comparison *x)
 
 	if (x->subject->vector != VEC_UD || item < 0 || item >= x->p->count)
 		return false;
-	for (bytes = x->p->items[item].bytes; *bytes == 0x67 || *bytes == 0x64 || *bytes == 0x65 || (*bytes & 0xe7) == 0x26;)
+	for (bytes = x->p->items[item].bytes;
+	     *bytes == 0x67 || *bytes == 0x64 || *bytes == 0x65 || (*bytes & 0xe7) == 0x26;)
 		bytes++;
 	if (bytes[0] != 0xc5 && bytes[0] != 0xc4)
 		return false;
 	opcode = bytes[0] == 0xc5 ? bytes[2] : bytes[3];
-	return (opcode >= 0x41 && opcode <= 0x4b) || (opcode >= 0x90 && opcode <= 0x93) || opcode == 0x98 || opcode == 0x99 ||
-	       (opcode >= 0x30 && opcode <= 0x33);
+	return (opcode >= 0x41 && opcode <= 0x4b) || (opcode >= 0x90 && opcode <= 0x93) || opcode == 0x98 ||
+	       opcode == 0x99 || (opcode >= 0x30 && opcode <= 0x33);
 }
 
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */

@@ -164,18 +164,93 @@ static void host_addresses_lead_back_to_the_guests_instruction(void **state)
 	assert_int_equal(block_uncounted(block, 1), 3);
 }
 
+/* Each 16 bytes from A on: a jump */
+static void fill_memory(struct bt_bench *b)
+{
+	for (u64 at = A; at < b->machine.memory.low; at += 16)
+		memcpy(b->machine.memory.base + at, jmp_to_b, sizeof(jmp_to_b));
+}
+
+/* Blocks of one jump each from *at on, until the region is full. */
+static void fill_region(struct bt_bench *b, u64 *at)
+{
+	u64 unwatched;
+
+	do {
+		assert_true(*at < b->machine.memory.low);
+		*at += 16;
+	} while (translate(b->v, *at - 16, *at - 16, TRANSLATE_BLOCK, &unwatched));
+	*at -= 16;
+}
+
+/* Each is in its lists and is found by the host's address, or is gone altogether. */
+static unsigned int blocks_in_order(struct bt_bench *b, u64 from, u64 to)
+{
+	unsigned int found = 0;
+
+	for (u64 at = from; at < to; at += 16) {
+		struct bt_block *block = cache_find(b->bt, at, UINT64_MAX, b->v->mode);
+		u16 offsets[PAGE_SIZE / 16];
+		size_t n = bt_block_starts(b->bt, at, offsets, PAGE_SIZE / 16), k = 0;
+
+		while (k < n && offsets[k] != (at & 4095))
+			k++;
+		assert_int_equal(k < n, block != NULL);
+		if (!block)
+			continue;
+		found++;
+		assert_true(block->valid);
+		assert_int_equal(block->phys, at);
+		assert_ptr_equal(cache_by_host(b->bt, (u64)b->bt->rx + block->code), block);
+		for (unsigned int i = 0; i < 2; i++)
+			assert_true(block->exit[i].target == BLOCK_NONE || b->bt->blocks[block->exit[i].target].valid);
+	}
+	return found;
+}
+
+static void a_full_cache_loses_one_region_at_a_time(void **state)
+{
+	struct bt_bench *b = *state;
+	u64 at = A, in_all = 0, emptied = b->bt->emptied;
+	const struct bt_region *last;
+
+	fill_memory(b);
+	assert_int_equal(b->bt->regions, 2);
+	fill_region(b, &at);
+	cache_make_room(b->bt);
+	assert_int_equal(b->bt->emptied, emptied);
+	fill_region(b, &at);
+	in_all = (at - A) / 16;
+	assert_int_equal(blocks_in_order(b, A, at), in_all);
+	/* a chain from a block that stays to one that goes, and the other way round */
+	cache_chain(b->bt, index_of(b, cache_find(b->bt, at - 16, UINT64_MAX, b->v->mode)) * 2,
+		    cache_find(b->bt, A, UINT64_MAX, b->v->mode));
+	cache_chain(b->bt, index_of(b, cache_find(b->bt, A, UINT64_MAX, b->v->mode)) * 2,
+		    cache_find(b->bt, at - 16, UINT64_MAX, b->v->mode));
+	last = b->bt->open;
+	for (unsigned int i = 0; i < 6; i++) {
+		u64 before = at;
+
+		cache_make_room(b->bt);
+		assert_ptr_not_equal(b->bt->open, last);
+		assert_int_equal(b->bt->open->blocks, 0);
+		last = b->bt->open;
+		assert_true(b->bt->emptied > emptied);
+		assert_in_range(blocks_in_order(b, A, at), in_all / 3, 2 * in_all / 3);
+		fill_region(b, &at);
+		assert_int_equal(blocks_in_order(b, before, at), (at - before) / 16);
+	}
+	assert_int_equal(b->bt->stats.evictions, 6);
+	assert_int_equal(b->bt->stats.invalidated, 0);
+}
+
 static void a_full_cache_is_emptied_and_used_again(void **state)
 {
 	struct bt_bench *b = *state;
-	struct bt_block *block;
 	u64 at = A, unwatched;
 
-	do {
-		assert_true(machine_write(&b->machine, at, jmp_to_b, sizeof(jmp_to_b)));
-		block = translate(b->v, at, at, TRANSLATE_BLOCK, &unwatched);
-		at += 16;
-		assert_true(at < b->machine.memory.low);
-	} while (block);
+	fill_memory(b);
+	fill_region(b, &at);
 	cache_flush(b->bt);
 	assert_null(cache_find(b->bt, A, UINT64_MAX, b->v->mode));
 	assert_false(*memory_flag(&b->machine.memory, A) & PAGE_CODE);
@@ -211,6 +286,7 @@ int main(void)
 		TEST(data_beside_code_that_keeps_being_written_costs_the_page_its_code),
 		TEST(a_new_block_forbids_direct_stores_to_its_page),
 		TEST(host_addresses_lead_back_to_the_guests_instruction),
+		TEST(a_full_cache_loses_one_region_at_a_time),
 		TEST(a_full_cache_is_emptied_and_used_again),
 		TEST(every_bad_target_misses_an_empty_jump_cache),
 	};

@@ -100,8 +100,9 @@ static void same_operand(const ZydisDecodedInstruction *z, const ZydisDecodedOpe
 		assert_int_equal(reg_is_gpr(p->reg), ZydisRegisterGetClass(o->reg.value) >= ZYDIS_REGCLASS_GPR8 &&
 							     ZydisRegisterGetClass(o->reg.value) <= ZYDIS_REGCLASS_GPR64);
 		assert_int_equal(reg_is_segment(p->reg), ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_SEGMENT);
-		assert_int_equal(reg_is_x87_or_mmx(p->reg), ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_X87 ||
-								    ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_MMX);
+		assert_int_equal(reg_is_x87_or_mmx(p->reg),
+				 ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_X87 ||
+					 ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_MMX);
 		break;
 	case ZYDIS_OPERAND_TYPE_MEMORY:
 		same_memory(z, o, p);
@@ -153,7 +154,8 @@ static bool same(struct fixture *f, unsigned int kind, const u8 *bytes, unsigned
 
 static void random_bytes(struct fixture *f, u8 *bytes, unsigned int from)
 {
-	static const u8 prefixes[] = { 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x64, 0x2e, 0x48, 0x41, 0x4f, 0xc4, 0xc5, 0x0f, 0x0f };
+	static const u8 prefixes[] = { 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x64, 0x2e,
+				       0x48, 0x41, 0x4f, 0xc4, 0xc5, 0x0f, 0x0f };
 	unsigned int k;
 
 	for (k = from; k < BYTES_MAX + 8; k++)
