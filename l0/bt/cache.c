@@ -156,7 +156,7 @@ void bt_trace(struct bt *bt, bool on)
 	bt->trace = on;
 }
 
-void bt_stats(const struct bt *bt, struct bt_stats *to)
+COUNTERS_RACE void bt_stats(const struct bt *bt, struct bt_stats *to)
 {
 	u64 tsc = __builtin_ia32_rdtsc() - bt->start_tsc, ns = now_ns() - bt->start_ns;
 

@@ -88,7 +88,7 @@ static void resumed(struct vcpu_thread *t, u64 ticks)
 		bt_clock_moved(m->bt);
 }
 
-static void add(u64 *to, const void *from, size_t bytes)
+COUNTERS_RACE static void add(u64 *to, const void *from, size_t bytes)
 {
 	const u64 *f = from;
 
@@ -97,7 +97,7 @@ static void add(u64 *to, const void *from, size_t bytes)
 }
 
 /* of all vCPUs */
-static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
+COUNTERS_RACE static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABLES])
 {
 	const struct machine *m = t->v->machine;
 	struct bt_totals *all = t->totals;

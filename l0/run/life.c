@@ -180,10 +180,8 @@ static void run_vcpus(struct l1 *l)
 		}
 	}
 	l->engine->loop(&l->thread[0]);
-	for (i = 1; i <= others; i++) {
+	for (i = 1; i <= others; i++)
 		pthread_join(l->thread[i].thread, NULL);
-		l->thread[i].thread = 0;
-	}
 }
 
 /* The machine has stopped: can it go on? Then it is where it does. */

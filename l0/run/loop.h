@@ -18,7 +18,10 @@ struct vcpu_thread {
 	struct vcpu *v;
 	void *stack; /* holds *v, too */
 	size_t stack_size;
-	pthread_t thread;
+	pthread_t thread; /* for who has started it and joins it */
+	void *_Atomic self; /* __builtin_thread_pointer() of the thread; NULL: none runs */
+	void *(*fn)(void *); /* what it runs */
+	void *arg;
 	struct timers timers; /* of the vCPU, where each has its thread */
 	pthread_mutex_t lock; /* for sleeping in HLT */
 	pthread_cond_t wake;

@@ -79,16 +79,29 @@ void vcpu_thread_destroy(struct vcpu_thread *t)
 	t->v = NULL;
 }
 
+static void *begin(void *arg)
+{
+	struct vcpu_thread *t = arg;
+	void *result;
+
+	atomic_store(&t->self, __builtin_thread_pointer());
+	result = t->fn(t->arg);
+	atomic_store(&t->self, NULL);
+	return result;
+}
+
 int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	char name[16];
 	int err;
 
+	t->fn = fn;
+	t->arg = arg;
 	pthread_attr_init(&attr);
 	err = pthread_attr_setstack(&attr, t->stack, t->stack_size);
 	if (!err)
-		err = pthread_create(&t->thread, &attr, fn, arg);
+		err = pthread_create(&t->thread, &attr, begin, t);
 	pthread_attr_destroy(&attr);
 	if (err)
 		return -err;
@@ -101,20 +114,22 @@ int vcpu_thread_start(struct vcpu_thread *t, void *(*fn)(void *), void *arg)
 void vcpu_post(struct vcpu *v, u32 events)
 {
 	struct vcpu_thread *t = v->thread;
+	void *self;
 
 	atomic_fetch_or_explicit(&v->events, events, memory_order_release);
 	if (!t)
 		return;
 	if (t->turns)
 		t = t->turns->all; /* whose host thread it is */
-	if (t->thread && pthread_equal(pthread_self(), t->thread)) {
+	self = atomic_load(&t->self);
+	if (self == __builtin_thread_pointer()) {
 		vcpu_leave_soon(v);
 		return;
 	}
 	pthread_mutex_lock(&t->lock);
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
-	if (t->kick && t->thread)
+	if (t->kick && self)
 		t->kick(t);
 	else if (v->timers || v->direct)
 		vcpu_kick(v);

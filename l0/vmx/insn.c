@@ -105,8 +105,12 @@ void insn_vmclear(struct vcpu *v, union insn_args a)
 		return;
 	}
 	page = l1_page(v, pa);
-	if (page)
+	if (page) {
+		/* SDM vol. 3, "Software Use of Virtual-Machine Control Structures": a VMCS is active on one processor, until this */
+		GUEST_TAKES(page);
 		page->launched = VMCS_CLEAR;
+		GUEST_GIVES(page);
+	}
 	if (pa == v->vmx->current)
 		vmx_set_current(v, VMPTR_NONE);
 	vmx_succeed(v);
@@ -135,6 +139,8 @@ void insn_vmptrld(struct vcpu *v, union insn_args a)
 		return;
 	}
 	vmx_set_current(v, pa);
+	if (v->vmx->v12)
+		GUEST_TAKES(v->vmx->v12);
 	/* Its bytes are written behind the translator's back from now on. */
 	bt_phys_written(v->machine, pa, PAGE_SIZE);
 	vmx_succeed(v);
