@@ -104,11 +104,13 @@ void vcpu_reset(struct vcpu *v, bool init)
 	}
 	v->activity = v->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_ACTIVE;
 	v->intr_shadow = 0;
-	v->intr_wait = v->nmi_wait = v->nmi_blocked = false;
+	v->intr_wait = v->nmi_blocked = false;
+	v->nmi_wait = 0;
 	v->pending_db = 0;
 	v->event.valid = false;
 	v->delivering.valid = false;
 	/* whoever posts a start-up IPI or a stop still wants it seen */
+	atomic_store(&v->nmis, 0);
 	atomic_fetch_and(&v->events, ~(u32)(EV_INTR | EV_NMI | EV_INIT));
 	if (v->apic)
 		lapic_reset(v->apic, init);

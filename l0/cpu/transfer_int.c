@@ -317,6 +317,8 @@ static void iret_protected(struct vcpu *v, unsigned int size)
 void insn_iret(struct vcpu *v, union insn_args a)
 {
 	/* also by one that faults: SDM vol. 3, "Handling Multiple NMIs" */
+	if (v->nmi_blocked)
+		vcpu_count_nmis(v);
 	v->nmi_blocked = false;
 	if (!vcpu_protected(v)) {
 		iret_8086(v, a.size);

@@ -143,7 +143,7 @@ struct vcpu {
 	u8 intr_shadow; /* SHADOW_*: no interrupt before the next instruction is done */
 	bool intr_wait; /* a vector is pending and RFLAGS.IF (or the shadow) keeps it out */
 	bool nmi_window; /* L1 wants to know when NMIs are no longer blocked in L2 */
-	bool nmi_wait; /* an NMI came while blocked */
+	u8 nmi_wait; /* NMIs that have come and aren't delivered: one at most while blocked, otherwise two */
 	bool nmi_blocked; /* between an NMI and the next IRET */
 	bool apic_due; /* L2 wrote to its virtual APIC: vmx_apic_complete() once the instruction is done */
 	bool fpu_live; /* the guest's vector state is in the host's registers */
@@ -153,6 +153,7 @@ struct vcpu {
 	struct event vectoring; /* what was being delivered when `event` came up: IDT-vectoring information */
 	struct event event;
 	_Atomic u32 events; /* EV_*: posted by vcpu_post() */
+	_Atomic u32 nmis; /* how many EV_NMI stands for */
 	jmp_buf unwind;
 
 	_Atomic u32 inside; /* run/gate.h */
@@ -232,6 +233,17 @@ static inline void vcpu_leave_soon(struct vcpu *v)
 		v->budget_held = vcpu_budget(v);
 		vcpu_set_budget(v, -1);
 	}
+}
+
+/*
+ * NMIs that were posted are those that wait: a processor that handles one remembers one more. Two that come at the same time are one handled
+ * and one remembered, for they aren't taken here as soon as they come. To be called before NMIs stop being blocked.
+ */
+static inline void vcpu_count_nmis(struct vcpu *v)
+{
+	u32 all = v->nmi_wait + atomic_exchange(&v->nmis, 0), most = v->nmi_blocked ? 1 : 2;
+
+	v->nmi_wait = (u8)(all < most ? all : most);
 }
 
 /*

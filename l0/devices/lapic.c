@@ -22,7 +22,7 @@
 /* clang-format off */
 #define LAPIC_REGS(F) \
 	/* name         first last  xapic x2apic bits */ \
-	F(ID,           0x02, 0x02, R,  R,  0) \
+	F(ID,           0x02, 0x02, RW, R,  0) \
 	F(VERSION,      0x03, 0x03, R,  R,  0) \
 	F(TPR,          0x08, 0x08, RW, RW, 0xff) \
 	F(APR,          0x09, 0x09, R,  0,  0) \
@@ -152,6 +152,9 @@ static void lapic_write_svr(struct lapic *a, u32 value)
 static void lapic_write_reg(struct lapic *a, unsigned int reg, u32 value)
 {
 	switch (reg) {
+	case REG_ID: /* software may, on the processors that SDM vol. 3, "Local APIC ID", says it of */
+		a->id = value >> 24;
+		break;
 	case REG_TPR:
 		a->tpr = value & 0xff;
 		lapic_notify(a);
@@ -328,6 +331,7 @@ bool lapic_set_base(struct lapic *a, u64 value)
 	if ((old ^ value) & APIC_BASE_EN & ~value) {
 		/* Disabled: "prior initialization may be lost". TPR stays: CR8 goes on working. */
 		lapic_reset_registers(a);
+		a->id = a->vcpu->index;
 	} else if ((old ^ value) & APIC_BASE_EXTD) {
 		a->icr_high = 0;
 	}
@@ -339,8 +343,10 @@ bool lapic_set_base(struct lapic *a, u64 value)
 
 void lapic_reset(struct lapic *a, bool init)
 {
-	if (!init)
+	if (!init) {
+		a->id = a->vcpu->index;
 		a->base = APIC_BASE_DEFAULT | APIC_BASE_EN | (a->vcpu->index ? 0 : APIC_BASE_BSP);
+	}
 	a->tpr = 0;
 	lapic_reset_registers(a);
 }

@@ -60,7 +60,7 @@ struct lapic {
 	u64 base_reserved;
 
 	_Atomic u64 base; /* IA32_APIC_BASE */
-	_Atomic u32 tpr, ldr, dfr, svr; /* others look at them when they send a message */
+	_Atomic u32 id, tpr, ldr, dfr, svr; /* id: in xAPIC mode. Others look at them when they send a message */
 	u32 esr;
 	u32 icr_low, icr_high; /* icr_high: the destination, in the layout of the current mode */
 	_Atomic u32 isr[8];

@@ -105,6 +105,12 @@ static void lapic_accept(struct lapic *a, u8 vector, bool level)
 	vcpu_post(a->vcpu, EV_INTR);
 }
 
+static void post_nmi(struct lapic *a)
+{
+	atomic_fetch_add(&a->vcpu->nmis, 1);
+	vcpu_post(a->vcpu, EV_NMI);
+}
+
 void lapic_deliver(struct lapic *a, u8 delivery_mode, u8 vector, bool level_triggered)
 {
 	if (!lapic_accepts(a, delivery_mode))
@@ -117,7 +123,7 @@ void lapic_deliver(struct lapic *a, u8 delivery_mode, u8 vector, bool level_trig
 	case APIC_SMI: /* there is no system management mode: as if its handler did nothing */
 		break;
 	case APIC_NMI:
-		vcpu_post(a->vcpu, EV_NMI);
+		post_nmi(a);
 		break;
 	case APIC_INIT:
 		vcpu_post(a->vcpu, EV_INIT);
@@ -179,8 +185,10 @@ void lapic_lint(struct lapic *a, unsigned int pin, bool level)
 
 	if (!level || (was & bit))
 		return;
-	if (!lapic_enabled(a)) /* the pins are INTR and NMI then */
-		vcpu_post(a->vcpu, pin ? EV_NMI : EV_INTR);
+	if (!lapic_enabled(a) && pin) /* the pins are INTR and NMI then */
+		post_nmi(a);
+	else if (!lapic_enabled(a))
+		vcpu_post(a->vcpu, EV_INTR);
 	else if (lint_is_level_fixed(entry))
 		lint_service_level(a, LVT_LINT0 + pin);
 	else if ((entry >> LVT_MODE_SHIFT & 7) == APIC_EXTINT)

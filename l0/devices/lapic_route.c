@@ -20,7 +20,7 @@ enum icr_shorthand { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OT
 
 u32 lapic_id(const struct lapic *a)
 {
-	return lapic_x2apic(a) ? a->vcpu->index : a->vcpu->index & 0xff;
+	return lapic_x2apic(a) ? a->vcpu->index : a->id;
 }
 
 /* SDM vol. 3, "Deriving Logical x2APIC ID from the Local x2APIC ID" */

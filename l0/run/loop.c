@@ -153,7 +153,7 @@ static bool interrupts(struct vcpu *v, u32 events)
 	if (v->nmi_wait && !v->nmi_blocked && !v->intr_shadow) {
 		/* shutdown has held interrupts off */
 		look_again(v, v->activity == ACTIVITY_SHUTDOWN ? EV_INTR : events);
-		v->nmi_wait = false;
+		v->nmi_wait--;
 		v->interrupts++;
 		return event_nmi(v);
 	}
@@ -274,7 +274,8 @@ void vcpu_loop(struct vcpu_thread *t)
 		if (v->in_l2 && v->vmx->apic.check_threshold)
 			vmx_apic_check_threshold(v);
 		events = atomic_exchange_explicit(&v->events, 0, memory_order_acquire);
-		v->nmi_wait |= (events & EV_NMI) != 0;
+		if (events & EV_NMI)
+			vcpu_count_nmis(v);
 		if (events & (EV_INIT | EV_SIPI))
 			init_or_sipi(v, events);
 		if (v->in_l2)

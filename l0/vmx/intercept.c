@@ -323,7 +323,7 @@ void vmx_on_nmi(struct vcpu *v)
 	/* with virtual NMIs, what is blocked isn't the NMI itself */
 	if (!has_nmi_exiting(c) || (v->nmi_blocked && !has_virtual_nmis(c)) || (v->intr_shadow & SHADOW_MOV_SS))
 		return;
-	v->nmi_wait = false;
+	v->nmi_wait--;
 	vmx_exit(v, &(struct vmx_exit_info){ .reason = EXIT_REASON_EXCEPTION_NMI,
 					     .intr_info = (u32)(INTR_VALID | VEC_NMI | INTR_NMI << INTR_TYPE_SHIFT) });
 }

@@ -12,7 +12,8 @@ static void reset_gives_the_state_of_the_sdms_table(void **state)
 
 	(void)state;
 	v->lstar = 5;
-	v->event.valid = v->delivering.valid = v->nmi_blocked = v->nmi_wait = v->intr_wait = true;
+	v->event.valid = v->delivering.valid = v->nmi_blocked = v->intr_wait = true;
+	v->nmi_wait = 2;
 	v->intr_shadow = SHADOW_MOV_SS;
 	vcpu_reset(v, false);
 	assert_int_equal(v->rip, 0xfff0);

@@ -177,6 +177,22 @@ static void software_disable_masks_and_refuses(void **state)
 	assert_true(fake_posted(f, 0, EV_NMI));
 }
 
+static void an_xapic_id_that_was_written_counts_until_the_apic_is_disabled(void **state)
+{
+	struct fake *f = *state;
+
+	set(f, 1, ID, 0x5a000000);
+	assert_int_equal(get(f, 1, ID), 0x5a000000);
+	set(f, 0, ICR_HIGH, 0x5au << 24);
+	set(f, 0, ICR, 0x4055);
+	assert_int_equal(pending(f, 1), 0x55);
+	lapic_reset(f->v[1]->apic, true);
+	assert_int_equal(get(f, 1, ID), 0x5a000000);
+	assert_true(lapic_set_base(f->v[1]->apic, BASE));
+	assert_true(lapic_set_base(f->v[1]->apic, BASE | BASE_ENABLE));
+	assert_int_equal(get(f, 1, ID), 0x01000000);
+}
+
 static void errors_show_after_a_write_and_interrupt_once(void **state)
 {
 	struct fake *f = *state;
@@ -306,6 +322,21 @@ static void init_sipi_nmi_are_posted(void **state)
 	assert_int_equal(f->v[1]->sipi_vector, 0x9f);
 	set(f, 0, ICR, 0x4400);
 	assert_true(fake_posted(f, 1, EV_NMI));
+	set(f, 0, ICR, 0x4400);
+	set(f, 0, ICR, 0x4400);
+	assert_true(fake_posted(f, 1, EV_NMI));
+	assert_int_equal(atomic_load(&f->v[1]->nmis), 3);
+	/* one to be taken, one to be remembered; while one is handled the last one alone */
+	vcpu_count_nmis(f->v[1]);
+	assert_int_equal(f->v[1]->nmi_wait, 2);
+	f->v[1]->nmi_wait = 0;
+	f->v[1]->nmi_blocked = true;
+	set(f, 0, ICR, 0x4400);
+	set(f, 0, ICR, 0x4400);
+	assert_true(fake_posted(f, 1, EV_NMI));
+	vcpu_count_nmis(f->v[1]);
+	assert_int_equal(f->v[1]->nmi_wait, 1);
+	f->v[1]->nmi_blocked = false;
 	set(f, 0, ICR, 0x4200); /* SMI: nobody listens */
 	assert_int_equal(f->v[1]->events, 0);
 }
@@ -651,6 +682,7 @@ int main(void)
 		TEST(the_highest_class_comes_first_and_nests),
 		TEST(task_priority_holds_back_its_class_and_below),
 		TEST(software_disable_masks_and_refuses),
+		TEST(an_xapic_id_that_was_written_counts_until_the_apic_is_disabled),
 		TEST(errors_show_after_a_write_and_interrupt_once),
 		TEST(an_error_vector_that_is_illegal_is_an_error),
 		TEST(physical_ipis_reach_one_or_all),
