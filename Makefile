@@ -111,7 +111,7 @@ help:
 #: make l1shim          our own small L1 and what single exits of its L2 cost; ARGS='payload=cpuid': its command line
 #: make check           all tests; the last line counts them
 #: make check-kvm       L1's KVM with many parameters, each boots L2: some minutes
-#: make fuzz            translated code against this CPU; SECONDS=n (60)
+#: make fuzz            translated code against this CPU; SECONDS=n (60), SUBJECT=direct MODES=null64: user code by /dev/kvm
 #: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
 #:                      and several L1s in one process: two at once against one after the other, shares of a CPU
 #: make bench-nested    the tables of nested guests alone; BOCHS=PROGRAM for a column of Bochs

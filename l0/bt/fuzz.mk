@@ -1,4 +1,4 @@
-# The differential fuzzer: make fuzz SECONDS=n; test_fuzz is its share of make check.
+# The differential fuzzer: make fuzz SECONDS=n SUBJECT=turtles|direct MODES=list; test_fuzz is its share of make check.
 FUZZ_DIR := l0/bt/tests
 FUZZ_OBJS := $(addprefix $(FUZZ_DIR)/fuzz_,bt.o bt_loop.o broken.o compare.o engine.o flags.o gen.o insn.o native.o remote.o state.o)
 
@@ -20,7 +20,9 @@ $(BUILD)/tests/fuzz-native: $(FUZZ_DIR)/fuzz_executor.c $(FUZZ_DIR)/fuzz_executo
 		-static -Wl,-Ttext-segment=0x5a0000000000 -Wl,-z,noexecstack -Wl,--build-id=none -o $@ $<
 
 SECONDS ?= 60
+SUBJECT ?= turtles
+MODES ?= all
 fuzz: $(BUILD)/tests/fuzz
-	$(BUILD)/tests/fuzz --seconds $(SECONDS) --seed $$(date +%s) --modes all
+	$(BUILD)/tests/fuzz --seconds $(SECONDS) --seed $$(date +%s) --modes $(MODES) --subject $(SUBJECT)
 
 .PHONY: fuzz

@@ -33,6 +33,12 @@ static bool controls_fit(const struct vcpu *v, const struct rule_host *host)
 	return host->follows_syscall || (v->efer & EFER_SCE) || !vcpu_64bit(v);
 }
 
+/* Canonical with 48 bits, which the monitor's paging has */
+bool rule_stack_fits(const struct vcpu *v, u64 rsp)
+{
+	return (v->mode & MODE_CS_MASK) != MODE_CS64 || (u64)((s64)(rsp << 16) >> 16) == rsp;
+}
+
 enum rule rule_rest(const struct vcpu *v, const struct rule_host *host)
 {
 	u32 mode = v->mode;
@@ -42,6 +48,8 @@ enum rule rule_rest(const struct vcpu *v, const struct rule_host *host)
 	if ((mode & MODE_CS_MASK) != MODE_CS64 &&
 	    ((mode & MODE_CS_MASK) != MODE_CS32 || !host->user32 || !(mode & MODE_FLAT_CS) || !(mode & MODE_FLAT_SS)))
 		return RULE_mode;
+	if (!rule_stack_fits(v, v->gpr[RSP]))
+		return RULE_stack;
 	if ((mode & (MODE_TF | MODE_BREAK | MODE_MTF)) || (v->dr[7] & 0xff))
 		return RULE_debugging;
 	if (mode & (MODE_FPU_TRAP | MODE_NO_SSE))

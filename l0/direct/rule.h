@@ -22,6 +22,7 @@
 	R(segments,    "a segment register holds what KVM can't give it")                                \
 	R(paging,      "CR0.PG is 0")                                                                    \
 	R(mode,        "16-bit code, or code or stack segments that aren't flat, or a kind of code that doesn't run natively") \
+	R(stack,       "RSP isn't canonical, which makes a KVM without VT interpret the code")            \
 	R(debugging,   "RFLAGS.TF, a breakpoint, or the monitor trap flag")                              \
 	R(fpu,         "CR0.EM, CR0.TS, or no CR4.OSFXSR")                                               \
 	R(control,     "a bit of CR0, CR4 or EFER means something to CPL 3 that KVM can't do")           \
@@ -56,6 +57,9 @@ struct rule_host {
 
 /* The rest. Called when rule_vmware() has no objection. */
 enum rule rule_rest(const struct vcpu *v, const struct rule_host *host);
+
+/* RULE_stack alone, for an RSP that isn't in *v */
+bool rule_stack_fits(const struct vcpu *v, u64 rsp);
 
 /* Both, `segments` as in struct rule_state */
 enum rule rule_decide(const struct vcpu *v, const struct rule_host *host, u8 segments);

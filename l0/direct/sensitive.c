@@ -20,12 +20,12 @@ static bool modrm_matches(const struct sensitive_insn *i, unsigned int modrm)
 	return (i->mods & mod) && (i->regs >> (modrm >> 3 & 7) & 1);
 }
 
-void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool segments)
+void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool one_byte_opcodes)
 {
 	u8 next = 1; /* third[0] is of 0F 01 */
 
 	memset(s, 0, sizeof(*s));
-	s->segments = segments;
+	s->one_byte = one_byte_opcodes;
 	s->second[0x01] = 2;
 	s->third[0][GROUP_0F01_FIRST / 64] = group;
 	for (unsigned int i = 0; i < SENSITIVE_COUNT; i++) {
@@ -71,8 +71,8 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n)
 	return code[n - 1] == ESCAPE || (n > 1 && code[n - 2] == ESCAPE && s->second[code[n - 1]] > 1);
 }
 
-/* Opcodes of one byte on segment registers; those of two bytes are rows of the table. reg: ModRM.reg, if there is one */
-static bool is_on_segments(u8 opcode, unsigned int reg)
+/* Opcodes of one byte; those of two bytes are rows of the table. reg: ModRM.reg, if there is one */
+static bool one_byte(u8 opcode, unsigned int reg)
 {
 	switch (opcode) {
 	case 0x8c: /* MOV r/m, Sreg */
@@ -91,6 +91,8 @@ static bool is_on_segments(u8 opcode, unsigned int reg)
 	case 0xca: /* far RET, IRET */
 	case 0xcb:
 	case 0xcf:
+	case 0x9d: /* POPF: NT is lost when an exception comes */
+	case 0xcd: /* INT n: some n do something else */
 		return true;
 	case 0xff: /* far CALL and JMP */
 		return reg == 3 || reg == 5;
@@ -99,10 +101,10 @@ static bool is_on_segments(u8 opcode, unsigned int reg)
 	}
 }
 
-static bool touches_segments(const ZydisDecodedInstruction *i)
+static bool counts(const ZydisDecodedInstruction *i)
 {
 	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
-	       is_on_segments(i->opcode, i->raw.modrm.reg);
+	       one_byte(i->opcode, i->raw.modrm.reg);
 }
 
 static bool is_prefix(u8 byte, bool bits64)
@@ -129,7 +131,7 @@ static bool is_prefix(u8 byte, bool bits64)
  * An instruction that goes on behind these n bytes: may it be one of them? Not if only its prefixes are here; that would be every tenth
  * page. VEX has the opcodes of LES and LDS in 64-bit code.
  */
-static bool may_touch_segments(const u8 *code, size_t n, bool bits64)
+static bool may_count(const u8 *code, size_t n, bool bits64)
 {
 	size_t i = 0;
 
@@ -139,7 +141,7 @@ static bool may_touch_segments(const u8 *code, size_t n, bool bits64)
 		return false;
 	if (bits64 && (code[i] == 0xc4 || code[i] == 0xc5))
 		return false;
-	return is_on_segments(code[i], i + 1 < n ? code[i + 1] >> 3 & 7 : 3);
+	return one_byte(code[i], i + 1 < n ? code[i + 1] >> 3 & 7 : 3);
 }
 
 struct decoding {
@@ -150,18 +152,32 @@ struct decoding {
 	u64 seen[4096 / 64]; /* a bit for each offset where an instruction was seen to begin */
 };
 
+static bool make_decoder(ZydisDecoder *d, unsigned int bits)
+{
+	if (!ZYAN_SUCCESS(ZydisDecoderInit(d, bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+					   bits == 64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32)))
+		return false;
+	/* lengths and opcodes are all that is asked for */
+	return ZYAN_SUCCESS(ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
+}
+
+unsigned int sensitive_length(const u8 *code, size_t n, unsigned int bits)
+{
+	ZydisDecodedInstruction insn;
+	ZydisDecoder d;
+
+	return make_decoder(&d, bits) && ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&d, NULL, code, n, &insn))
+		       ? insn.length
+		       : 0;
+}
+
 static bool begin(struct decoding *d, const struct sensitive_set *s, const u8 *page, unsigned int bits)
 {
 	memset(d, 0, sizeof(*d));
 	d->set = s;
 	d->page = page;
 	d->bits64 = bits == 64;
-	if (!ZYAN_SUCCESS(ZydisDecoderInit(&d->decoder,
-					   bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
-					   bits == 64 ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32)))
-		return false;
-	/* lengths and opcodes are all that is asked for */
-	return ZYAN_SUCCESS(ZydisDecoderEnableMode(&d->decoder, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
+	return make_decoder(&d->decoder, bits);
 }
 
 /* Where the instruction's opcode is: behind its prefixes */
@@ -179,12 +195,14 @@ static bool look(const struct decoding *d, unsigned int at, unsigned int *next)
 
 	*next = at + 1; /* no instruction: data */
 	if (status == ZYDIS_STATUS_NO_MORE_DATA)
-		return d->set->segments && may_touch_segments(d->page + at, 4096 - at, d->bits64);
+		return d->set->one_byte && may_count(d->page + at, 4096 - at, d->bits64);
+	if (status == ZYDIS_STATUS_ILLEGAL_LOCK) /* #UD, but not with all that a KVM interprets */
+		return d->set->one_byte;
 	if (!ZYAN_SUCCESS(status))
 		return matches(d->set, d->page + at, 4096 - at); /* one that the decoder doesn't know */
 	*next = at + insn.length;
 	opcode = opcode_at(&insn, at);
-	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->segments && touches_segments(&insn));
+	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn));
 }
 
 /* As it would run from `at` on, until it comes to where it has been. True: it comes to one that counts. */
@@ -233,7 +251,7 @@ bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u1
 	long found = sensitive_find(s, page, 0, 4096);
 	struct decoding d;
 
-	if (found < 0 && !s->segments)
+	if (found < 0 && !s->one_byte)
 		return false;
 	if (!begin(&d, s, page, bits))
 		return true;

@@ -5,7 +5,7 @@
  * Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine Monitor", USENIX Security 2000) a page that
  * holds it is left to the translator.
  *
- * All of them are two-byte opcodes, 0F and a second byte, some with a ModRM byte, but for those on segment registers. So a page is searched for
+ * Most of them are two-byte opcodes, 0F and a second byte, some with a ModRM byte. So a page is searched for
  * these bytes, at any offset; and since they are in every eighth page of common programs, most often as part of other instructions
  * (74 0F 31 C0 is JZ +15; XOR EAX, EAX), what is found is decoded as code runs. What neither the translator nor a linear decoding has ever come
  * to as an instruction is taken for none: code that jumps into the middle of its own instructions to read, say, the TSC isn't noticed,
@@ -44,6 +44,9 @@ enum sensitive_when {
 	S(lar,           0x02, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
 	S(lsl,           0x03, 0x00, MOD_ANY, WHEN_ALWAYS,   0)                            \
 	S(verr_verw,     0x00, 0x30, MOD_ANY, WHEN_ALWAYS,   0)                            \
+	/* misaligned: a KVM that interprets what is #GP runs them all the same */ \
+	S(fxsave,        0xae, 0x01, MOD_MEM, WHEN_LEAKS,    0x0f, 0xae, 0x84, 0x24, 0x01, 0xfc, 0xff, 0xff) \
+	S(fxrstor,       0xae, 0x02, MOD_MEM, WHEN_LEAKS,    0x0f, 0xae, 0x8c, 0x24, 0x01, 0xfc, 0xff, 0xff) \
 	/* a vmcs12 may want RDRAND and RDSEED; RDPID shows TSC_AUX */ \
 	S(rdrand_rdpid,  0xc7, 0xc0, MOD_REG, WHEN_ALWAYS,   0)                            \
 	/* XCR0 may have PKRU, which is L0's own business */ \
@@ -85,11 +88,11 @@ extern const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT];
 struct sensitive_set {
 	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
 	u64 third[8][4]; /* by ModRM byte, a bit each */
-	bool segments; /* moves from and to segment registers, far transfers: one-byte opcodes, which only decoding finds */
+	bool one_byte; /* moves from and to segment registers, far transfers, POPF, INT n, a wrong LOCK: which only decoding finds */
 };
 
-/* rows: a bit for each enum sensitive that counts; group: of 0F 01, as above */
-void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool segments);
+/* rows: a bit for each enum sensitive that counts; group: of 0F 01, as above; one_byte: as in the struct, where the host has no VT */
+void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool one_byte);
 
 /* The first place in [code + from, code + n) where one of the byte sequences begins, -1: there is none. Not one-byte opcodes. */
 long sensitive_find(const struct sensitive_set *s, const u8 *code, size_t from, size_t n);
@@ -106,5 +109,8 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
  */
 bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
 		    unsigned int bits);
+
+/* Bytes of the instruction that code[0..n-1] begins with; 0: it isn't one, or not whole. bits: 64 or 32 */
+unsigned int sensitive_length(const u8 *code, size_t n, unsigned int bits);
 
 #endif

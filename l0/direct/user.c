@@ -444,7 +444,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 			d->taken = false;
 		}
 		u = user_space_current(d);
-		if (!u)
+		if (!u || !rule_stack_fits(d->v, monitor_regs(&d->cpu)->rsp))
 			break;
 		give_sregs_again(d, u->space.root);
 	}

@@ -9,6 +9,7 @@
 
 #include "../bt/bt.h"
 #include "../cpu/mmu.h"
+#include "../cpu/mode.h"
 #include "../machine/machine.h"
 #include "../run/gate.h"
 
@@ -34,6 +35,29 @@ static u8 look(struct direct_vcpu *d, u64 gpa, u16 entered_at)
 	if (found & PAGE_SENSITIVE)
 		d->stats.scanned_found++;
 	return found;
+}
+
+#define INSN_MAX 15u
+
+/*
+ * Where the code that comes to `linear`, on the page at gpa, begins an instruction there: behind the one that it is in, if that begins on the
+ * page before.
+ */
+static u16 entry(struct direct_vcpu *d, u64 linear, u64 gpa)
+{
+	struct vcpu *v = d->v;
+	u64 rip = v->code_base + (d->taken ? v->rip : monitor_regs(&d->cpu)->rip), before = linear - rip;
+	u8 code[2 * INSN_MAX];
+	struct mmu_page page;
+	unsigned int length;
+
+	if ((linear & 4095) || rip >= linear || before >= INSN_MAX || !mmu_peek(v, rip, ACC_READ | ACC_USER, &page) ||
+	    !memory_is_ram(&v->machine->memory, page.gpa))
+		return (u16)(linear & 4095);
+	memcpy(code, v->machine->memory.base + page.gpa, before);
+	memcpy(code + before, v->machine->memory.base + gpa, INSN_MAX);
+	length = sensitive_length(code, INSN_MAX, (v->mode & MODE_CS_MASK) == MODE_CS64 ? 64 : 32);
+	return (u16)(length > before ? length - before : 0);
 }
 
 static void scan(struct direct_vcpu *d, u64 gpa, u16 entered_at)
@@ -79,7 +103,7 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 
 	gpa &= ~4095ull;
 	if (!(*memory_flag(m, gpa) & PAGE_SCANNED))
-		scan(d, gpa, (u16)(linear & 4095));
+		scan(d, gpa, entry(d, linear, gpa));
 	flag = *memory_flag(m, gpa);
 	if ((flag & (PAGE_SCANNED | PAGE_SENSITIVE)) != PAGE_SCANNED)
 		return false;

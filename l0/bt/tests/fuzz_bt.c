@@ -19,6 +19,9 @@
 #include "../../machine/machine.h"
 #include "../../run/crash.h"
 #include "../../run/loop.h"
+#include "../../direct/direct.h"
+#include "../../direct/probe.h"
+#include "../../direct/stats.h"
 #include "../bt.h"
 #include "fuzz_bt_loop.h"
 #include "fuzz_target.h"
@@ -205,6 +208,8 @@ static struct segment user_segment(u16 selector)
 		s.ar = AR_DATA32 | AR_USER;
 		return s;
 	}
+	if (!selector)
+		return (struct segment){ .ar = AR_UNUSABLE };
 	for (i = 0; i < FUZZ_LDT_ENTRIES; i++) {
 		if (fuzz_ldt[i].selector == selector) {
 			s.base = fuzz_ldt[i].base;
@@ -329,12 +334,24 @@ static void restore_memory(struct turtles *t, struct fuzz_result *r)
 	}
 }
 
+/* How often code has run directly */
+static u64 direct_runs(const struct turtles *t)
+{
+	struct direct_stats s;
+
+	if (!t->thread.v->direct)
+		return 0;
+	direct_stats_sum(&t->machine, &s);
+	return s.runs;
+}
+
 static void run_case(struct turtles *t, const struct fuzz_case *c, unsigned int number, struct fuzz_result *r)
 {
 	u64 gpa = GPA_CODE + (c->code_address - FUZZ_CODE);
 	u64 size = FUZZ_CODE_END - c->code_address < c->code_size ? FUZZ_CODE_END - c->code_address : c->code_size;
 	u8 fill[FUZZ_CODE_MAX];
 	unsigned int runs = number % 4 == 3 ? 2 : 1; /* a second time: translated already, TLB warm */
+	u64 before = direct_runs(t);
 
 	machine_write(&t->machine, gpa, c->code, size);
 	if (number % 8 == 0)
@@ -344,6 +361,7 @@ static void run_case(struct turtles *t, const struct fuzz_case *c, unsigned int 
 		collect(t, fuzz_bt_loop(t->thread.v), r);
 		restore_memory(t, r);
 	}
+	r->direct = direct_runs(t) != before;
 	memset(fill, FUZZ_CODE_FILL, sizeof(fill));
 	machine_write(&t->machine, gpa, fill, size);
 }
@@ -403,6 +421,8 @@ static void turtles_destroy(struct fuzz_target *target)
 		turtles_start(target, NULL);
 		pthread_join(t->thread.thread, NULL);
 	}
+	if (t->thread.v)
+		direct_destroy(t->thread.v);
 	if (t->thread.v && t->thread.v->bt)
 		bt_vcpu_destroy(t->thread.v);
 	if (t->machine.bt)
@@ -414,7 +434,18 @@ static void turtles_destroy(struct fuzz_target *target)
 	free(t);
 }
 
-static int create(struct turtles *t, char *error)
+static int create_direct(struct turtles *t, char *error)
+{
+	struct kvm_probe p;
+
+	kvm_probe(&p);
+	if (p.user64)
+		return direct_create(t->thread.v, &p, true, error, ERROR_SIZE);
+	snprintf(error, ERROR_SIZE, "user code can't run directly: %.160s", p.user_why);
+	return -ENOTSUP;
+}
+
+static int create(struct turtles *t, bool direct, char *error)
 {
 	struct machine *m = &t->machine;
 	int err = model_parse(&t->model, "max", error, ERROR_SIZE);
@@ -441,6 +472,8 @@ static int create(struct turtles *t, char *error)
 	if (!m->bt)
 		return -ENOMEM;
 	err = bt_vcpu_create(m->bt, t->thread.v);
+	if (!err && direct)
+		err = create_direct(t, error);
 	if (err)
 		return err;
 	crash_install(NULL);
@@ -452,7 +485,7 @@ static int create(struct turtles *t, char *error)
 	return t->thread_error;
 }
 
-struct fuzz_target *fuzz_bt_create(char *error)
+static struct fuzz_target *create_target(const char *name, bool direct, char *error)
 {
 	struct turtles *t = aligned_alloc(64, (sizeof(*t) + 63) & ~63ul);
 	int err;
@@ -462,13 +495,13 @@ struct fuzz_target *fuzz_bt_create(char *error)
 		return NULL;
 	}
 	memset(t, 0, sizeof(*t));
-	t->target = (struct fuzz_target){ "turtles",	 turtles_start,	  turtles_finish,
+	t->target = (struct fuzz_target){ name,		 turtles_start,	  turtles_finish,
 					  turtles_cpuid, turtles_destroy, BIT(FUZZ_MODE_COUNT) - 1,
 					  NULL };
 	sem_init(&t->go, 0, 0);
 	sem_init(&t->done, 0, 0);
 	*error = 0;
-	err = create(t, error);
+	err = create(t, direct, error);
 	if (err) {
 		if (!*error)
 			snprintf(error, ERROR_SIZE, "turtles: %s", strerror(-err));
@@ -476,4 +509,14 @@ struct fuzz_target *fuzz_bt_create(char *error)
 		return NULL;
 	}
 	return &t->target;
+}
+
+struct fuzz_target *fuzz_bt_create(char *error)
+{
+	return create_target("turtles", false, error);
+}
+
+struct fuzz_target *fuzz_direct_create(char *error)
+{
+	return create_target("direct", true, error);
 }

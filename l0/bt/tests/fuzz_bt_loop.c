@@ -2,16 +2,20 @@
 /* The vCPU loop (run/loop.c) without interrupts. */
 #include "fuzz_bt_loop.h"
 #include "../../cpu/insn.h"
+#include "../../direct/direct.h"
+#include "../../run/clock.h"
 #include "../bt.h"
 
 #define SLICE 4096
 /* Ticks of the host's TSC, about 100 ms: longer than the native side lets a case run. A limit in instructions would be far too
  * long for blocks that are left after each instruction. */
 #define TICKS_MAX BIT(28)
+/* Code that runs directly is left after a second at the latest (direct/), and KVM may need tens of milliseconds for new page tables. */
+#define TICKS_MAX_DIRECT BIT(32)
 
 enum fuzz_bt_end fuzz_bt_loop(struct vcpu *v)
 {
-	const u64 start = __builtin_ia32_rdtsc();
+	const u64 start = __builtin_ia32_rdtsc(), ticks = v->direct ? TICKS_MAX_DIRECT : TICKS_MAX;
 	enum fuzz_bt_end end;
 
 	v->insns = 0;
@@ -37,12 +41,13 @@ enum fuzz_bt_end fuzz_bt_loop(struct vcpu *v)
 			end = FUZZ_BT_INACTIVE;
 			break;
 		}
-		if (__builtin_ia32_rdtsc() - start > TICKS_MAX) {
+		if (__builtin_ia32_rdtsc() - start > ticks) {
 			end = FUZZ_BT_ENDLESS;
 			break;
 		}
 		v->slice = v->budget = SLICE;
-		bt_run(v);
+		if (!v->direct || !direct_run(v, TIMER_OFF))
+			bt_run(v);
 	}
 	vcpu_fpu_park(v);
 	return end;

@@ -217,6 +217,7 @@ static void judge(struct engine *e, u64 number)
 
 		t->cases++;
 		t->instructions += e->programs[i].count;
+		t->direct += found[i].direct;
 		switch (fuzz_compare(&e->programs[i], &e->batch.cases[i], e->batch.memory, r, &found[i], NULL)) {
 		case FUZZ_INCOMPARABLE:
 			t->incomparable++;
@@ -278,6 +279,8 @@ void fuzz_print_totals(const struct fuzz_totals *t, const struct fuzz_options *o
 	for (i = 0; i < FUZZ_VECTORS; i++)
 		if (t->exceptions[i])
 			fprintf(o->out, " %" PRIu64 " vector %u,", t->exceptions[i], i);
+	if (t->direct)
+		fprintf(o->out, " %" PRIu64 " directly,", t->direct);
 	fprintf(o->out, " %" PRIu64 " incomparable\nfuzz: %s: %" PRIu64 " mismatches\n", t->incomparable, subject,
 		t->mismatches);
 }

@@ -23,6 +23,7 @@ struct fuzz_totals {
 	u64 cases, instructions; /* instructions: in the programs, not executed */
 	u64 ended; /* cases that reached their end */
 	u64 exceptions[FUZZ_VECTORS]; /* others, by vector */
+	u64 direct; /* cases that the subject ran by /dev/kvm, part of them at least */
 	u64 incomparable;
 	u64 mismatches;
 	unsigned int distinct; /* mismatches that differ in their instructions or in what differs */

@@ -17,7 +17,9 @@ static const char usage[] =
 	"flat64)\n"
 	"  --reports N     different mismatches to print (default 20)\n"
 	"  --batch N       begin with batch N; with --case N: only this case of it\n"
-	"  --subject WHAT  turtles (default), native (the host's CPU again), broken=MNEMONIC (wrong on purpose)\n"
+	"  --subject WHAT  turtles (default), direct (user code by /dev/kvm; --modes null64), native (the host's CPU "
+	"again),\n"
+	"                  broken=MNEMONIC (wrong on purpose)\n"
 	"exit code: 0 no mismatch, 1 mismatches, 2 usage, 3 it can't run here\n";
 
 static struct fuzz_target *native(char *error)
@@ -42,6 +44,8 @@ static struct fuzz_target *subject(const char *name, char *error)
 
 	if (!strcmp(name, "turtles"))
 		return fuzz_remote_create(fuzz_bt_create, error);
+	if (!strcmp(name, "direct"))
+		return fuzz_remote_create(fuzz_direct_create, error);
 	if (!strcmp(name, "native"))
 		return native(error);
 	if (!strncmp(name, "broken=", 7)) {
@@ -140,6 +144,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fuzz: %s\n", error);
 		return 3;
 	}
+	b->name = name;
 	fuzz_run(a, b, &o, &totals);
 	fuzz_print_totals(&totals, &o, b->name);
 	a->destroy(a);

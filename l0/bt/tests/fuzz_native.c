@@ -146,7 +146,7 @@ struct fuzz_target *fuzz_native_create(const char *executor, char *error)
 		nanosleep(&pause, NULL);
 	}
 	if (!n->shared->ldt)
-		n->target.modes = BIT(FUZZ_MODE_flat64) | BIT(FUZZ_MODE_flat32);
+		n->target.modes = BIT(FUZZ_MODE_flat64) | BIT(FUZZ_MODE_flat32) | BIT(FUZZ_MODE_null64);
 	return &n->target;
 fail:
 	snprintf(error, ERROR_SIZE, "native executor: %s", strerror(errno));

@@ -100,7 +100,9 @@ static const struct fuzz_segment fuzz_ldt[] = {
 	X(seg32,   32,   32,    0x0f,       0x2f,    0x17,    0x1f,     0x0fffd000,  0x2ffff000,  0x20000000) \
 	X(seg32_stack16, 32, 16, 0x0f,      0x27,    0x17,    0x17,     0x0fffd000,  0x30000000,  0x20000000) \
 	X(seg16,   16,   16,    0x07,       0x27,    0x17,    0x1f,     0x10000000,  0x30000000,  0x20000000) \
-	X(seg16_stack32, 16, 32, 0x07,      0x2f,    0x17,    0x17,     0x10000000,  0x2ffff000,  0x20000000)
+	X(seg16_stack32, 16, 32, 0x07,      0x2f,    0x17,    0x17,     0x10000000,  0x2ffff000,  0x20000000) \
+	/* as Linux starts 64-bit programs */ \
+	X(null64,  64,   64,    FUZZ_CS64,  FUZZ_DS, 0,       0,        0,           0,           0)
 /* clang-format on */
 
 struct fuzz_mode {
@@ -176,6 +178,7 @@ struct fuzz_result {
 	u32 status; /* enum fuzz_status */
 	u32 vector, error; /* error is 0 where the vector has none */
 	u64 cr2; /* #PF only */
+	bool direct; /* some of it ran by /dev/kvm: without VT that interprets a few things, and not as a CPU does */
 	u32 dirty; /* bit n: page n of the image changed and stands in memory[n] */
 	char why[120];
 	_Alignas(64) u8 memory[FUZZ_PAGES][4096];
@@ -209,6 +212,9 @@ struct fuzz_target *fuzz_broken_create(struct fuzz_target *inner, const char *mn
 
 /* turtles: a machine with one vCPU, the translator and CPL 3 */
 struct fuzz_target *fuzz_bt_create(char *error);
+
+/* The same, and what may run directly (direct/) does: the kernel's programs, mode null64, where KVM has no VT. */
+struct fuzz_target *fuzz_direct_create(char *error);
 
 /* What `create` creates, in a process of its own: if that ends or hangs, the case is FUZZ_BROKEN, and the next has a new process. */
 struct fuzz_target *fuzz_remote_create(struct fuzz_target *(*create)(char *error), char *error);

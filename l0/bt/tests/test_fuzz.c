@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../../direct/probe.h"
 #include "fuzz_engine.h"
 #include "fuzz_gen.h"
 #include "fuzz_state.h"
@@ -231,6 +232,37 @@ static void turtles_agrees_with_the_host(void **state)
 	}
 }
 
+/* The third leg: the host's CPU, the translator, and user code that runs by /dev/kvm. */
+static void user_code_that_runs_directly_agrees_with_the_host(void **state)
+{
+	struct fuzz_options o = { .seed = SEED, .cases = 30000, .modes = BIT(FUZZ_MODE_null64), .reports = 10, .only = -1 };
+	struct fuzz_totals totals;
+	struct fuzz_target *a, *b;
+	struct kvm_probe p;
+	char error[200];
+	char *text;
+
+	(void)state;
+	kvm_probe(&p);
+	if (!p.user64) {
+		print_message("%s\n", p.user_why);
+		skip();
+	}
+	a = native();
+	b = fuzz_remote_create(fuzz_direct_create, error);
+	if (!b)
+		fail_msg("%s", error);
+	b->name = "direct";
+	text = run(a, b, o, &totals);
+	if (totals.mismatches)
+		fail_msg("%s", text);
+	print_message("%s", text);
+	assert_true(totals.direct > totals.cases / 2);
+	free(text);
+	a->destroy(a);
+	b->destroy(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +272,7 @@ int main(void)
 		cmocka_unit_test(the_host_agrees_with_itself),
 		cmocka_unit_test(a_wrong_instruction_is_found_and_minimised),
 		cmocka_unit_test(turtles_agrees_with_the_host),
+		cmocka_unit_test(user_code_that_runs_directly_agrees_with_the_host),
 	};
 
 	return cmocka_run_group_tests_name("fuzz", tests, NULL, NULL);

@@ -155,6 +155,22 @@ static void what_a_program_without_paging_or_fpu_is_is_translated(void **state)
 	assert_int_equal(rule_decide(v, &host, 0), RULE_fpu);
 }
 
+static void a_stack_that_nothing_can_be_pushed_to_is_translated(void **state)
+{
+	(void)state;
+	v->gpr[RSP] = 0x00007fffffffffff;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_DIRECT);
+	v->gpr[RSP]++;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_stack);
+	v->gpr[RSP] = 0xffff800000000000;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_DIRECT);
+	v->gpr[RSP]--;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_stack);
+	v->mode = (v->mode & ~MODE_CS_MASK) | MODE_CS32; /* which has no upper half */
+	v->seg[CS].ar = AR_DB;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_DIRECT);
+}
+
 static void single_steps_and_breakpoints_are_translated(void **state)
 {
 	(void)state;
@@ -226,6 +242,7 @@ int main(void)
 		cmocka_unit_test(nothing_runs_directly_that_the_paper_translates),
 		TEST(a_program_runs_directly),
 		TEST(what_a_program_without_paging_or_fpu_is_is_translated),
+		TEST(a_stack_that_nothing_can_be_pushed_to_is_translated),
 		TEST(single_steps_and_breakpoints_are_translated),
 		TEST(code_of_32_bits_runs_where_the_host_runs_it),
 		TEST(control_bits_that_the_host_ignores_are_translated),

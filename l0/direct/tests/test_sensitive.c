@@ -163,6 +163,30 @@ static void segment_registers_are_found_where_code_runs(void **state)
 	assert_false(PAGE(64, 0xc3)); /* ret */
 }
 
+static void what_a_kvm_without_vt_does_in_its_own_way_is_found(void **state)
+{
+	(void)state;
+	assert_true(PAGE(64, 0x9d)); /* popf */
+	assert_true(PAGE(32, 0x66, 0x9d));
+	assert_true(PAGE(64, 0xcd, 0x80)); /* int 80h */
+	assert_true(PAGE(64, 0xf0, 0x0f, 0x19, 0x00)); /* lock nop [rax] */
+	assert_false(PAGE(64, 0xf0, 0x01, 0x00)); /* lock add [rax], eax */
+	assert_false(PAGE(64, 0x83, 0xc0, 0x9d, 0x04, 0xcd)); /* add eax, -99; add al, -51 */
+	assert_false(PAGE(64, 0x9c)); /* pushf */
+	assert_false(PAGE(64, 0xcc)); /* int3 */
+}
+
+static void lengths_are_those_of_the_mode(void **state)
+{
+	const u8 mov[] = { 0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, cut[] = { 0x0f, 0x84, 0 }, none[] = { 0x06, 0x06 };
+
+	(void)state;
+	assert_int_equal(sensitive_length(mov, sizeof(mov), 64), 10); /* mov rax, imm64 */
+	assert_int_equal(sensitive_length(mov, sizeof(mov), 32), 1); /* dec eax */
+	assert_int_equal(sensitive_length(cut, sizeof(cut), 64), 0);
+	assert_int_equal(sensitive_length(none, sizeof(none), 64), 0);
+}
+
 static void one_cut_by_the_pages_end_counts_if_it_may_be_one(void **state)
 {
 	const u16 start = 0;
@@ -217,6 +241,8 @@ int main(void)
 		cmocka_unit_test(any_two_neighbours_together_are_found_as_one),
 		cmocka_unit_test(instructions_count_and_parts_of_others_do_not),
 		cmocka_unit_test(segment_registers_are_found_where_code_runs),
+		cmocka_unit_test(what_a_kvm_without_vt_does_in_its_own_way_is_found),
+		cmocka_unit_test(lengths_are_those_of_the_mode),
 		cmocka_unit_test(one_cut_by_the_pages_end_counts_if_it_may_be_one),
 		cmocka_unit_test(code_is_seen_from_each_of_its_starts),
 		cmocka_unit_test(code_behind_data_is_found),
