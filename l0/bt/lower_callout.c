@@ -256,7 +256,7 @@ void lower_cold(struct lower *l)
 			break;
 		case COLD_JC_MISS:
 			emit_mov_imm(e, TC, c->desc);
-			emit_jmp(e, l->bt->thunk.jc_miss);
+			emit_jmp(e, l->bt->thunk.jc_miss[jc_class_of(l->mode)]);
 			break;
 		}
 	}

@@ -215,9 +215,8 @@ static u8 *next(struct vcpu *v)
 	single = b->single || v->intr_shadow || near_limit(v);
 	b->single = false;
 	v->scratch[3] = linear;
-	if (!single && v->tlb->jc[class].tag[jc_index(linear)] == jc_tag(linear))
-		code = (u8 *)v->tlb->jc[class].target[jc_index(linear)];
-	else
+	code = single ? NULL : (u8 *)tlb_find_code(v->tlb, class, linear);
+	if (!code)
 		code = find(v, linear, single ? TRANSLATE_SINGLE : TRANSLATE_BLOCK);
 	b->recent[b->recent_next++ % BT_RECENT] = linear;
 	vcpu_fpu_load(v);
@@ -305,7 +304,7 @@ u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 	linear = wrap(v, linear);
 	check_target(v, linear, desc);
 	if (!desc) /* from the entry of a dropped block: the jump cache led there */
-		v->tlb->jc[jc_class_of(v->mode)].tag[jc_index(linear)] = jc_invalid(jc_index(linear));
+		tlb_forget_code(v->tlb, jc_class_of(v->mode), linear);
 	v->rip = wrap(v, linear - v->code_base);
 	return next(v);
 }

@@ -315,6 +315,39 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
 	return miss;
 }
 
+/*
+ * emit_jump_cache() has missed, with the index in TI: the other place, or C. TC says what C needs to know. The jump cache for other modes
+ * is emptied when the mode changes, which only C looks at.
+ */
+static u8 *emit_jc_miss(struct emit *e, const u8 *to_c, enum jc_class class, bool loops)
+{
+	u8 *entry = begin(e), *hit, *miss;
+
+	if (class == JC_OTHER) {
+		emit_jmp(e, to_c);
+		return entry;
+	}
+	emit_store(e, 8, MEM_VCPU(OFF(scratch[2])), TC);
+	emit_lea(e, 8, TI, MEM_BASE(TI, JC_ENTRIES / 2));
+	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
+	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, loops ? 0 : -1));
+	if (loops) {
+		miss = emit_loop_fwd(e);
+		emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+		emit_patch8(e, miss);
+	} else {
+		hit = emit_jrcxz_fwd(e);
+		miss = emit_jmp8_fwd(e);
+		emit_patch8(e, hit);
+		emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
+		emit_patch8(e, miss);
+	}
+	emit_load(e, 8, TC, MEM_VCPU(OFF(scratch[2])));
+	emit_jmp(e, to_c);
+	return entry;
+}
+
 /* ECX = where to jump in the current page, in 64-bit mode */
 static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class class, bool loops)
 {
@@ -324,7 +357,7 @@ static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class cla
 	emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TC, 0));
 	emit_patch32(e, emit_jump_cache(e, class, loops));
 	emit_mov_imm(e, TC, UNDO_FALLS + 2048);
-	emit_jmp(e, t->jc_miss);
+	emit_jmp(e, t->jc_miss[class]);
 	return entry;
 }
 
@@ -333,6 +366,7 @@ u64 thunks_emit(struct bt *bt)
 	struct emit e = { .p = bt->rw, .end = bt->rw + 8192, .delta = bt->rx - bt->rw };
 	struct thunks *t = &bt->thunk;
 	enum jc_class class;
+	u8 *to_c;
 
 	emit64(&e, 0xcccccccccccccccc); /* offset 0 is nobody's */
 	emit_enter_exit(&e, t);
@@ -342,12 +376,14 @@ u64 thunks_emit(struct bt *bt)
 	emit_callout(&e, t);
 	emit_group(&e, t);
 	t->chain = emit_leave(&e, rt_chain, TC, H_NONE);
-	t->jc_miss = emit_leave(&e, rt_jc_miss, TA, TC);
+	to_c = emit_leave(&e, rt_jc_miss, TA, TC);
+	for (class = 0; class < JC_CLASSES; class ++)
+		t->jc_miss[class] = emit_jc_miss(&e, to_c, class, bt->loops);
 	/* a dropped block's entry leads here; the lookup takes desc 0 as "no stack change to undo". XOR would touch flags. */
 	t->dropped = begin(&e);
 	emit8(&e, 0xb8 | TC);
 	emit32(&e, 0);
-	emit_jmp(&e, t->jc_miss);
+	emit_jmp(&e, to_c);
 	t->budget = emit_leave(&e, rt_budget, TA, TI);
 	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
 	t->step = emit_leave(&e, rt_step, TA, TC);

@@ -53,6 +53,7 @@ static void flush_jc(struct tlb *t, enum jc_class class)
 	if (u->count > USED_MAX) {
 		fill64(tag, JC_INVALID, JC_ENTRIES);
 		tag[0] = jc_invalid(0);
+		tag[jc_second(0)] = jc_invalid(jc_second(0));
 	} else {
 		for (i = 0; i < u->count; i++)
 			tag[u->slot[i]] = jc_invalid(u->slot[i]);
@@ -372,13 +373,55 @@ void tlb_share_kernel(struct tlb *t, u64 page)
 	a->addend[i] = k->addend[i];
 }
 
+u64 tlb_find_code(const struct tlb *t, enum jc_class class, u64 linear)
+{
+	const struct jump_cache *jc = &t->jc[class];
+	unsigned int i = jc_index(linear);
+
+	if (jc->tag[i] == jc_tag(linear))
+		return jc->target[i];
+	i = jc_second(i);
+	return jc->tag[i] == jc_tag(linear) ? jc->target[i] : 0;
+}
+
+static void forget_at(struct jump_cache *jc, unsigned int i, u64 linear)
+{
+	if (jc->tag[i] == jc_tag(linear))
+		jc->tag[i] = jc_invalid(i);
+}
+
+void tlb_forget_code(struct tlb *t, enum jc_class class, u64 linear)
+{
+	forget_at(&t->jc[class], jc_index(linear), linear);
+	forget_at(&t->jc[class], jc_second(jc_index(linear)), linear);
+}
+
+/* Where something else will be: it goes to its other place. Not what may cross into a second page, of which only note_exec() knows. */
+static void move_aside(struct tlb *t, enum jc_class class, unsigned int i)
+{
+	struct jump_cache *jc = &t->jc[class];
+	unsigned int second = jc_second(i);
+	u64 linear = 1 - jc->tag[i];
+
+	if ((linear & 4095) > 4096 - 15)
+		return;
+	if (jc->tag[second] == jc_invalid(second))
+		note_used(&t->jc_used[class], second);
+	jc->tag[second] = jc->tag[i];
+	jc->target[second] = jc->target[i];
+	note_exec(t, linear, class * JC_ENTRIES + second);
+}
+
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global)
 {
 	struct jump_cache *jc = &t->jc[class];
 	unsigned int i = jc_index(linear);
 
+	forget_at(jc, jc_second(i), linear);
 	if (jc->tag[i] == jc_invalid(i))
 		note_used(&t->jc_used[class], i);
+	else if (jc->tag[i] != jc_tag(linear))
+		move_aside(t, class, i);
 	jc->tag[i] = jc_tag(linear);
 	jc->target[i] = (u64)code;
 	t->empty = false;

@@ -52,7 +52,10 @@ struct tlb_arrays {
 	u64 addend[TLB_ENTRIES];
 };
 
-/* jump cache: linear address of code to its translation. Same trick: the sum of address and tag is 1 on a hit. */
+/*
+ * jump cache: linear address of code to its translation. Same trick: the sum of address and tag is 1 on a hit. What isn't where its index
+ * says may be in the other half, where what was there before goes: two places for each.
+ */
 #define JC_BITS 14
 #define JC_ENTRIES (1u << JC_BITS)
 
@@ -170,6 +173,10 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 void tlb_share_kernel(struct tlb *t, u64 page);
 /* Enter a translation into the jump cache of `class`. */
 void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *code, unsigned int shift, bool global);
+/* The translation of code at `linear` if the jump cache has it; 0 */
+u64 tlb_find_code(const struct tlb *t, enum jc_class class, u64 linear);
+/* Not any more */
+void tlb_forget_code(struct tlb *t, enum jc_class class, u64 linear);
 /* It reaches into the page at `second`, too. */
 void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 second, unsigned int shift);
 /* Remember where the code page of `linear` is, for code_page(). */
@@ -190,12 +197,17 @@ static inline u64 jc_tag(u64 linear)
 	return 1 - linear;
 }
 
-/* As TLB_INVALID: the tag of an address that has index 0 */
+/* As TLB_INVALID: the tag of an address that has index 0, and may be looked for in the middle, too */
 #define JC_INVALID 0x4000000000000001ull
 
 static inline u64 jc_invalid(unsigned int index)
 {
-	return index == 0 ? JC_INVALID - 1 : JC_INVALID;
+	return index % (JC_ENTRIES / 2) == 0 ? JC_INVALID - 1 : JC_INVALID;
+}
+
+static inline unsigned int jc_second(unsigned int index)
+{
+	return index ^ JC_ENTRIES / 2;
 }
 
 static inline struct code_page *code_page(struct tlb *t, u64 linear)

@@ -33,7 +33,7 @@ static bool holds(enum tlb_view view, u64 page)
 
 static bool holds_code(enum jc_class class, u64 linear)
 {
-	return t->jc[class].tag[jc_index(linear)] == jc_tag(linear);
+	return tlb_find_code(t, class, linear);
 }
 
 static void data(enum tlb_view view, u64 page, unsigned int shift)
