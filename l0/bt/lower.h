@@ -24,7 +24,7 @@ struct insn {
 	u16 offset; /* of its first byte in the page */
 };
 
-enum cold_kind { COLD_ACCESS, COLD_GROUP, COLD_BUDGET, COLD_BUDGET_AFTER, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
+enum cold_kind { COLD_ACCESS, COLD_CALLOUT, COLD_GROUP, COLD_BUDGET, COLD_BUDGET_AFTER, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
 
 #define SEQ_MAX 4
 
@@ -34,7 +34,7 @@ struct cold {
 	u8 *from, *back; /* back: executable address to return to; ACCESS: where the address is used */
 	u8 *after; /* ACCESS that writes: behind the instruction's memory operation */
 	u8 areg;
-	u8 n;
+	u8 n; /* ACCESS: of seq[]; CALLOUT: the instruction */
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */
 	u32 desc;
 	u32 span; /* GROUP: bytes, BIT(31): write */
@@ -115,7 +115,7 @@ typedef void lower_fn(struct lower *l);
 
 struct lower_rule {
 	lower_fn *fn;
-	insn_fn *callout;
+	insn_fn *callout; /* what lower_callout() calls, or the cold part of a rule that isn't one */
 	u8 flags;
 };
 
@@ -181,6 +181,8 @@ void lower_set_flag(struct lower *l, unsigned int bit);
 /* lower_system.c: each has conditions on the mode, which rules.c knows */
 lower_fn lower_cli, lower_sti, lower_cld, lower_std, lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc,
 	lower_stac_clac;
+/* lower_string.c */
+lower_fn lower_rep_movs, lower_rep_stos;
 /* lower_vmx.c; with a memory operand they are callouts */
 lower_fn lower_vmread, lower_vmwrite;
 /* lower_flow.c */

@@ -208,6 +208,18 @@ static void cold_access(struct lower *l, struct cold *c)
 	emit_jmp(e, c->after);
 }
 
+/* An instruction that the host hasn't begun, all of it */
+static void cold_callout(struct lower *l, const struct cold *c)
+{
+	const struct operand *memory;
+
+	l->at = c->n;
+	l->i = &l->insn[l->at];
+	callout(l, l->i->rule->callout, args_of(l, &memory).raw, true);
+	l->at = l->count - 1;
+	l->i = &l->insn[l->at];
+}
+
 void lower_cold(struct lower *l)
 {
 	struct emit *e = &l->e;
@@ -221,6 +233,9 @@ void lower_cold(struct lower *l)
 		switch (c->kind) {
 		case COLD_ACCESS:
 			cold_access(l, c);
+			break;
+		case COLD_CALLOUT:
+			cold_callout(l, c);
 			break;
 		case COLD_GROUP:
 			emit_mov_rr(e, 8, TA, c->areg);

@@ -178,6 +178,9 @@ static const struct lower_rule rule_sti = { .fn = lower_callout, .callout = insn
 static const struct lower_rule rule_movsd = { .fn = lower_callout, .callout = insn_movs, .flags = RULE_END };
 static const struct lower_rule rule_cmpsd = { .fn = lower_callout, .callout = insn_cmps, .flags = RULE_END };
 
+static const struct lower_rule rule_rep_movs = { .fn = lower_rep_movs, .callout = insn_movs };
+static const struct lower_rule rule_rep_stos = { .fn = lower_rep_stos, .callout = insn_stos };
+
 static bool is_sreg(const struct operand *o)
 {
 	return operand_is_reg(o) && reg_is_segment(o->reg);
@@ -211,6 +214,14 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 	if (op >= 0xb0 && op <= 0xbf)
 		return &rule_mov_imm;
 	return &rules[N(MOV)];
+}
+
+/* lower_string.c has it: no segments with a base, no other address size, none of what looks at each iteration */
+static bool is_plain_rep(const struct vcpu *v, const struct decoded *z)
+{
+	return (v->mode & MODE_CS_MASK) == MODE_CS64 && !(v->mode & (MODE_ALIGN | MODE_TF | MODE_BREAK | MODE_MTF)) &&
+	       z->address_width == 64 && (z->attributes & ZYDIS_ATTRIB_HAS_REP) &&
+	       !(z->attributes & (ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS));
 }
 
 static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const struct insn *i)
@@ -260,8 +271,19 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? &rule_vmread : &rules[N(VMREAD)];
 	case N(VMWRITE):
 		return &rule_vmwrite;
+	case N(MOVSB):
+	case N(MOVSW):
+	case N(MOVSQ):
+		return is_plain_rep(v, z) ? &rule_rep_movs : &rules[z->mnemonic];
 	case N(MOVSD): /* the string instruction, or SSE2's */
-		return z->category == ZYDIS_CATEGORY_STRINGOP ? &rule_movsd : &rule_plain;
+		if (z->category != ZYDIS_CATEGORY_STRINGOP)
+			return &rule_plain;
+		return is_plain_rep(v, z) ? &rule_rep_movs : &rule_movsd;
+	case N(STOSB):
+	case N(STOSW):
+	case N(STOSD):
+	case N(STOSQ):
+		return is_plain_rep(v, z) ? &rule_rep_stos : &rules[z->mnemonic];
 	case N(CMPSD):
 		return z->category == ZYDIS_CATEGORY_STRINGOP ? &rule_cmpsd : &rule_plain;
 	default:

@@ -14,6 +14,7 @@ OBJS += l0/bt/lower_callout.o
 OBJS += l0/bt/lower_vector.o
 OBJS += l0/bt/describe.o
 OBJS += l0/bt/lower_system.o
+OBJS += l0/bt/lower_string.o
 OBJS += l0/bt/lower_vmx.o
 GENERAL_OBJS += l0/bt/runtime.o
 GENERAL_OBJS += l0/bt/vector.o

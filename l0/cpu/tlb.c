@@ -146,6 +146,8 @@ void tlb_init(struct tlb *t)
 	t->sign_mask = BIT(63);
 	t->arith_mask = FLAG_ARITH;
 	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);
+	t->df_mask = FLAG_DF;
+	t->string_mask = ~511ull;
 	t->jc_mask = JC_ENTRIES - 1;
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;

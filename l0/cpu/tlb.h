@@ -126,6 +126,8 @@ struct tlb {
 	u64 sign_mask; /* bit 63 */
 	u64 jc_mask; /* bits of a linear address that index the jump cache */
 	u64 arith_mask, pushf_mask; /* FLAG_ARITH; what PUSHF takes from v->rflags */
+	u64 df_mask; /* EFLAGS.DF */
+	u64 string_mask; /* bits of RCX that make a string too long for lower_string.c */
 	u64 bit_mask[4]; /* 7, 15, 31, 63: bit offsets within an operand */
 
 	struct tlb_arrays view[TLB_VIEWS];
