@@ -18,9 +18,39 @@ static bool flat_code(const struct segment *s)
 	return s->base == 0 && s->limit == UINT32_MAX;
 }
 
-void vcpu_update_mode(struct vcpu *v)
+/* What follows from control registers alone, which change far less often than CPL and flags do */
+static u32 control_mode(struct vcpu *v)
 {
 	u32 mode = 0;
+
+	if (v->mode_from.mode && v->mode_from.cr0 == v->cr0 && v->mode_from.cr4 == v->cr4 && v->mode_from.xcr0 == v->xcr0)
+		return v->mode_from.mode;
+	if (v->cr0 & CR0_PE)
+		mode |= MODE_PE;
+	if (v->cr0 & (CR0_EM | CR0_TS))
+		mode |= MODE_FPU_TRAP;
+	if ((v->cr0 & CR0_MP) && (v->cr0 & CR0_TS))
+		mode |= MODE_WAIT_TRAP;
+	if ((v->cr0 & CR0_EM) || !(v->cr4 & CR4_OSFXSR))
+		mode |= MODE_NO_SSE;
+	if (v->cr0 & CR0_TS)
+		mode |= MODE_TS;
+	if (v->cr0 & CR0_EM)
+		mode |= MODE_EM;
+	if (!(v->cr4 & CR4_OSXSAVE) || (v->xcr0 & 6) != 6)
+		mode |= MODE_NO_AVX;
+	if (v->cr4 & CR4_SMAP)
+		mode |= MODE_SMAP;
+	v->mode_from.cr0 = v->cr0;
+	v->mode_from.cr4 = v->cr4;
+	v->mode_from.xcr0 = v->xcr0;
+	v->mode_from.mode = mode;
+	return mode;
+}
+
+void vcpu_update_mode(struct vcpu *v)
+{
+	u32 mode = control_mode(v);
 	bool pe = v->cr0 & CR0_PE, vm86 = v->rflags & FLAG_VM, long64;
 
 	if (!pe)
@@ -48,8 +78,6 @@ void vcpu_update_mode(struct vcpu *v)
 			mode |= MODE_FLAT_SS;
 	}
 	v->code_base = long64 ? 0 : v->seg[CS].base;
-	if (pe)
-		mode |= MODE_PE;
 	if (pe && vm86)
 		mode |= MODE_VM86;
 	if (v->cpl == 3)
@@ -57,24 +85,10 @@ void vcpu_update_mode(struct vcpu *v)
 	mode |= tlb_view(v, mmu_data(v, ACC_READ)) << MODE_VIEW_SHIFT;
 	if (v->rflags & FLAG_TF)
 		mode |= MODE_TF;
-	if (v->cr0 & (CR0_EM | CR0_TS))
-		mode |= MODE_FPU_TRAP;
-	if ((v->cr0 & CR0_MP) && (v->cr0 & CR0_TS))
-		mode |= MODE_WAIT_TRAP;
-	if ((v->cr0 & CR0_EM) || !(v->cr4 & CR4_OSFXSR))
-		mode |= MODE_NO_SSE;
-	if (v->cr0 & CR0_TS)
-		mode |= MODE_TS;
-	if (v->cr0 & CR0_EM)
-		mode |= MODE_EM;
-	if (!(v->cr4 & CR4_OSXSAVE) || (v->xcr0 & 6) != 6)
-		mode |= MODE_NO_AVX;
 	if (v->cpl == 3 && (v->cr0 & CR0_AM) && (v->rflags & FLAG_AC))
 		mode |= MODE_ALIGN;
 	if (v->dr[7] & 0xff)
 		mode |= MODE_BREAK;
-	if (v->cr4 & CR4_SMAP)
-		mode |= MODE_SMAP;
 	if (v->cpl == 3 && (v->cr4 & CR4_TSD))
 		mode |= MODE_TSD;
 	if (v->in_l2)

@@ -138,6 +138,10 @@ struct vcpu {
 	u8 cpl; /* SS.DPL; kept here because everybody asks */
 
 	u32 mode; /* see cpu/mode.h: what a translation depends on; vcpu_update_mode() computes it */
+	struct {
+		u64 cr0, cr4, xcr0;
+		u32 mode; /* 0: not known */
+	} mode_from; /* what it had to compute anew the last time */
 
 	u8 activity; /* enum activity */
 	u8 intr_shadow; /* SHADOW_*: no interrupt before the next instruction is done */
