@@ -408,6 +408,12 @@ void insn_mwait(struct vcpu *v, union insn_args a)
 		raise_gp(v, 0);
 }
 
+/*
+ * Other processes may want the host's CPUs, too, and then the other vCPU may be waiting for one. A lock that is held for a moment is free after
+ * fewer of them; so many are some microseconds.
+ */
+#define PAUSES_OF_ONE_WHO_WAITS 16
+
 void insn_pause(struct vcpu *v, union insn_args a)
 {
 	(void)a;
@@ -416,6 +422,6 @@ void insn_pause(struct vcpu *v, union insn_args a)
 	/* It waits for another vCPU, which may need this one's host thread for what is waited for. */
 	if (v->machine->vcpu_count > 1)
 		vcpu_leave_soon(v);
-	v->waits = v->machine->crowded;
+	v->waits = v->machine->crowded || (v->machine->parallel && !(++v->pauses % PAUSES_OF_ONE_WHO_WAITS));
 	__builtin_ia32_pause();
 }

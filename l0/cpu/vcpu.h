@@ -191,7 +191,8 @@ struct vcpu {
 	s64 slice; /* what budget was when translated code was entered */
 	u64 skipped_ns; /* CLOCK_INSNS: time that passed without an instruction: in HLT, and 1 for each exception */
 	bool user_seen; /* CPL 3 was reached */
-	bool waits; /* PAUSE was executed where the host has more vCPUs than CPUs */
+	bool waits; /* in a loop of PAUSEs, as far as one can tell: another vCPU should get its host CPU */
+	u32 pauses; /* executed, where that decides it */
 	u64 insns; /* guest instructions retired, budget's unused rest not yet taken off: use vcpu_insns() */
 
 	/* x87, SSE, AVX in XSAVE's standard format when !fpu_live: SDM vol. 1, "XSAVE Area" */

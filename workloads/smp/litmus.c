@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What processors promise each other, tried by threads that run at the same time, one a CPU: the order in which memory changes
- * (SDM vol. 3, "Memory Ordering"), locked operations wherever their operand lies, code that one changes and another runs, and page
+ * (SDM vol. 3, "Memory Ordering"), locked operations wherever their operand lies, locks, code that one changes and another runs, and page
  * tables that one changes and another uses. A line PASS or FAIL for each, SUMMARY at the end; exit code 1 if something failed.
  *
  * Usage: litmus [ROUNDS], 200 without it. Wants two CPUs, four for what has four parties.
@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 	}
 	litmus_order(&l);
 	litmus_locked(&l);
+	litmus_lock(&l);
 	litmus_code(&l);
 	litmus_paging(&l);
 	printf("SUMMARY: %d tests, %d unexpected failures\n", passed + failed, failed);

@@ -39,6 +39,7 @@ void *litmus_pages(size_t n, int protection);
 
 void litmus_order(struct litmus *l);
 void litmus_locked(struct litmus *l);
+void litmus_lock(struct litmus *l);
 void litmus_code(struct litmus *l);
 void litmus_paging(struct litmus *l);
 

@@ -28,17 +28,29 @@ complete()
 	ok $status "$1 comes to its end without a failure"
 }
 
+# first_pu: the host CPU with the lowest number that this process may use
+first_pu()
+{
+	taskset -cp $$ | sed 's/.*: //; s/[,-].*//'
+}
+
 for vcpus in 2 4; do
 	"$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 512 --vcpus $vcpus --no-reboot \
-		--append "console=ttyS0 quiet panic=-1 turtles.run=litmus:40" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
+		--append "console=ttyS0 quiet panic=-1 turtles.run=litmus:20" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
 	ok $? "$vcpus vCPUs boot and power off"
 	complete "litmus, $vcpus vCPUs" "$folder/console"
 done
+"$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 512 --vcpus 4 --place "$(first_pu)" --no-reboot \
+	--append "console=ttyS0 quiet panic=-1 turtles.run=litmus:2" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
+complete "litmus, 4 vCPUs on one CPU" "$folder/console"
+grep 'a_ticket_lock' "$folder/console" | sed 's/^/# /'
+sed -nE 's/.*a_ticket_lock.*: ([0-9]+) times a second with PAUSE, ([0-9]+) without.*/\1 \2/p' "$folder/console" | awk '{ found = $1 > 10 * $2 } END { exit !found }'
+ok $? "who waits with PAUSE doesn't keep a lock's holder from its CPU"
 "$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/initramfs.cpio" --memory 512 --vcpus 4 --no-reboot \
 	--append "console=ttyS0 quiet panic=-1 turtles.run=check" --timeout "$limit" < /dev/null > "$folder/console" 2>&1
 complete "self-check, 4 vCPUs" "$folder/console"
 "$turtles" run --cpu Skylake-Server,+vmx --kernel "$GUEST/vmlinuz" --initrd "$GUEST/nested.cpio" --memory 1024 --vcpus 2 --no-reboot \
-	--append "console=ttyS0 quiet panic=-1 rdinit=/nested turtles.run=litmus:40 turtles.options=--vcpus,2" \
+	--append "console=ttyS0 quiet panic=-1 rdinit=/nested turtles.run=litmus:20 turtles.options=--vcpus,2" \
 	--timeout "$limit" < /dev/null > "$folder/console" 2>&1
 ok $? "an L1 with 2 vCPUs runs an L2 with 2 vCPUs"
 complete "litmus, L2 with 2 vCPUs" "$folder/console"

@@ -78,6 +78,22 @@ ok $? "the small L1 and the fuzzer have done something"
 run four "$l1_kvm" "$l1_linux" "$l1_shim" "$l1_fuzz"
 for name in "${names[@]}"; do same "$name" four "four at once:"; done
 
+# With the host's clock, each vCPU a thread: a KVM with two and a guest with two, a Linux with four, and the other two beside them.
+results()
+{
+	sed -E 's/\r$//; s/^((PASS|FAIL): [a-z]+: [a-z0-9_]+).*/\1/; /^(PASS|FAIL|SKIP|SUMMARY)/!d' "$1"
+}
+common=${common/--clock insns/--clock host}
+run smp "${l1_kvm/turtles.run=check/turtles.run=litmus:20 turtles.options=--vcpus,,2},vcpus=2" "$l1_linux,vcpus=4" "$l1_shim" "$l1_fuzz"
+common=${common/--clock host/--clock insns}
+for name in kvm linux; do
+	guest_says "SMP L1s at once: $name" <(results $name.smp)
+	grep -qE '^SUMMARY:? [0-9]+ (tests, 0 unexpected|passed, 0 failed)' $name.smp
+	ok $? "SMP L1s at once: $name comes to its end without a failure"
+done
+grep -q 'hash ' fuzz.smp && grep -q '^row ' shim.smp
+ok $? "SMP L1s at once: the fuzzer and the small L1 come to their ends"
+
 # Two that work, and three that have a hard life: what ends by itself is started again, what runs is reset or ended at random.
 wild="kernel=$GUEST/bin/wild,memory=64,serial=null"
 ctl() { "$turtles" ctl socket "$@" > answer 2>&1; }
