@@ -9,6 +9,7 @@
 #include "../direct/direct.h"
 #include "../machine/machine.h"
 
+#define HOT_PERCENT 74 /* of a region: as much as blocks have of it */
 #define BLOCKS_PER_BYTE_INV 160 /* host bytes that a block takes at least, roughly: sizes the tables */
 
 static u64 now_ns(void)
@@ -58,6 +59,13 @@ static bool host_loops(void)
 	return __builtin_cpu_is("amd");
 }
 
+static void clear_region(struct bt_region *r)
+{
+	r->blocks = r->maps = 0;
+	r->hot.used = r->hot.start;
+	r->cold.used = r->cold.start;
+}
+
 /*
  * Behind the thunks, which end at cache offset `at`: places for the vCPUs' single instructions, the first blocks there are; then the
  * regions. Blocks are in the order of their addresses.
@@ -78,8 +86,10 @@ static void divide(struct bt *bt, u64 at)
 	for (u32 i = 0; i < bt->regions; i++) {
 		struct bt_region *r = &bt->region[i];
 
-		r->start = r->used = start + i * bytes;
-		r->end = r->start + bytes;
+		r->hot.start = start + i * bytes;
+		r->hot.end = r->cold.start = r->hot.start + (bytes * HOT_PERCENT / 100 & ~15ull);
+		r->cold.end = r->hot.start + bytes;
+		clear_region(r);
 		r->first_block = vcpus + i * blocks;
 		r->block_max = blocks;
 		r->first_map = vcpus + i * maps;
@@ -299,7 +309,8 @@ void cache_add(struct bt *bt, struct bt_block *b)
 		page_link(bt, b, 1, b->phys2);
 	if (b->single)
 		return;
-	r->used = (b->end + 15) & ~15ull;
+	r->hot.used = (b->end + 15) & ~15ull;
+	r->cold.used = b->cold_end;
 	r->maps += b->insns;
 	b->hash_next = *bucket;
 	atomic_store_explicit(&r->blocks, r->blocks + 1, memory_order_release);
@@ -337,20 +348,20 @@ void cache_never_chain(struct bt *bt, u32 id)
 {
 	const struct bt_block *b = &bt->blocks[id >> 1];
 	struct bt_region *r = bt->open;
-	struct emit e = { .p = bt->rw + r->used, .end = bt->rw + r->end, .delta = bt->rx - bt->rw };
+	struct emit e = { .p = bt->rw + r->hot.used, .end = bt->rw + r->hot.end, .delta = bt->rx - bt->rw };
 	struct bt_exit *x = exit_of(bt, id);
 	enum jc_class class = jc_class_of(b->mode);
 
 	/* The stub goes with its region, so that has to be the block's. Nearly always it is: exits are taken soon. */
-	if (!x->patch || class == JC_OTHER || b->code - r->start >= r->end - r->start)
+	if (!x->patch || class == JC_OTHER || b->code - r->hot.start >= r->hot.end - r->hot.start)
 		return;
 	emit8(&e, 0xb8 | TC);
 	emit32(&e, (u32)x->delta);
 	emit_jmp(&e, bt->thunk.lookup[class]);
 	if (e.full)
 		return;
-	aim(bt, x->patch, (u32)r->used);
-	r->used = (u64)(e.p - bt->rw + 15) & ~15ull;
+	aim(bt, x->patch, (u32)r->hot.used);
+	r->hot.used = (u64)(e.p - bt->rw + 15) & ~15ull;
 	x->patch = 0;
 }
 
@@ -486,12 +497,6 @@ void bt_phys_write_end(struct machine *m)
 		bt_unlock(m->bt);
 }
 
-static void clear_region(struct bt_region *r)
-{
-	r->blocks = r->maps = 0;
-	r->used = r->start;
-}
-
 /* Jump caches may lead to blocks that aren't there any more, and others may remember numbers of blocks. */
 static void forget_code(struct bt *bt)
 {
@@ -561,30 +566,34 @@ void bt_clock_moved(struct bt *bt)
 
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 {
-	u64 offset = host_pc - (u64)bt->rx, first = bt->region[0].start, n;
+	u64 offset = host_pc - (u64)bt->rx, first = bt->region[0].hot.start, n;
 	const struct bt_region *r;
+	struct bt_block *b;
 	u32 lo, hi, end;
+	bool cold;
 
 	/* another vCPU may be making its single instruction now: those aren't searched */
 	if (offset >= bt->singles && offset < first)
 		return &bt->blocks[(offset - bt->singles) / SINGLE_ROOM];
-	n = (offset - first) / (bt->region[0].end - first);
+	n = (offset - first) / (bt->region[0].cold.end - first);
 	if (offset < first || n >= bt->regions)
 		return NULL;
 	r = &bt->region[n];
 	lo = r->first_block;
 	hi = end = lo + atomic_load_explicit(&r->blocks, memory_order_acquire);
+	cold = offset >= r->cold.start;
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
-		if (bt->blocks[mid].end <= offset)
+		if ((cold ? bt->blocks[mid].cold_end : bt->blocks[mid].end) <= offset)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo == end || offset < bt->blocks[lo].code)
+	b = &bt->blocks[lo];
+	if (lo == end || offset < (cold ? b->cold : b->code))
 		return NULL;
-	return &bt->blocks[lo];
+	return b;
 }
 
 u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc)

@@ -8,7 +8,7 @@
  *
  *   indirect entry   RSI = linear address of the block: sets rip_base        (jump cache, page-crossing jumps)
  *   direct entry     rip_base is right already                               (chained jumps within the page)
- *   ...              code; cold parts (TLB misses, exits) behind it
+ *   ...              code; its cold parts (TLB misses, exits) lie elsewhere, so that what runs lies close together
  *
  * Stale blocks: all chained jumps to them are undone and their indirect entry becomes a jump to the lookup, so that
  * nothing has to search the jump caches. Their bytes stay until their region is emptied.
@@ -59,6 +59,7 @@ struct bt_block {
 	u32 hash_next;
 	u32 page_next[2]; /* other blocks of the first, second page */
 	u32 code, direct, end; /* cache offsets: indirect entry, direct entry, end */
+	u32 cold, cold_end; /* its cold parts, in another place */
 	u32 map; /* first index in bt->maps; `insns` entries */
 	u32 incoming; /* first exit chained to this block */
 	u16 len; /* guest bytes */
@@ -81,7 +82,9 @@ struct translate_scratch;
 
 /* A part of the code cache, and of the tables of blocks and instructions. All numbers are indices of the whole. */
 struct bt_region {
-	u64 start, used, end; /* cache offsets */
+	struct bt_area {
+		u64 start, used, end; /* cache offsets */
+	} hot, cold; /* what runs all the time, what doesn't; cold is right behind hot */
 	u32 first_block, block_max;
 	_Atomic u32 blocks; /* so many from the first one on */
 	u32 first_map, map_max, maps;

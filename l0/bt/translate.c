@@ -17,8 +17,33 @@ struct translate_scratch {
 	struct lower lower;
 };
 
-/* room that one block may need at most: a block of stores with segment checks is far below */
-#define BLOCK_ROOM (64u << 10)
+/* room that one block may need at most in each area: a block of stores with segment checks is far below */
+#define BLOCK_ROOM (32u << 10)
+
+static bool has_room(const struct bt_area *a)
+{
+	return a->end - a->used >= BLOCK_ROOM;
+}
+
+/* Where the block goes: its code, its cold parts */
+struct places {
+	struct emit hot, cold;
+};
+
+static struct emit emit_at(const struct bt *bt, u64 from, u64 to)
+{
+	return (struct emit){ .p = bt->rw + from, .end = bt->rw + to, .delta = bt->rx - bt->rw };
+}
+
+static struct places places_for(const struct bt *bt, const struct bt_block *single)
+{
+	const struct bt_region *r = bt->open;
+
+	if (single)
+		return (struct places){ emit_at(bt, single->code, single->code + SINGLE_ROOM / 2),
+					emit_at(bt, single->code + SINGLE_ROOM / 2, single->code + SINGLE_ROOM) };
+	return (struct places){ emit_at(bt, r->hot.used, r->hot.end), emit_at(bt, r->cold.used, r->cold.end) };
+}
 
 /* Bytes of guest code at `linear`, from one page or two. */
 struct fetch {
@@ -218,11 +243,13 @@ static u32 e_offset(const struct lower *l)
 	return l->e.p - l->bt->rw;
 }
 
-static void lower_all(struct lower *l)
+static void lower_all(struct lower *l, const struct places *p)
 {
 	struct bt *bt = l->bt;
 	const struct insn *last = &l->insn[l->count - 1];
 	unsigned int k;
+
+	l->e = p->hot;
 
 	l->cold_count = l->near_count = l->at = 0;
 	l->out_of_reach = false;
@@ -244,7 +271,13 @@ static void lower_all(struct lower *l)
 	if (!(last->rule->flags & RULE_END))
 		lower_exit(l, 1, (s64)last->offset + last->z.length);
 	lower_check_end(l);
+	l->b->end = e_offset(l);
+	if (l->e.full)
+		return;
+	l->e = p->cold;
+	l->b->cold = e_offset(l);
 	lower_cold(l);
+	l->b->cold_end = e_offset(l);
 }
 
 /* One line for the block, one for each instruction, as --trace translate promises. */
@@ -253,9 +286,9 @@ static void trace_block(const struct lower *l, u64 linear)
 	char text[128];
 	unsigned int k;
 
-	fprintf(machine_log(l->v->machine), "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u\n",
+	fprintf(machine_log(l->v->machine), "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u cold=%#x+%u\n",
 		(unsigned long long)linear, (unsigned long long)l->b->phys, l->mode, l->count, l->b->code,
-		l->b->end - l->b->code);
+		l->b->end - l->b->code, l->b->cold, l->b->cold_end - l->b->cold);
 	for (k = 0; k < l->count; k++) {
 		const struct insn *i = &l->insn[k];
 
@@ -280,7 +313,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	struct bt *bt = v->bt->bt;
 	struct lower *l = &bt->scratch->lower;
 	struct fetch f = { .phys2 = UINT64_MAX };
-	struct emit start_emit;
+	struct places places;
 	struct bt_block *b;
 	u64 start;
 
@@ -292,7 +325,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	if (!watched(v, phys, unwatched))
 		return NULL;
 	b = single ? cache_new_single(bt, v->index) : cache_new(bt);
-	if (!b || (!single && bt->open->end - bt->open->used < BLOCK_ROOM))
+	if (!b || (!single && !(has_room(&bt->open->hot) && has_room(&bt->open->cold))))
 		return NULL;
 	f.phys = phys;
 	f.left = PAGE_SIZE - (linear & 4095);
@@ -306,29 +339,24 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	l->count = decode_block(l, &f, linear, single);
 	if (f.phys2 != UINT64_MAX && !watched(v, f.phys2, unwatched))
 		return NULL;
-	start_emit = (struct emit){ .p = bt->rw + (single ? b->code : bt->open->used),
-				    .end = bt->rw + (single ? b->code + SINGLE_ROOM : bt->open->end),
-				    .delta = bt->rx - bt->rw };
+	places = places_for(bt, single ? b : NULL);
 	b->phys = f.phys;
 	b->phys2 = f.phys2;
 	b->mode = v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
 	b->insns = l->count;
 	b->single = single;
 	b->check_at = find_check(l);
-	l->e = start_emit;
 	l->no_loops = false;
 	l->ungrouped = kind == TRANSLATE_UNGROUPED;
 	lower_groups(l);
-	lower_all(l);
+	lower_all(l, &places);
 	if (l->out_of_reach) {
-		l->e = start_emit;
 		l->no_loops = true;
-		lower_all(l);
+		lower_all(l, &places);
 	}
 	if (l->e.full)
 		return NULL;
-	b->end = l->e.p - bt->rw;
-	bt->stats.host_bytes += b->end - b->code;
+	bt->stats.host_bytes += b->end - b->code + b->cold_end - b->cold;
 	bt->stats.blocks++;
 	bt->stats.insns += l->count;
 	bt->stats.guest_bytes += b->len;
