@@ -652,7 +652,7 @@ const struct option OPTIONS[] = {
 { GROUP_RUN,     "no-reboot",     "no-reboot",     NULL,        set_true,        FIELD(no_reboot),    NULL,
   "end the run when the guest resets the machine" },
 { GROUP_RUN,     "shares",        NULL,            "N",         set_shares,      0,                   NULL,
-  "its weight where L1s compete for the host's CPUs; without the option 100" },
+  "the weight of each of its vCPUs where those of several L1s compete for the host's CPUs; without the option 100" },
 { GROUP_RUN,     "cap",           NULL,            "PERCENT",   set_cap,         0,                   NULL,
   "so much of one of the host's CPUs at most, all its vCPUs together: 50 is half of one, 150 one and a half" },
 { GROUP_RUN,     "hold",          "S",             NULL,        set_true,        FIELD(held),         NULL,
