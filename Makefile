@@ -85,6 +85,11 @@ bench: $(BUILD)/turtles guest
 	@workloads/bench-nested.sh
 	@echo
 	@workloads/bench-l1s.sh
+	@echo
+	@workloads/bench-direct.sh
+
+bench-direct: $(BUILD)/turtles guest
+	@workloads/bench-direct.sh
 
 bench-nested: $(BUILD)/turtles guest
 	@workloads/bench-nested.sh
@@ -114,6 +119,8 @@ help:
 #: make fuzz            translated code against this CPU; SECONDS=n (60), SUBJECT=direct MODES=null64: user code by /dev/kvm
 #: make bench           turtles beside QEMU's TCG, as tables; RUNS=n of each (5; nested guests: 3)
 #:                      and several L1s in one process: two at once against one after the other, shares of a CPU
+#:                      and user code that runs directly by /dev/kvm against native and translated
+#: make bench-direct    that alone
 #: make bench-nested    the tables of nested guests alone; BOCHS=PROGRAM for a column of Bochs
 #: make experiments     the papers' experiments, and a report of them; ONLY=E1,E3 JOBS=n REPEAT=n; Ctrl-C and again: it goes on
 #: make lint            clang-format, clang-tidy, cppcheck, shellcheck, and both compilers' warnings
@@ -135,4 +142,4 @@ distclean:
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check demo bench bench-nested lint format man help guest clean distclean
+.PHONY: all tests check demo bench bench-direct bench-nested lint format man help guest clean distclean

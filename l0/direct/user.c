@@ -412,7 +412,8 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	d->in_fill = u;
 	/* The first instruction's page: without it there is nothing to gain. */
 	if (!user_mapped(d, u, v->code_base + v->rip, ACC_EXEC) && !user_fill(d, u, v->code_base + v->rip, ACC_EXEC)) {
-		policy_learn(&u->policy, 0, false);
+		/* says nothing of the rest of the program, which may compute elsewhere before long */
+		d->since = v->insns;
 		return false;
 	}
 	u = user_space_current(d); /* filling may have needed a new one */
