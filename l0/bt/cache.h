@@ -110,8 +110,7 @@ struct bt {
 	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
-		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *dropped, *budget,
-			*fault, *step;
+		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *dropped, *budget, *fault, *step;
 		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER]; /* by class */
 	} thunk;
 	struct translate_scratch *scratch;

@@ -24,7 +24,16 @@ struct insn {
 	u16 offset; /* of its first byte in the page */
 };
 
-enum cold_kind { COLD_ACCESS, COLD_CALLOUT, COLD_GROUP, COLD_BUDGET, COLD_BUDGET_AFTER, COLD_CHAIN, COLD_JUMP, COLD_JC_MISS };
+enum cold_kind {
+	COLD_ACCESS,
+	COLD_CALLOUT,
+	COLD_GROUP,
+	COLD_BUDGET,
+	COLD_BUDGET_AFTER,
+	COLD_CHAIN,
+	COLD_JUMP,
+	COLD_JC_MISS
+};
 
 #define SEQ_MAX 4
 

@@ -22,10 +22,9 @@
 /* What is behind the last byte: [g + RCX * size + disp] */
 static struct mem last_byte(u8 g, unsigned int size, s32 disp)
 {
-	return (struct mem){ .base = guest_reg_home[g],
-			     .index = guest_reg_home[RCX],
-			     .scale = size == 8 ? 3 : size / 2,
-			     .disp = disp };
+	return (struct mem){
+		.base = guest_reg_home[g], .index = guest_reg_home[RCX], .scale = size == 8 ? 3 : size / 2, .disp = disp
+	};
 }
 
 static struct cold *new_cold(struct lower *l)

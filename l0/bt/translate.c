@@ -286,7 +286,8 @@ static void trace_block(const struct lower *l, u64 linear)
 	char text[128];
 	unsigned int k;
 
-	fprintf(machine_log(l->v->machine), "translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u cold=%#x+%u\n",
+	fprintf(machine_log(l->v->machine),
+		"translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u cold=%#x+%u\n",
 		(unsigned long long)linear, (unsigned long long)l->b->phys, l->mode, l->count, l->b->code,
 		l->b->end - l->b->code, l->b->cold, l->b->cold_end - l->b->cold);
 	for (k = 0; k < l->count; k++) {
