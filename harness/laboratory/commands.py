@@ -106,6 +106,7 @@ VARIANTS = {
     "rewrite-full": ("--vmcs-access", "rewrite", "--vmcs-merge", "full"),
     "rewrite": ("--vmcs-access", "rewrite"),
 }
+AUTO = ("--engine", "auto")  # user code directly where /dev/kvm can do it, else as without
 TRAP, REWRITE = VARIANTS["trap"], VARIANTS["rewrite"]
 MMUS = ("merge", "walk", "shadow")
 # (EPT01's pages, EPT12's pages): options of turtles, and of l1shim
@@ -183,6 +184,15 @@ def _programs(n):
     yield linux("linux-rows", TIMED, f"rows:{','.join(rows)}", seconds=9, expects=r"(?m)^row fork ")
     for name, options in (("rewrite", REWRITE), ("trap", TRAP)):
         yield kvm(f"kvm-forks-{name}", TIMED, f"rows:{','.join(rows)}", *options, seconds=13, expects=r"(?m)^row fork ", small=name == "rewrite")
+    # a process begins translated: a computing row has to be of some length to say what it runs at
+    for name, level in (("linux-rows-auto", linux), ("kvm-forks-auto", kvm)):
+        yield level(name, TIMED, f"rows:units={n(30, 2)},{','.join(rows)}", *AUTO, seconds=13, expects=r"(?m)^row fork ")
+
+
+def _engines(n):
+    """E13"""
+    for program in ("int", "sort", "syscall", "fork", "fault"):
+        yield linux(f"engine-{program}", TIMED, f"rows:units={n(60, 20)},{program}", *AUTO, seconds=3, expects=rf"(?m)^row {program} ")
 
 
 def _memory(n):
@@ -203,6 +213,7 @@ def _memory(n):
 def _operations(n):
     """E9, E10"""
     yield nano("nano", TIMED, n("", "rounds=1000 batches=5"), seconds=2)
+    yield nano("nano-auto", TIMED, n("", "rounds=1000 batches=5"), *AUTO, seconds=2)
     yield shim("shim-tsc-time", TIMED, f"payload=vmcall,rdtsc,tsc rounds={n(2000, 200)} steps=1000", *REWRITE, seconds=1)
     yield native("native-operations", 1, "{guest}/bin/rows", "callret", "rdtsc", "syscall", "divzero", "segv")
 
@@ -266,7 +277,7 @@ def _translation(n):
 def all_runs(small=False):
     n = Size(small)
     runs = {}
-    for part in (_cpuid, _reasons, _programs, _memory, _operations, _depth, _several, _translation):
+    for part in (_cpuid, _reasons, _programs, _memory, _operations, _engines, _depth, _several, _translation):
         for run in part(n):
             if run.small or not small:
                 assert run.name not in runs, run.name

@@ -29,6 +29,7 @@ typedef uint64_t u64;
 	C(pipes_and_sockets_carry_every_byte) \
 	C(threads_count_under_a_lock) \
 	C(a_tracer_sees_every_single_step) \
+	C(breakpoints_of_the_cpu_stop_a_computing_program) \
 	/* signals.c */ \
 	C(signals_arrive_once_each) \
 	C(faults_tell_what_and_where) \

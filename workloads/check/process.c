@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/user.h>
@@ -235,4 +236,102 @@ void check_a_tracer_sees_every_single_step(void)
 	MUST(ptrace(PTRACE_CONT, child, NULL, NULL));
 	MUST(waitpid(child, &status, 0));
 	EXPECT(WIFEXITED(status) && !WEXITSTATUS(status), "status %#x at the end", status);
+}
+
+/* SDM vol. 3, "Debug Control Register (DR7)", "Debug Status Register (DR6)" */
+#define DR7_ENABLE(n) (1ul << (n)*2)
+#define DR7_KIND(n, rw, length) ((unsigned long)((length) << 2 | (rw)) << (16 + (n)*4))
+#define EXECUTE 0u
+#define WRITE 1u
+#define EIGHT_BYTES 2u
+
+static struct {
+	volatile u64 before, watched, after;
+} words;
+
+/* Computes for some milliseconds, then stores. The address of the instruction behind the store is `stored`. */
+static __attribute__((noinline)) u64 compute_and_store(u64 x)
+{
+	for (int i = 0; i < 3000000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		words.before = x;
+	}
+	__asm__ volatile("mov %1, %0\n"
+			 ".globl stored\nstored:"
+			 : "=m"(words.watched)
+			 : "r"(x));
+	words.after = x;
+	return x;
+}
+
+extern const char stored[];
+
+static void set_debug_register(pid_t child, unsigned int n, unsigned long value)
+{
+	const size_t at = offsetof(struct user, u_debugreg) + n * sizeof(unsigned long);
+
+	if (ptrace(PTRACE_POKEUSER, child, at, value) == -1)
+		skip("this kernel doesn't let a tracer set DR%u: errno %d", n, errno);
+}
+
+/* Goes on to the next stop, which has to be at `rip` for breakpoint n. */
+static void stops_at(pid_t child, unsigned int n, u64 rip, const char *what)
+{
+	const size_t dr6 = offsetof(struct user, u_debugreg) + 6 * sizeof(unsigned long);
+	siginfo_t info;
+	u64 at, status6;
+	int status;
+
+	MUST(ptrace(PTRACE_CONT, child, NULL, NULL));
+	MUST(waitpid(child, &status, 0));
+	EXPECT(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "status %#x instead of %s", status, what);
+	MUST(ptrace(PTRACE_GETSIGINFO, child, NULL, &info));
+	at = (u64)ptrace(PTRACE_PEEKUSER, child, offsetof(struct user, regs.rip), NULL);
+	status6 = (u64)ptrace(PTRACE_PEEKUSER, child, dr6, NULL);
+	EXPECT(at == rip, "%s stops at %#llx instead of %#llx", what, (unsigned long long)at, (unsigned long long)rip);
+	EXPECT(info.si_code == TRAP_HWBKPT && (status6 & 15) == 1u << n, "%s: code %d, DR6 %#llx", what, info.si_code,
+	       (unsigned long long)status6);
+	MUST(ptrace(PTRACE_POKEUSER, child, dr6, 0));
+}
+
+void check_breakpoints_of_the_cpu_stop_a_computing_program(void)
+{
+	const u64 seed = 88172645463325252u;
+	pid_t child, other = (pid_t)MUST(fork());
+	int status;
+
+	/* one that nobody traces and that runs in turn with it: its debug registers are other ones */
+	if (!other) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			compute_and_store(seed);
+	}
+	child = (pid_t)MUST(fork());
+	if (!child) {
+		u64 x = seed;
+
+		MUST(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+		raise(SIGSTOP);
+		for (int i = 0; i < 4; i++)
+			x = compute_and_store(x);
+		_exit(words.after == x && words.watched == x ? 0 : 1);
+	}
+	MUST(waitpid(child, &status, 0));
+	EXPECT(WIFSTOPPED(status), "status %#x instead of a stop", status);
+	set_debug_register(child, 0, (unsigned long)&words.watched);
+	set_debug_register(child, 1, (unsigned long)compute_and_store);
+	set_debug_register(child, 7, DR7_ENABLE(0) | DR7_KIND(0, WRITE, EIGHT_BYTES));
+	stops_at(child, 0, (u64)stored, "a store to a watched word");
+	set_debug_register(child, 7,
+			   DR7_ENABLE(0) | DR7_KIND(0, WRITE, EIGHT_BYTES) | DR7_ENABLE(1) | DR7_KIND(1, EXECUTE, 0u));
+	stops_at(child, 1, (u64)compute_and_store, "a breakpoint on a function");
+	stops_at(child, 0, (u64)stored, "the store behind it");
+	set_debug_register(child, 7, 0);
+	MUST(ptrace(PTRACE_CONT, child, NULL, NULL));
+	MUST(waitpid(child, &status, 0));
+	EXPECT(WIFEXITED(status) && !WEXITSTATUS(status), "status %#x at the end", status);
+	kill(other, SIGKILL);
+	MUST(waitpid(other, &status, 0));
 }

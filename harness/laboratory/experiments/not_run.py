@@ -4,8 +4,6 @@ from ..section import Experiment
 
 _LIST = (
     ("E7", "Network throughput nested", "Turtles, figures 7 and 8", "turtles' machine has no network device, and there is no second machine"),
-    ("E13", "Which engine runs what", "Bugnion et al. 2012",
-     "turtles runs a guest with one engine from begin to end: there is no decision to be swept"),
     ("E14", "A port write that reaches user space, send combining", "Sugerman et al. 2001", "turtles' machine has no network device"),
     ("E15", "Clusters of exits", "Agesen et al. 2012", "turtles doesn't translate an inner monitor's clusters of exits as one"),
     ("E19", "VPID, clean fields, bitmap caches as switches", "messages of Linux kernel commits",
