@@ -12,9 +12,6 @@
  */
 #include "lower.h"
 
-#define VIEW_OFF(view, array) \
-	((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
-
 u32 lower_desc(const struct lower *l)
 {
 	return (u32)l->i->offset << 12 | (u32)block_uncounted(l->b, l->at) << 24;

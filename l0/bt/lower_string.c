@@ -16,9 +16,6 @@
  */
 #include "lower.h"
 
-#define VIEW_OFF(view, array) \
-	((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
-
 /* What is behind the last byte: [g + RCX * size + disp] */
 static struct mem last_byte(u8 g, unsigned int size, s32 disp)
 {

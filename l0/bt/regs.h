@@ -62,6 +62,8 @@ static const u8 guest_reg_home[16] = {
 #define OFF_GPR(r) ((int)(offsetof(struct vcpu, gpr) + 8 * (r)))
 #define OFF(field) ((int)offsetof(struct vcpu, field))
 #define TLB_OFF(field) ((int)offsetof(struct tlb, field))
+#define VIEW_OFF(view, array) \
+	((int)(offsetof(struct tlb, view) + (view) * sizeof(struct tlb_arrays) + offsetof(struct tlb_arrays, array)))
 
 _Static_assert(offsetof(struct vcpu, gpr) == 0, "translated code reaches gpr[] with one byte of displacement");
 

@@ -291,14 +291,11 @@ static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 #define JC_OFF(class, array) \
 	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
 
-u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
+/* TI = index, TA = linear address: go there if this place of the jump cache has it. Returns the place of the jump that is taken otherwise. */
+static u8 *emit_probe(struct emit *e, enum jc_class class, bool loops)
 {
 	u8 *hit, *miss;
 
-	/* jc_index() */
-	emit_rorx(e, TI, TA, 9);
-	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
-	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
 	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, loops ? 0 : -1));
 	/* as lower_check() does it */
@@ -315,34 +312,31 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
 	return miss;
 }
 
+u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
+{
+	/* jc_index() */
+	emit_rorx(e, TI, TA, 9);
+	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
+	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
+	return emit_probe(e, class, loops);
+}
+
 /*
  * emit_jump_cache() has missed, with the index in TI: the other place, or C. TC says what C needs to know. The jump cache for other modes
  * is emptied when the mode changes, which only C looks at.
  */
 static u8 *emit_jc_miss(struct emit *e, const u8 *to_c, enum jc_class class, bool loops)
 {
-	u8 *entry = begin(e), *hit, *miss;
+	u8 *entry = begin(e);
 
 	if (class == JC_OTHER) {
 		emit_jmp(e, to_c);
 		return entry;
 	}
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[2])), TC);
-	emit_lea(e, 8, TI, MEM_BASE(TI, JC_ENTRIES / 2));
+	emit_lea(e, 8, TI, MEM_BASE(TI, JC_ENTRIES / 2)); /* jc_second() */
 	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
-	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, JC_OFF(class, tag)));
-	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, loops ? 0 : -1));
-	if (loops) {
-		miss = emit_loop_fwd(e);
-		emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
-		emit_patch8(e, miss);
-	} else {
-		hit = emit_jrcxz_fwd(e);
-		miss = emit_jmp8_fwd(e);
-		emit_patch8(e, hit);
-		emit_jmp_mem(e, MEM_TLB_INDEXED(TI, JC_OFF(class, target)));
-		emit_patch8(e, miss);
-	}
+	emit_patch32(e, emit_probe(e, class, loops));
 	emit_load(e, 8, TC, MEM_VCPU(OFF(scratch[2])));
 	emit_jmp(e, to_c);
 	return entry;

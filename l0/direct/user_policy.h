@@ -14,7 +14,8 @@ struct user_policy {
 };
 
 #define PATIENCE_START 50000u
-#define PATIENCE_MAX (1u << 20) /* less than what a kernel with 250 ticks a second lets pass between two of them, or it would be for ever */
+#define PATIENCE_MAX \
+	(1u << 20) /* less than what a kernel with 250 ticks a second lets pass between two of them, or it would be for ever */
 
 #define STAY_GOOD_NS 300000u /* several times what it costs */
 #define STAY_BAD_NS 100000u /* less than it costs, or little more */
