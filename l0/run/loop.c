@@ -172,6 +172,11 @@ static bool interrupts(struct vcpu *v, u32 events)
 		return true;
 	vector = irqchip_pending(v);
 	v->intr_wait = vector >= 0;
+	/* The same sender may have sent an NMI before what has come since the events were taken: its turn is first. */
+	if (vector >= 0 && (atomic_load(&v->events) & EV_NMI)) {
+		look_again(v, EV_INTR);
+		return true;
+	}
 	if (v->in_l2 && vector >= 0 && vmx_on_interrupt(v)) {
 		v->intr_wait = false;
 		return true;
