@@ -116,9 +116,9 @@ TESTS += test_vmxfuzz
 TEST_OBJS_test_vmxfuzz := workloads/tests/test_vmxfuzz.o l0/run/tests/program.o
 $(BUILD)/tests/test_vmxfuzz: | $(BUILD)/turtles $(GUEST)/bin/vmxfuzz
 
-# KVM with every set of parameters that workloads/guest/life knows, not only those of the short list
-check-kvm: $(BUILD)/turtles $(GUEST)/nested.cpio
-	@LIFE=all-parameters .ci/check.sh workloads/tests/l2_life.sh workloads/tests/smp.sh
+# KVM with every set of parameters that workloads/guest/life knows, not only those of the short list; and turtles on L1's VT, a level deeper
+check-kvm: $(BUILD)/turtles $(GUEST)/nested.cpio $(GUEST)/nested3.cpio
+	@LIFE=all-parameters DEEP=1 .ci/check.sh workloads/tests/l2_life.sh workloads/tests/smp.sh l0/direct/tests/vt.sh
 
 .PHONY: check-kvm
 

@@ -24,4 +24,4 @@ TEST_OBJS_test_rule := l0/direct/tests/test_rule.o
 TESTS += test_probe
 TEST_OBJS_test_probe := l0/direct/tests/test_probe.o
 
-TEST_SCRIPTS += l0/direct/tests/kvm.sh l0/direct/tests/user.sh
+TEST_SCRIPTS += l0/direct/tests/kvm.sh l0/direct/tests/user.sh l0/direct/tests/vt.sh

@@ -249,10 +249,10 @@ static struct {
 	volatile u64 before, watched, after;
 } words;
 
-/* Computes for some milliseconds, then stores. The address of the instruction behind the store is `stored`. */
+/* Computes for a millisecond or so, then stores. The address of the instruction behind the store is `stored`. */
 static __attribute__((noinline)) u64 compute_and_store(u64 x)
 {
-	for (int i = 0; i < 3000000; i++) {
+	for (int i = 0; i < 300000; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
