@@ -234,6 +234,8 @@ u8 *rt_step(struct vcpu *v, u64 linear, u32 desc);
 #define DESC_UNCOUNTED(d) ((s32)(d) >> 24)
 /* callouts: bits 0..3 length of the instruction, 4 the block ends here */
 #define DESC_END BIT(4)
+/* 5: a REP in its block's middle, which goes on behind it if the string is done and the block still there: args.imm is its number */
+#define DESC_STRING BIT(5)
 /* jc_miss: bits 0..11 bytes to add to SP to undo the instruction's stack change if the target is bad, biased by 2048 */
 /* segment: 0..6 size, 8 write, 9 read as above; bits 10..11 and 7: segment number's bits 0..2 */
 #define DESC_SEG(s) ((((s)&3u) << 10) | ((s) >> 2 << 7))

@@ -41,7 +41,7 @@ enum cold_kind {
 struct cold {
 	enum cold_kind kind;
 	u8 *from, *back; /* back: executable address to return to; ACCESS: where the address is used */
-	u8 *after; /* ACCESS that writes: behind the instruction's memory operation */
+	u8 *after; /* ACCESS that writes: behind the instruction's memory operation; CALLOUT: behind the instruction */
 	u8 areg;
 	u8 n; /* ACCESS: of seq[]; CALLOUT: the instruction */
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */

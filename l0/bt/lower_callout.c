@@ -2,14 +2,20 @@
 /* Instructions done in C (cpu/insn.h), and the cold parts of a block. */
 #include "lower.h"
 
-static void callout(struct lower *l, insn_fn *fn, u64 args, bool end)
+/* flags: DESC_END, DESC_STRING */
+static void call(struct lower *l, insn_fn *fn, u64 args, u32 flags)
 {
 	struct emit *e = &l->e;
 
 	emit_mov_imm(e, TI, (u64)fn);
 	emit_mov_imm(e, TC, args);
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | (end ? DESC_END : 0));
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | flags);
 	emit_call(e, l->bt->thunk.callout);
+}
+
+static void callout(struct lower *l, insn_fn *fn, u64 args, bool end)
+{
+	call(l, fn, args, end ? DESC_END : 0);
 }
 
 static void insn_check_ip(struct vcpu *v, union insn_args a)
@@ -208,14 +214,18 @@ static void cold_access(struct lower *l, struct cold *c)
 	emit_jmp(e, c->after);
 }
 
-/* An instruction that the host hasn't begun, all of it */
+/* A REP that the host hasn't begun, all of it */
 static void cold_callout(struct lower *l, const struct cold *c)
 {
 	const struct operand *memory;
+	union insn_args a;
 
 	l->at = c->n;
 	l->i = &l->insn[l->at];
-	callout(l, l->i->rule->callout, args_of(l, &memory).raw, true);
+	a = args_of(l, &memory);
+	a.imm = (u32)(l->b - l->bt->blocks);
+	call(l, l->i->rule->callout, a.raw, DESC_STRING);
+	emit_jmp(&l->e, c->after);
 	l->at = l->count - 1;
 	l->i = &l->insn[l->at];
 }

@@ -12,7 +12,8 @@
  *	rep   stos
  *	lea   RDI, [RDI + RCX * size]; mov RCX, 0
  *
- * All others, and all that isn't plain memory, are for C, which the cold part calls. It may stop in the middle, so it ends the block.
+ * All others, and all that isn't plain memory, are for C, which the cold part calls. Nothing but the guest's own state may tell the two ways
+ * apart, with the instruction clock: so the block goes on behind the instruction either way.
  */
 #include "lower.h"
 
@@ -83,9 +84,17 @@ static unsigned int element_size(const struct insn *i)
 	return i->z.opcode & 1 ? i->z.operand_width / 8 : 1;
 }
 
+/* The cold parts from the first one on come back here. */
+static void done(struct lower *l, unsigned int first)
+{
+	for (unsigned int k = first; k < l->cold_count; k++)
+		if (l->cold[k].kind == COLD_CALLOUT)
+			l->cold[k].after = emit_rx(&l->e);
+}
+
 void lower_rep_stos(struct lower *l)
 {
-	unsigned int size = element_size(l->i);
+	unsigned int size = element_size(l->i), first = l->cold_count;
 	struct emit *e = &l->e;
 
 	check_count(l);
@@ -93,11 +102,12 @@ void lower_rep_stos(struct lower *l)
 	rep(l, 0xaa, size);
 	emit_lea(e, 8, guest_reg_home[RDI], last_byte(RDI, size, 0));
 	emit_mov_imm(e, guest_reg_home[RCX], 0);
+	done(l, first);
 }
 
 void lower_rep_movs(struct lower *l)
 {
-	unsigned int size = element_size(l->i);
+	unsigned int size = element_size(l->i), first = l->cold_count;
 	struct emit *e = &l->e;
 
 	check_count(l);
@@ -109,4 +119,5 @@ void lower_rep_movs(struct lower *l)
 	emit_lea(e, 8, guest_reg_home[RDI], last_byte(RDI, size, 0));
 	emit_lea(e, 8, guest_reg_home[RSI], last_byte(RSI, size, 0));
 	emit_mov_imm(e, guest_reg_home[RCX], 0);
+	done(l, first);
 }

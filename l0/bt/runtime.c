@@ -180,8 +180,12 @@ static bool near_limit(const struct vcpu *v)
 	return !(v->mode & MODE_FLAT_CS) && v->rip + LIMIT_MARGIN > v->seg[CS].limit;
 }
 
-/* Where to go on at v->rip: translated code, or out to the run loop. */
-static u8 *next(struct vcpu *v)
+/*
+ * Where to go on at v->rip: translated code, or out to the run loop. look: if something waits for the vCPU. Not where jumps come that only
+ * miss a cache: the block that they lead to looks by its budget (vcpu_leave_soon()), as it would for a hit, and with the instruction clock
+ * there has to be no difference.
+ */
+static u8 *go_on(struct vcpu *v, bool look)
 {
 	struct bt_vcpu *b = v->bt;
 	enum jc_class class;
@@ -191,7 +195,7 @@ static u8 *next(struct vcpu *v)
 
 	if (v->pending_db && !(v->intr_shadow & SHADOW_MOV_SS))
 		raise_exception(v, VEC_DB);
-	if (!v->intr_shadow &&
+	if (look && !v->intr_shadow &&
 	    (atomic_load_explicit(&v->events, memory_order_relaxed) || (v->intr_wait && (v->rflags & FLAG_IF)) ||
 	     ((v->nmi_wait || v->nmi_window) && !v->nmi_blocked)))
 		return b->bt->thunk.exit;
@@ -223,6 +227,11 @@ static u8 *next(struct vcpu *v)
 	return code;
 }
 
+static u8 *next(struct vcpu *v)
+{
+	return go_on(v, true);
+}
+
 u8 *rt_chain(struct vcpu *v, u32 id)
 {
 	struct bt *bt = v->bt->bt;
@@ -236,7 +245,7 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	linear = wrap(v, v->rip_base + x->delta);
 	bt_unlock(bt);
 	v->rip = wrap(v, linear - v->code_base);
-	code = next(v);
+	code = go_on(v, false);
 	if (code == bt->thunk.exit || (linear & ~4095ull) != page)
 		return code;
 	bt_lock(bt);
@@ -306,7 +315,7 @@ u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc)
 	if (!desc) /* from the entry of a dropped block: the jump cache led there */
 		tlb_forget_code(v->tlb, jc_class_of(v->mode), linear);
 	v->rip = wrap(v, linear - v->code_base);
-	return next(v);
+	return go_on(v, false);
 }
 
 /* A single-step block has run its instruction. */
@@ -346,6 +355,12 @@ static bool single_step(const struct vcpu *v, const void *fn, bool tf)
 	return tf && ((v->rflags & FLAG_TF) || fn == (void *)insn_popf || fn == (void *)insn_iret);
 }
 
+/* The block that has done this string instruction */
+static const struct bt_block *string_block(const struct bt *bt, u64 args)
+{
+	return &bt->blocks[(union insn_args){ .raw = args }.imm];
+}
+
 u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 {
 	struct bt_vcpu *b = v->bt;
@@ -362,7 +377,7 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	v->rip = v->next_rip;
 	b->fixup = 0;
 	if (!(desc & DESC_END)) {
-		if (!v->apic_due) {
+		if (!v->apic_due && !((desc & DESC_STRING) && (v->rip == at || !string_block(b->bt, args)->valid))) {
 			vcpu_fpu_load(v);
 			return NULL;
 		}

@@ -31,6 +31,9 @@ union insn_args {
 	};
 };
 
+/* A REP of fewer elements is done without looking whether something waits to be noticed: as one that C isn't needed for (bt/lower_string.c) */
+#define STRING_SHORT 512u
+
 typedef void insn_fn(struct vcpu *v, union insn_args a);
 
 /*

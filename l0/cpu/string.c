@@ -9,7 +9,7 @@
  *
  * Registers are written after each step, so a fault leaves them at the iteration that faulted. A
  * REP stops early, with next_rip at itself, when it has done a bounded amount of work, when
- * something waits to be noticed, and after each iteration when single-stepped. RF is set then, as
+ * something waits to be noticed (but STRING_SHORT), and after each iteration when single-stepped. RF is set then, as
  * the SDM's "Resume Flag" says for what interrupts an unfinished string instruction.
  */
 #include "../vmx/vmx.h"
@@ -389,7 +389,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 {
 	u64 bytes = 0, steps = 0, count, n;
 	struct string s;
-	bool fast;
+	bool fast, all;
 
 	string_start(&s, v, a, op->max_size);
 	if (a.rep == REP_NONE) {
@@ -401,6 +401,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 		v->rflags &= ~FLAG_RF;
 		return;
 	}
+	all = (v->gpr[RCX] & s.mask) < STRING_SHORT;
 	fast = op->bulk && !(s.down && op->compares) && !(v->rflags & FLAG_TF) && !(v->mode & MODE_ALIGN);
 	for (;;) {
 		count = v->gpr[RCX] & s.mask;
@@ -420,7 +421,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 		}
 		if (bytes >= BULK_BYTES || steps >= SLOW_STEPS || (v->rflags & FLAG_TF) || v->pending_db || v->apic_due)
 			break;
-		if ((n > 1 || steps % LOOK_STEPS == 0) && atomic_load_explicit(&v->events, memory_order_relaxed))
+		if (!all && (n > 1 || steps % LOOK_STEPS == 0) && atomic_load_explicit(&v->events, memory_order_relaxed))
 			break;
 	}
 	v->rflags |= FLAG_RF;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tlb.h"
 
+#include "insn.h"
+
 #include <sys/mman.h>
 
 _Static_assert(sizeof(struct tlb_used) % 8 == 0, "copied in eights");
@@ -147,7 +149,7 @@ void tlb_init(struct tlb *t)
 	t->arith_mask = FLAG_ARITH;
 	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);
 	t->df_mask = FLAG_DF;
-	t->string_mask = ~511ull;
+	t->string_mask = ~(STRING_SHORT - 1ull);
 	t->jc_mask = JC_ENTRIES - 1;
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;
