@@ -79,7 +79,7 @@ static void give_sregs_again(struct direct_vcpu *d, u64 root)
 	s->gs = before.gs;
 }
 
-/* What failed, NULL: nothing */
+/* What failed, NULL: nothing. A call of KVM's takes microseconds, and a kernel that only had a tick has left vector registers alone. */
 static const char *give_vector_state(struct direct_vcpu *d)
 {
 	struct vcpu *v = d->v;
@@ -90,7 +90,11 @@ static const char *give_vector_state(struct direct_vcpu *d)
 		if (ioctl(d->cpu.vcpu, KVM_SET_XCRS, &x))
 			return "KVM_SET_XCRS";
 		d->xcr0 = x.xcrs[0].value;
+		d->holds = false;
 	}
+	if (d->holds && !memcmp(d->held, v->xsave, XSAVE_PKRU_OFFSET))
+		return NULL;
+	d->holds = false;
 	memcpy(d->xsave, v->xsave, XSAVE_PKRU_OFFSET);
 	return ioctl(d->cpu.vcpu, KVM_SET_XSAVE, d->xsave) ? "KVM_SET_XSAVE" : NULL;
 }
@@ -106,6 +110,8 @@ static void take_vector_state(struct direct_vcpu *d)
 	image->xstate_bv &= XSTATE_HOST;
 	image->fip = image->fdp = 0; /* as the translator leaves them */
 	memcpy(d->v->xsave, d->xsave, XSAVE_PKRU_OFFSET);
+	memcpy(d->held, d->xsave, XSAVE_PKRU_OFFSET);
+	d->holds = true;
 }
 
 /* A null selector clears the base on the CPUs that guests are offered, and leaves it on some that they run on. */
@@ -209,6 +215,7 @@ static bool make_timer(struct direct_vcpu *d)
 	if (d->tid)
 		timer_delete(d->timer);
 	d->tid = 0;
+	d->armed_until = 0;
 	event.sigev_notify_thread_id = tid;
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->timer))
 		return false;
@@ -216,12 +223,17 @@ static bool make_timer(struct direct_vcpu *d)
 	return true;
 }
 
-static void set_timer(const struct direct_vcpu *d, u64 ns)
+/* Once immediate_exit is 0. A timer that fires earlier does as well: it isn't set anew each time. */
+static void set_timer(struct direct_vcpu *d, u64 ns)
 {
+	u64 now = host_ns();
 	struct itimerspec t = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_SECOND),
 					      .tv_nsec = (long)(ns % NS_PER_SECOND) } };
 
+	if (d->armed_until > now && d->armed_until <= now + ns)
+		return;
 	timer_settime(d->timer, 0, &t, NULL);
+	d->armed_until = now + ns;
 }
 
 /* What has been run up to now is over, or about to be left by v->unwind. */
@@ -412,7 +424,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	d->in_fill = u;
 	/* The first instruction's page: without it there is nothing to gain. */
 	if (!user_mapped(d, u, v->code_base + v->rip, ACC_EXEC) && !user_fill(d, u, v->code_base + v->rip, ACC_EXEC)) {
-		/* says nothing of the rest of the program, which may compute elsewhere before long */
+		policy_unfit(&u->policy);
 		d->since = v->insns;
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <time.h>
 
+#include "../cpu/fpu.h"
 #include "../cpu/tlb.h"
 #include "direct.h"
 #include "monitor.h"
@@ -51,6 +52,7 @@ struct direct_vcpu {
 	_Atomic u32 inside; /* in KVM_RUN, or about to be */
 	pid_t tid; /* of the thread that has made `timer`; 0: none */
 	timer_t timer;
+	u64 armed_until; /* CLOCK_MONOTONIC: when `timer` was last told to fire; 0: never */
 	u64 xcr0; /* as KVM was told */
 	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
 	bool translate; /* the next slice has to be translated: something waits that only the translator can do */
@@ -58,6 +60,8 @@ struct direct_vcpu {
 	u8 tried_next;
 	struct space try; /* for that */
 	_Alignas(64) u8 xsave[4096]; /* on its way, as struct kvm_xsave has it */
+	u8 held[XSAVE_PKRU_OFFSET]; /* v->xsave as it was when it came from KVM, which still has it: */
+	bool holds;
 	/* of the current run: */
 	bool taken; /* all state is in *v */
 	struct user_space *in_fill;

@@ -32,6 +32,13 @@ static inline bool policy_go(const struct user_policy *p, u64 insns)
 	return insns >= p->patience;
 }
 
+/* Its next instruction was on a page that can't run directly: which says nothing of the rest, but to ask at every slice would be too often. */
+static inline void policy_unfit(struct user_policy *p)
+{
+	if (p->patience < PATIENCE_START)
+		p->patience = PATIENCE_START;
+}
+
 /* It ran for ns; interrupted: something from outside ended it, which says nothing against it. */
 static inline void policy_learn(struct user_policy *p, u64 ns, bool interrupted)
 {
