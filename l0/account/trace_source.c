@@ -25,7 +25,9 @@ bool trace_all_zero(const u8 *p, size_t n)
 
 static size_t buffer_size(const struct trace_source *s)
 {
-	return s->record_size < AHEAD ? AHEAD / s->record_size * s->record_size : s->record_size;
+	size_t n = s->record_size > 1 ? s->record_size : 1; /* a header with less than a record's size was refused */
+
+	return n < AHEAD ? AHEAD / n * n : n;
 }
 
 /* Up to n bytes at a place of the file; fewer: it ends there, or s->error is set */

@@ -40,23 +40,42 @@ LOCKED(add_l, __asm__ volatile("lock addl $1, %0" : "+m"(*(u32 *)operand)))
 LOCKED(add_q, __asm__ volatile("lock addq $1, %0" : "+m"(*(u64 *)operand)))
 LOCKED(xadd_q, u64 one = 1; __asm__ volatile("lock xaddq %1, %0" : "+m"(*(u64 *)operand), "+r"(one)))
 
+/* One more than *old if that is what is there; otherwise *old is what is */
+static bool try_cmpxchg_l(u32 *old)
+{
+	u32 next = *old + 1;
+	u8 ok = 0;
+
+	__asm__ volatile("lock cmpxchgl %3, %0; sete %2"
+			 : "+m"(*(u32 *)operand), "+a"(*old), "+q"(ok)
+			 : "r"(next)
+			 : "memory");
+	return ok;
+}
+
 static void cmpxchg_l(struct party *p)
 {
 	(void)p;
 	for (int i = 0; i < TURNS; i++) {
-		u32 old = *(volatile u32 *)operand, next;
-		u8 ok;
+		u32 old = *(volatile u32 *)operand;
 
-		do {
-			next = old + 1;
-			__asm__ volatile("lock cmpxchgl %3, %0; sete %2"
-					 : "+m"(*(u32 *)operand), "+a"(old), "=q"(ok)
-					 : "r"(next)
-					 : "memory");
-		} while (!ok);
+		while (!try_cmpxchg_l(&old))
+			;
 		if (!(i & 63))
 			call();
 	}
+}
+
+static bool try_cmpxchg_16b(u64 *low, u64 *high)
+{
+	u64 next_low = *low + 1, next_high = *high + 3;
+	u8 ok = 0;
+
+	__asm__ volatile("lock cmpxchg16b %0; sete %3"
+			 : "+m"(*(u128 *)operand), "+a"(*low), "+d"(*high), "+q"(ok)
+			 : "b"(next_low), "c"(next_high)
+			 : "memory");
+	return ok;
 }
 
 static void cmpxchg_16b(struct party *p)
@@ -64,19 +83,20 @@ static void cmpxchg_16b(struct party *p)
 	(void)p;
 	for (int i = 0; i < TURNS; i++) {
 		u64 low = 0, high = 0;
-		u8 ok;
 
-		do {
-			u64 next_low = low + 1, next_high = high + 3;
-
-			__asm__ volatile("lock cmpxchg16b %0; sete %3"
-					 : "+m"(*(u128 *)operand), "+a"(low), "+d"(high), "=q"(ok)
-					 : "b"(next_low), "c"(next_high)
-					 : "memory");
-		} while (!ok);
+		while (!try_cmpxchg_16b(&low, &high))
+			;
 		if (!(i & 63))
 			call();
 	}
+}
+
+static bool try_bts(u64 *word)
+{
+	u8 taken = 0;
+
+	__asm__ volatile("lock btsq $5, %0; setc %1" : "+m"(*word), "+q"(taken) : : "memory");
+	return !taken;
 }
 
 /* A lock of one bit around a counter that isn't locked */
@@ -87,13 +107,8 @@ static void bts_lock(struct party *p)
 
 	(void)p;
 	for (int i = 0; i < TURNS; i++) {
-		u8 taken;
-
-		do {
-			__asm__ volatile("lock btsq $5, %0; setc %1" : "+m"(*word), "=q"(taken) : : "memory");
-			if (taken)
-				__builtin_ia32_pause();
-		} while (taken);
+		while (!try_bts(word))
+			__builtin_ia32_pause();
 		*counter = *counter + 1;
 		__asm__ volatile("lock btrq $5, %0" : "+m"(*word) : : "memory");
 		if (!(i & 63))

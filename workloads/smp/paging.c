@@ -18,6 +18,13 @@ static volatile u64 *page;
 static volatile bool over;
 static u64 late, written, faults;
 static int fd; /* two pages of a file, one of them at `page`, both of them at `both` */
+
+/* Page n of the file at `page` */
+static void map(int n)
+{
+	if (mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 4096 * n) == MAP_FAILED)
+		abort();
+}
 static u8 *both;
 static __thread sigjmp_buf again;
 
@@ -74,7 +81,7 @@ static void write_and_replace(struct party *p)
 		volatile u64 *aside = (u64 *)(both + 4096 * (i & 1)); /* the page that is there now */
 		u64 first;
 
-		mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 4096 * (~i & 1));
+		map(~i & 1);
 		first = *aside;
 		for (int k = 0; k < 2000; k++)
 			late += *aside != first;
@@ -91,7 +98,7 @@ static void paging(struct litmus *l, const char *name, void (*play)(struct party
 	late = written = faults = 0;
 	over = false;
 	page = litmus_pages(1, PROT_READ | PROT_WRITE);
-	mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	map(0);
 	litmus_play(l, 2, play, go_on);
 	litmus_result(!late, name, "%llu late writes; %llu times there was one before, %llu faults",
 		      (unsigned long long)late, (unsigned long long)written, (unsigned long long)faults);

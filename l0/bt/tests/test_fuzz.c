@@ -250,8 +250,10 @@ static void user_code_that_runs_directly_agrees_with_the_host(void **state)
 	}
 	a = native();
 	b = fuzz_remote_create(fuzz_direct_create, error);
-	if (!b)
+	if (!b) {
 		fail_msg("%s", error);
+		return;
+	}
 	b->name = "direct";
 	text = run(a, b, o, &totals);
 	if (totals.mismatches)
