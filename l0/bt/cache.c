@@ -269,6 +269,7 @@ void cache_watch(struct bt *bt, u64 phys)
 {
 	*memory_flag(&bt->machine->memory, phys) |= PAGE_CODE;
 	forbid_writes(bt, phys);
+	bt->watched++;
 }
 
 void bt_forbid_writes(struct machine *m, u64 gpa)

@@ -101,6 +101,7 @@ struct bt {
 	struct bt_region *open; /* the one that is being filled */
 	u64 random; /* which one is emptied next; the same for every run */
 	u64 emptied; /* so often has a region been, or all of them */
+	u64 watched; /* so often has a page become one whose stores are noticed */
 	struct lock lock; /* machine.parallel */
 	struct bt_block *blocks; /* the first ones are the single instructions */
 	u32 block_max; /* of the array */

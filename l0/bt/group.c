@@ -190,7 +190,7 @@ static void look_at(struct analysis *a, unsigned int k)
 	const struct insn *i = &a->l->insn[k];
 	const struct operand *m;
 
-	if (i->rule->fn == lower_callout || i->rule->fn == lower_vmread || i->rule->fn == lower_vmwrite) {
+	if (i->rule->callout) {
 		close_all(a);
 		written(a, i, 16);
 		return;

@@ -509,11 +509,13 @@ static bool x87_pending(const struct vcpu *v)
  */
 static void alone_with_memory(struct vcpu *v)
 {
-	u64 emptied = v->bt->bt->emptied;
+	const struct bt *bt = v->bt->bt;
+	u64 emptied = bt->emptied, watched = bt->watched;
 
 	gate_alone(v);
-	if (emptied != v->bt->bt->emptied)
-		vcpu_restart(v); /* the code that has called us is gone */
+	/* the code that has called us is gone, or one of its groups may be in a page that isn't to be written unnoticed any more */
+	if (emptied != bt->emptied || watched != bt->watched)
+		vcpu_restart(v);
 }
 
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
