@@ -5,7 +5,8 @@ void gate_in(struct vcpu *v)
 {
 	struct vcpu_gate *g = &v->machine->gate;
 
-	if (!v->machine->parallel)
+	/* who was alone when a fault or a restart took him out is inside still */
+	if (!v->machine->parallel || v->alone)
 		return;
 	for (;;) {
 		/* Sequentially consistent, as are `closed` and its reader: one of the two sees the other. */
