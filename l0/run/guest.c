@@ -132,6 +132,7 @@ int guest_start(struct guest *g, char *error, size_t n)
 	g->starts++;
 	g->code = -1;
 	g->running = true;
+	g->overdue = 0;
 	g->deadline = g->config->timeout_ns ? g->l1.start_ns + g->config->timeout_ns : 0;
 	return 0;
 }
@@ -177,6 +178,8 @@ void guest_stop(struct guest *g, enum cause cause, enum stop_reason reason, int 
 		return;
 	if (!g->cause)
 		g->cause = cause;
+	if (!g->overdue)
+		g->overdue = l1_host_ns() + GUEST_END_NS;
 	l1_stop(&g->l1, reason, code, why);
 	hurry(g, true);
 }

@@ -40,6 +40,7 @@ struct guest {
 	bool fresh; /* held since its power-on: it has executed nothing */
 	u64 starts;
 	u64 deadline; /* CLOCK_MONOTONIC; 0: none */
+	u64 overdue; /* the same, once it is to end: then it is L0 that hangs */
 	enum cause cause;
 	int code; /* exit code; -1: it hasn't ended yet */
 	char end[256]; /* one line about its end, or "" */
@@ -87,6 +88,7 @@ int guest_start(struct guest *g, char *error, size_t n);
 bool guest_hold(struct guest *g);
 void guest_continue(struct guest *g);
 void guest_reset(struct guest *g);
+#define GUEST_END_NS 30000000000ull /* what an end takes at most, in a lab where all is well: milliseconds */
 /* It is to end: nobody waits for its console's readers any more. */
 void guest_stop(struct guest *g, enum cause cause, enum stop_reason reason, int code, const char *why);
 /* What the L1's thread has told since the last time. */

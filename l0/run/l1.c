@@ -3,6 +3,7 @@
 #include "l1.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -253,6 +254,17 @@ void l1_stop(struct l1 *l, enum stop_reason reason, int code, const char *why)
 {
 	machine_stop(&l->machine, reason, code, "%s", why);
 	change(l, l->hold);
+}
+
+void l1_abort(struct l1 *l)
+{
+	const struct vcpu_thread *t = &l->thread[0];
+
+	/* a thread whose vCPU is inside hasn't ended */
+	for (unsigned int i = 0; l->machine.parallel && i < l->config->vcpus; i++)
+		if (atomic_load(&l->vcpu[i]->inside) && (atomic_load(&t->v->inside) == 0 || l->vcpu[i]->alone))
+			t = &l->thread[i];
+	pthread_kill(t->thread, SIGABRT);
 }
 
 void l1_join(struct l1 *l)

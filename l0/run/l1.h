@@ -81,6 +81,11 @@ void l1_hold(struct l1 *l);
 void l1_continue(struct l1 *l);
 void l1_reset(struct l1 *l);
 void l1_stop(struct l1 *l, enum stop_reason reason, int code, const char *why);
+/*
+ * It was to end and doesn't: a defect of L0's. The process ends with the report of crash.h, of the vCPU for which all others wait as far as
+ * can be seen. The report comes from that vCPU's thread, a moment after this has returned.
+ */
+void l1_abort(struct l1 *l);
 
 /* After L1_ENDED, or before: nothing of it runs any more. */
 void l1_join(struct l1 *l);

@@ -238,6 +238,14 @@ static void quit(struct lab *lab)
 	lab_quit(lab, q.why[0] ? CAUSE_HOST : q.code ? CAUSE_SIGNAL : CAUSE_USER, q.code, q.why);
 }
 
+/* The report would come from a vCPU's thread, and it may be that none is alive to give it. */
+static void guest_hangs(struct guest *g)
+{
+	guest_say(g, "internal error: it was told to end, and still hasn't half a minute later");
+	g->overdue = 0;
+	l1_abort(&g->l1);
+}
+
 /* L1s whose time is over end. Returns in how many ms the next one's will be, -1: none has a limit. */
 static int deadlines(struct lab *lab)
 {
@@ -248,8 +256,12 @@ static int deadlines(struct lab *lab)
 
 		if (g->running && g->deadline && now >= g->deadline)
 			guest_timeout(g);
+		if (g->running && !g->ended && g->overdue && now >= g->overdue)
+			guest_hangs(g);
 		if (g->running && g->deadline && g->deadline < next)
 			next = g->deadline;
+		if (g->running && !g->ended && g->overdue && g->overdue < next)
+			next = g->overdue;
 	}
 	if (next == UINT64_MAX)
 		return -1;

@@ -12,6 +12,8 @@ OBJS += l0/run/engine_bt.o
 TEST_SCRIPTS += l0/run/tests/lab.sh l0/run/tests/ctl.sh l0/run/tests/place.sh l0/run/tests/sandbox.sh l0/run/tests/zoo.sh
 TESTS += test_clock
 TEST_OBJS_test_clock := l0/run/tests/test_clock.o
+TESTS += test_gate
+TEST_OBJS_test_gate := l0/run/tests/test_gate.o
 TESTS += test_program
 TEST_OBJS_test_program := l0/run/tests/test_program.o l0/run/tests/program.o
 $(BUILD)/tests/test_program: | $(BUILD)/turtles $(GUEST)/bin/wild
