@@ -10,7 +10,7 @@ passed=0 failed=0 skipped=0
 
 for test in "$@"; do
 	log=$logs/$(basename "$test").log
-	timeout -k 10 1800 "$test" > "$log" 2>&1 < /dev/null
+	timeout -k 10 900 "$test" > "$log" 2>&1 < /dev/null
 	status=$?
 	# a program that ended before its plan was fulfilled, or badly with nothing "not ok", failed once more
 	counts=$(awk -v status="$status" '
