@@ -113,6 +113,7 @@ struct bt {
 	struct thunks {
 		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *dropped, *budget, *fault, *step;
 		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER]; /* by class */
+		u8 *syscall[JC_OTHER], *sysret; /* by the class that is entered; JC_USER64: none */
 	} thunk;
 	struct translate_scratch *scratch;
 	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */

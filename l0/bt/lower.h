@@ -212,6 +212,8 @@ void lower_sp_add(struct lower *l, s32 n);
 u8 lower_stack_address(struct lower *l, s32 bias, unsigned int size, u32 rw);
 /* lower_callout.c */
 lower_fn lower_callout, lower_ud, lower_nm, lower_gp;
+/* thunks_syscall.c does it; single instructions are callouts */
+lower_fn lower_syscall, lower_sysret;
 void lower_cold(struct lower *l);
 
 #endif

@@ -184,6 +184,29 @@ void lower_callout(struct lower *l)
 	callout(l, l->i->rule->callout, a.raw, l->i->rule->flags & RULE_END);
 }
 
+/* What gets the same as rt_callout(), and knows the function and its arguments */
+static void by_thunk(struct lower *l, const u8 *thunk)
+{
+	struct emit *e = &l->e;
+
+	if (l->step) {
+		lower_callout(l);
+		return;
+	}
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | DESC_END);
+	emit_jmp(e, thunk);
+}
+
+void lower_syscall(struct lower *l)
+{
+	by_thunk(l, l->bt->thunk.syscall[l->mode & MODE_SMAP ? JC_KERNEL64 : JC_KERNEL_AC64]);
+}
+
+void lower_sysret(struct lower *l)
+{
+	by_thunk(l, l->bt->thunk.sysret);
+}
+
 void lower_ud(struct lower *l)
 {
 	callout(l, insn_ud, 0, true);

@@ -148,6 +148,12 @@ static const struct lower_rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 static const struct lower_rule rule_plain = { .fn = lower_plain, .flags = RULE_OPERAND };
 static const struct lower_rule rule_ud = { .fn = lower_ud, .flags = RULE_END };
 static const struct lower_rule rule_nm = { .fn = lower_nm, .flags = RULE_END };
+static const struct lower_rule rule_syscall = { .fn = lower_syscall,
+						.callout = insn_syscall,
+						.flags = RULE_END | RULE_WIDE };
+static const struct lower_rule rule_sysret = { .fn = lower_sysret,
+					       .callout = insn_sysret,
+					       .flags = RULE_END | RULE_WIDE };
 static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };
 static const struct lower_rule rule_pushf = { .fn = lower_pushf };
 static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };
@@ -313,8 +319,10 @@ const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn 
 
 	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
 		return &rule_ud;
-	if (z->mnemonic == N(SYSCALL) || z->mnemonic == N(SYSRET))
-		return &rules[z->mnemonic];
+	if (z->mnemonic == N(SYSCALL))
+		return jc_class_of(v->mode) == JC_USER64 ? &rule_syscall : &rules[z->mnemonic];
+	if (z->mnemonic == N(SYSRET))
+		return z->rex_w && v->cpl == 0 && jc_class_of(v->mode) != JC_OTHER ? &rule_sysret : &rules[z->mnemonic];
 	if (!isa_sets[isa].known || !model_has(v->model, isa_sets[isa].feature))
 		return &rule_ud;
 	switch (touches_no_vector(z) ? GATE_NONE : isa_sets[isa].gate) {

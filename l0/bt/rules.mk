@@ -1,6 +1,6 @@
 OBJS += l0/bt/emit.o
 GENERAL_OBJS += l0/bt/cache.o
-OBJS += l0/bt/thunks.o
+OBJS += l0/bt/thunks.o l0/bt/thunks_syscall.o
 OBJS += l0/bt/translate.o
 OBJS += l0/bt/rules.o
 OBJS += l0/bt/decode.o
@@ -21,6 +21,8 @@ GENERAL_OBJS += l0/bt/vector.o
 include l0/bt/fuzz.mk
 TESTS += test_translate
 TEST_OBJS_test_translate := l0/bt/tests/test_translate.o l0/bt/tests/bt_bench.o
+TESTS += test_syscall
+TEST_OBJS_test_syscall := l0/bt/tests/test_syscall.o l0/bt/tests/bt_bench.o
 TESTS += test_cache
 TEST_OBJS_test_cache := l0/bt/tests/test_cache.o l0/bt/tests/bt_bench.o
 TESTS += test_decode

@@ -3,7 +3,8 @@
  * The fixed code between translated code and C. Emitted into the code cache's start so that a call from any block
  * reaches it with a 32-bit displacement. In all of it RSP is struct vcpu, less what was pushed.
  */
-#include "cache.h"
+#include "thunks.h"
+
 #include "../cpu/fpu.h"
 
 #define VOLATILE_HOST_REGS (BIT(H_RAX) | BIT(H_RDX) | BIT(H_R8) | BIT(H_R9) | BIT(H_R10) | BIT(H_R11))
@@ -107,7 +108,7 @@ static void resume(struct emit *e)
 	emit_jmp_reg(e, TC);
 }
 
-static u8 *begin(struct emit *e)
+u8 *thunk_begin(struct emit *e)
 {
 	while ((u64)emit_rx(e) & 15)
 		emit8(e, 0xcc);
@@ -121,7 +122,7 @@ static void emit_enter_exit(struct emit *e, struct thunks *t)
 {
 	int i, n = sizeof(callee_saved);
 
-	t->enter = begin(e);
+	t->enter = thunk_begin(e);
 	for (i = 0; i < n; i++)
 		push_pop(e, 0x50, callee_saved[i]);
 	emit_store(e, 8, MEM_BASE(H_RDI, OFF(host_rsp)), H_RSP);
@@ -136,7 +137,7 @@ static void emit_enter_exit(struct emit *e, struct thunks *t)
 #endif
 	resume(e);
 
-	t->exit = begin(e);
+	t->exit = thunk_begin(e);
 #ifdef __SANITIZE_THREAD__
 	emit_mov_rr(e, 8, H_RDI, H_RSP);
 	call(e, vcpu_fpu_park);
@@ -156,7 +157,7 @@ static void emit_miss(struct emit *e, struct thunks *t)
 {
 	u8 *plain;
 
-	t->miss = begin(e);
+	t->miss = thunk_begin(e);
 	save_gprs(e, 8);
 	save_flags(e, 8);
 	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
@@ -182,7 +183,7 @@ static void emit_miss(struct emit *e, struct thunks *t)
 /* The bounced store was done into the buffer: bring it to its place. All registers kept. */
 static void emit_commit(struct emit *e, struct thunks *t)
 {
-	t->commit = begin(e);
+	t->commit = thunk_begin(e);
 	save_gprs(e, 8);
 	save_flags(e, 8);
 	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
@@ -203,7 +204,7 @@ static void emit_commit(struct emit *e, struct thunks *t)
 /* RSI = offset in a segment, ECX = desc -> RSI = linear address; RCX, RDI lost */
 static void emit_segment(struct emit *e, struct thunks *t)
 {
-	t->segment = begin(e);
+	t->segment = thunk_begin(e);
 	save_gprs(e, 8);
 	save_flags(e, 8);
 	emit_mov_rr(e, 4, H_RDX, TC);
@@ -222,7 +223,7 @@ static void emit_callout(struct emit *e, struct thunks *t)
 {
 	u8 *stay;
 
-	t->callout = begin(e);
+	t->callout = thunk_begin(e);
 	save_gprs(e, 8);
 	save_flags(e, 8);
 	emit_mov_rr(e, 8, H_RDX, TC);
@@ -249,7 +250,7 @@ static void emit_group(struct emit *e, struct thunks *t)
 {
 	u8 *stay;
 
-	t->group = begin(e);
+	t->group = thunk_begin(e);
 	save_gprs(e, 8);
 	save_flags(e, 8);
 	emit_store(e, 8, MEM_VCPU(OFF(kept[0]) + 8), TA);
@@ -274,7 +275,7 @@ static void emit_group(struct emit *e, struct thunks *t)
 /* Jumped to, with up to two arguments in RSI and RCX (as `first`, `second` say): C decides where to go on. */
 static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 {
-	u8 *entry = begin(e);
+	u8 *entry = thunk_begin(e);
 
 	save_gprs(e, 0);
 	save_flags(e, 0);
@@ -327,7 +328,7 @@ u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
  */
 static u8 *emit_jc_miss(struct emit *e, const u8 *to_c, enum jc_class class, bool loops)
 {
-	u8 *entry = begin(e);
+	u8 *entry = thunk_begin(e);
 
 	if (class == JC_OTHER) {
 		emit_jmp(e, to_c);
@@ -345,7 +346,7 @@ static u8 *emit_jc_miss(struct emit *e, const u8 *to_c, enum jc_class class, boo
 /* ECX = where to jump in the current page, in 64-bit mode */
 static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class class, bool loops)
 {
-	u8 *entry = begin(e);
+	u8 *entry = thunk_begin(e);
 
 	emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
 	emit_lea(e, 8, TA, MEM_BASE_INDEX(TA, TC, 0));
@@ -357,7 +358,7 @@ static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class cla
 
 u64 thunks_emit(struct bt *bt)
 {
-	struct emit e = { .p = bt->rw, .end = bt->rw + 8192, .delta = bt->rx - bt->rw };
+	struct emit e = { .p = bt->rw, .end = bt->rw + 16384, .delta = bt->rx - bt->rw };
 	struct thunks *t = &bt->thunk;
 	enum jc_class class;
 	u8 *to_c;
@@ -374,7 +375,7 @@ u64 thunks_emit(struct bt *bt)
 	for (class = 0; class < JC_CLASSES; class ++)
 		t->jc_miss[class] = emit_jc_miss(&e, to_c, class, bt->loops);
 	/* a dropped block's entry leads here; the lookup takes desc 0 as "no stack change to undo". XOR would touch flags. */
-	t->dropped = begin(&e);
+	t->dropped = thunk_begin(&e);
 	emit8(&e, 0xb8 | TC);
 	emit32(&e, 0);
 	emit_jmp(&e, to_c);
@@ -383,6 +384,7 @@ u64 thunks_emit(struct bt *bt)
 	t->step = emit_leave(&e, rt_step, TA, TC);
 	for (class = 0; class < JC_OTHER; class ++)
 		t->lookup[class] = emit_lookup(&e, t, class, bt->loops);
-	begin(&e);
+	thunks_emit_syscall(&e, bt);
+	thunk_begin(&e);
 	return (u64)(e.p - bt->rw);
 }

@@ -14,7 +14,6 @@
 
 #define STAR_SYSCALL(star) ((u16)((star) >> 32))
 #define STAR_SYSRET(star) ((u16)((star) >> 48))
-#define SYSRET_FLAGS 0x3c7fd7ull /* of R11: all but RF, VM and what is reserved */
 
 #define TYPE_CODE64 (AR_CODE | AR_L)
 #define TYPE_CODE32 (AR_CODE | AR_DB)

@@ -68,6 +68,7 @@
 #define FLAG_VIP BIT(20)
 #define FLAG_ID BIT(21)
 #define FLAG_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+#define SYSRET_FLAGS 0x3c7fd7u /* what SYSRET takes from R11: all but RF, VM and what is reserved */
 
 /* SDM vol. 3, "Exception and Interrupt Vectors" */
 enum vector {

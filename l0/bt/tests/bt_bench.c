@@ -12,10 +12,15 @@
 
 void bt_bench_create(struct bt_bench *b, size_t cache_bytes)
 {
+	bt_bench_create_model(b, NULL, cache_bytes);
+}
+
+void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_bytes)
+{
 	char error[256];
 
 	memset(b, 0, sizeof(*b));
-	assert_int_equal(model_parse(&b->model, NULL, error, sizeof(error)), 0);
+	assert_int_equal(model_parse(&b->model, model, error, sizeof(error)), 0);
 	b->machine.name = "bench";
 	b->machine.model = &b->model;
 	assert_int_equal(memory_init(&b->machine.memory, 16 << 20), 0);

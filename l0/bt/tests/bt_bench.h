@@ -19,6 +19,8 @@ struct bt_bench {
 
 /* 64-bit mode at CPL 0 without paging (which no CPU has, and which the translator doesn't mind): linear is physical. */
 void bt_bench_create(struct bt_bench *b, size_t cache_bytes);
+/* model: as -cpu */
+void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_bytes);
 void bt_bench_destroy(struct bt_bench *b);
 /* Put code at guest-physical `at` and translate the block there. */
 struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n);
