@@ -47,6 +47,7 @@
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define EFER_NX BIT(11)
+#define EFER_SVME BIT(12)
 
 /* SDM vol. 1, "EFLAGS Register" */
 #define FLAG_CF BIT(0)

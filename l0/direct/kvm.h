@@ -79,6 +79,7 @@ int kvm_cpuid_set(struct kvm_vcpu *d, char *error, size_t n); /* KVM_SET_CPUID2;
 const char *kvm_cpuid_all(int kvm, int vcpu, bool *umip);
 /* Does KVM offer VMX or SVM to its guests? */
 bool kvm_cpuid_nests(int kvm);
+bool kvm_cpuid_has_vmx(int kvm); /* VMX */
 
 /* All state between *d->thread->v and KVM. NULL, or what failed; errno is its reason. */
 const char *kvm_state_put(struct kvm_vcpu *d);

@@ -192,14 +192,24 @@ const char *kvm_cpuid_all(int kvm, int vcpu, bool *umip)
 	return NULL;
 }
 
-bool kvm_cpuid_nests(int kvm)
+bool kvm_cpuid_has_vmx(int kvm)
 {
-	const struct kvm_cpuid_entry2 *features, *extended;
+	const struct kvm_cpuid_entry2 *features;
 	union cpuid_table t;
 
 	if (!get_supported(kvm, &t))
 		return false;
 	features = find(&t, LEAF_FEATURES, 0);
+	return features && (features->ecx & FEATURES_ECX_VMX);
+}
+
+bool kvm_cpuid_nests(int kvm)
+{
+	const struct kvm_cpuid_entry2 *extended;
+	union cpuid_table t;
+
+	if (!get_supported(kvm, &t))
+		return false;
 	extended = find(&t, LEAF_EXTENDED, 0);
-	return (features && (features->ecx & FEATURES_ECX_VMX)) || (extended && (extended->ecx & EXTENDED_ECX_SVM));
+	return kvm_cpuid_has_vmx(kvm) || (extended && (extended->ecx & EXTENDED_ECX_SVM));
 }

@@ -79,6 +79,17 @@
 	S(scanned,         counted, "pages searched for instructions that don't come back")                         \
 	S(scanned_found,   counted, "of these, pages that hold one")                                                \
 	S(segments_tried,  counted, "sets of segment registers tried")                                              \
+	S(vt_runs,         counted, "times that an L2 left the translator to run on VT, kernel and all")            \
+	S(vt_ns,           timed,   "time in these, with all that it takes")                                        \
+	S(vt_kvm_runs,     counted, "calls of KVM_RUN for it")                                                      \
+	S(vt_left_interrupts, counted, "back for a timer, an interrupt, another thread")                            \
+	S(vt_left_windows, counted, "back since an interrupt or an NMI can be delivered now")                       \
+	S(vt_left_insns,   counted, "back for an instruction or an exception that L1 or L0 may want to see")        \
+	S(vt_left_memory,  counted, "back for memory that L1's tables don't allow, a device, a watched page")       \
+	S(vt_violations,   counted, "violations of the tables that mapped something, without going back")           \
+	S(vt_pages,        counted, "4 KiB pages mapped")                                                           \
+	S(vt_spaces,       counted, "sets of tables begun: the first time, and when something of one was invalidated") \
+	S(vt_forgets,      counted, "times that all their pages were used up and KVM was made to forget them")      \
 	S(failures,        counted, "KVM failed: from then on everything is translated")                            \
 	RULE_STATS(S)
 /* by rule.h: slices that were translated since code that would have paid may not run directly */

@@ -19,25 +19,12 @@
 #include "../machine/machine.h"
 #include "kvm.h"
 #include "user_internal.h"
+#include "vt.h"
 
 #define KVM_DEVICE "/dev/kvm"
-#define NS_PER_SECOND 1000000000ull
-
-/* without the glibc that names it */
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
 
 /* CR4 bits that user code sees and that are the guest's */
 #define CR4_GUESTS (CR4_FSGSBASE | CR4_OSXSAVE | CR4_OSXMMEXCPT)
-
-static u64 host_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * NS_PER_SECOND + (u64)t.tv_nsec;
-}
 
 /* Registers */
 
@@ -79,41 +66,6 @@ static void give_sregs_again(struct direct_vcpu *d, u64 root)
 	s->gs = before.gs;
 }
 
-/* What failed, NULL: nothing. A call of KVM's takes microseconds, and a kernel that only had a tick has left vector registers alone. */
-static const char *give_vector_state(struct direct_vcpu *d)
-{
-	struct vcpu *v = d->v;
-	struct kvm_xcrs x = { .nr_xcrs = 1 };
-
-	x.xcrs[0].value = v->xcr0 & XSTATE_HOST;
-	if (d->xcr0 != x.xcrs[0].value) {
-		if (ioctl(d->cpu.vcpu, KVM_SET_XCRS, &x))
-			return "KVM_SET_XCRS";
-		d->xcr0 = x.xcrs[0].value;
-		d->holds = false;
-	}
-	if (d->holds && !memcmp(d->held, v->xsave, XSAVE_PKRU_OFFSET))
-		return NULL;
-	d->holds = false;
-	memcpy(d->xsave, v->xsave, XSAVE_PKRU_OFFSET);
-	return ioctl(d->cpu.vcpu, KVM_SET_XSAVE, d->xsave) ? "KVM_SET_XSAVE" : NULL;
-}
-
-static void take_vector_state(struct direct_vcpu *d)
-{
-	struct fpu_image *image = (struct fpu_image *)d->xsave;
-
-	if (ioctl(d->cpu.vcpu, KVM_GET_XSAVE, d->xsave)) {
-		machine_stop(d->v->machine, STOP_INTERNAL, 0, "direct: KVM_GET_XSAVE: %s", strerror(errno));
-		return;
-	}
-	image->xstate_bv &= XSTATE_HOST;
-	image->fip = image->fdp = 0; /* as the translator leaves them */
-	memcpy(d->v->xsave, d->xsave, XSAVE_PKRU_OFFSET);
-	memcpy(d->held, d->xsave, XSAVE_PKRU_OFFSET);
-	d->holds = true;
-}
-
 /* A null selector clears the base on the CPUs that guests are offered, and leaves it on some that they run on. */
 static void take_segment(struct vcpu *v, enum sreg i, const struct kvm_segment *from)
 {
@@ -141,7 +93,7 @@ void user_take_state(struct direct_vcpu *d)
 	take_segment(v, ES, &s->es);
 	take_segment(v, FS, &s->fs);
 	take_segment(v, GS, &s->gs);
-	take_vector_state(d);
+	vector_state_take(&d->vector, v, d->cpu.vcpu);
 	vcpu_update_mode(v);
 }
 
@@ -202,44 +154,10 @@ static bool make_try(struct direct_vcpu *d)
 
 /* In and out */
 
-/* For the thread that runs the vCPU; it may be another one after a reset. */
-static bool make_timer(struct direct_vcpu *d)
-{
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
-				  .sigev_signo = SIG_KICK,
-				  .sigev_value.sival_ptr = d->cpu.run };
-	pid_t tid = gettid();
-
-	if (d->tid == tid)
-		return true;
-	if (d->tid)
-		timer_delete(d->timer);
-	d->tid = 0;
-	d->armed_until = 0;
-	event.sigev_notify_thread_id = tid;
-	if (timer_create(CLOCK_MONOTONIC, &event, &d->timer))
-		return false;
-	d->tid = tid;
-	return true;
-}
-
-/* Once immediate_exit is 0. A timer that fires earlier does as well: it isn't set anew each time. */
-static void set_timer(struct direct_vcpu *d, u64 ns)
-{
-	u64 now = host_ns();
-	struct itimerspec t = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_SECOND),
-					      .tv_nsec = (long)(ns % NS_PER_SECOND) } };
-
-	if (d->armed_until > now && d->armed_until <= now + ns)
-		return;
-	timer_settime(d->timer, 0, &t, NULL);
-	d->armed_until = now + ns;
-}
-
 /* What has been run up to now is over, or about to be left by v->unwind. */
 static void settle(struct direct_vcpu *d, struct user_space *u, bool interrupted)
 {
-	u64 now = host_ns();
+	u64 now = run_timer_now();
 
 	d->stats.ns += now - d->start_ns;
 	policy_learn(&u->policy, now - d->start_ns, interrupted);
@@ -251,20 +169,20 @@ void user_settle(struct direct_vcpu *d)
 	settle(d, d->in_fill, false);
 }
 
-/* Nobody wants the vCPU's thread, and nothing of its spaces was dropped. After `inside` was set: whoever comes later sees that. */
-static bool may_run(const struct direct_vcpu *d)
+bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch)
 {
-	struct vcpu *v = d->v;
+	const struct vcpu *v = d->v;
 	struct machine *m = v->machine;
 
 	return !atomic_load(&v->events) && !atomic_load(&m->stop) && !atomic_load(&m->gate.closed) &&
-	       atomic_load(&d->machine->epoch) == d->epoch;
+	       atomic_load(&d->machine->epoch) == epoch;
 }
 
 static void run_once(struct direct_vcpu *d)
 {
+	d->running = d->cpu.run;
 	atomic_store(&d->inside, 1);
-	if (may_run(d)) {
+	if (direct_may_go_on(d, d->epoch)) {
 		d->stats.kvm_runs++;
 		monitor_run(&d->cpu, &d->left);
 	} else {
@@ -409,7 +327,8 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	const char *what;
 
 	d->taken = true;
-	if (!make_timer(d)) {
+	d->tid = gettid();
+	if (!run_timer_make(&d->timer, d->cpu.run)) {
 		failed(d, "timer_create", errno);
 		return false;
 	}
@@ -417,7 +336,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 		d->stats.not_segments++;
 		return false;
 	}
-	d->start_ns = host_ns();
+	d->start_ns = run_timer_now();
 	u = user_space_current(d);
 	if (!u)
 		return false;
@@ -431,7 +350,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	u = user_space_current(d); /* filling may have needed a new one */
 	if (!u)
 		return false;
-	what = give_vector_state(d);
+	what = vector_state_give(&d->vector, v, d->cpu.vcpu);
 	if (what) {
 		failed(d, what, errno);
 		return false;
@@ -439,7 +358,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	kvm_regs_put(v, monitor_regs(&d->cpu));
 	give_sregs(d, u->space.root);
 	__atomic_store_n(&d->cpu.run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-	set_timer(d, rest_ns);
+	run_timer_set(&d->timer, rest_ns);
 	d->stats.runs++;
 	d->stats.runs_l2 += v->in_l2;
 	d->taken = false;
@@ -449,7 +368,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 		if (d->left.by != LEFT_EVENT || d->left.vector != VEC_PF || !answered(d, u))
 			break;
 		if (d->taken) { /* filling has looked at all of it */
-			what = give_vector_state(d);
+			what = vector_state_give(&d->vector, v, d->cpu.vcpu);
 			if (what) {
 				failed(d, what, errno);
 				break;
@@ -560,6 +479,17 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, char *e
 		policy_init(&d->spaces[i].policy);
 	if (!what && !make_try(d))
 		what = "page tables";
+	if (!what && p->nests && v->vmx)
+		d->machine->vt = true;
+	if (!what && d->machine->vt) {
+		const char *lacks = vt_create(d);
+
+		if (lacks) {
+			fprintf(stderr, "turtles: %s: L2s are translated but for their user code: VT doesn't do: %s\n",
+				v->machine->name, lacks);
+			d->machine->vt = false;
+		}
+	}
 	return what ? create_failed(v, what, error, n) : 0;
 }
 
@@ -569,9 +499,9 @@ void direct_destroy(struct vcpu *v)
 
 	if (!d)
 		return;
+	vt_destroy(d);
 	monitor_cpu_close(&d->cpu);
-	if (d->tid)
-		timer_delete(d->timer);
+	run_timer_destroy(&d->timer);
 	v->direct = NULL;
 	free(d);
 	if (!v->index && v->machine->direct)

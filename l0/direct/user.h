@@ -6,14 +6,15 @@
 #include <linux/kvm.h>
 #include <time.h>
 
-#include "../cpu/fpu.h"
 #include "../cpu/tlb.h"
 #include "direct.h"
 #include "monitor.h"
 #include "probe.h"
 #include "rule.h"
+#include "run_timer.h"
 #include "stats.h"
 #include "user_policy.h"
+#include "vector_state.h"
 
 struct direct_machine {
 	struct machine *machine;
@@ -24,6 +25,7 @@ struct direct_machine {
 	u8 *writable;
 	_Atomic u64 epoch; /* changes when every space of every vCPU has to go */
 	bool eager; /* whenever it is allowed, for tests */
+	bool vt; /* L2s run on VT: vt.h */
 	struct direct_stats totals; /* as of the last look */
 	_Atomic bool broken; /* KVM has failed once: no more of it */
 };
@@ -50,20 +52,19 @@ struct direct_vcpu {
 	struct user_space spaces[TLB_CONTEXTS];
 	u64 epoch; /* the machine's, as of the last look */
 	_Atomic u32 inside; /* in KVM_RUN, or about to be */
-	pid_t tid; /* of the thread that has made `timer`; 0: none */
-	timer_t timer;
-	u64 armed_until; /* CLOCK_MONOTONIC: when `timer` was last told to fire; 0: never */
-	u64 xcr0; /* as KVM was told */
+	struct kvm_run *running; /* whose run that is; set before `inside` */
+	pid_t tid; /* of the thread that runs it, or was the last one */
+	struct run_timer timer;
 	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
 	bool translate; /* the next slice has to be translated: something waits that only the translator can do */
 	struct tried_segments tried[TRIED_SEGMENTS];
 	u8 tried_next;
 	struct space try; /* for that */
-	_Alignas(64) u8 xsave[4096]; /* on its way, as struct kvm_xsave has it */
-	u8 held[XSAVE_PKRU_OFFSET]; /* v->xsave as it was when it came from KVM, which still has it: */
-	bool holds;
+	struct vector_state vector;
+	struct vt_vcpu *vt; /* vt.h; NULL: L2s don't run on VT */
 	/* of the current run: */
 	bool taken; /* all state is in *v */
+	bool entered; /* L2 has run on VT */
 	struct user_space *in_fill;
 	u64 start_ns; /* CLOCK_MONOTONIC */
 	struct left left;
@@ -86,7 +87,11 @@ bool user_fill(struct direct_vcpu *d, struct user_space *u, u64 linear, unsigned
 /* user_code.c: may what is mapped executable at `linear`, on the page at gpa, run directly? Is alone for a moment if it wasn't looked at. */
 bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linear, u64 gpa);
 
-/* user.c: all state into *v; idempotent */
+/*
+ * user.c: nobody wants the vCPU's thread, and no space of it was dropped since that epoch. After d->inside was set: whoever comes later sees that.
+ */
+bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch);
+/* All state into *v; idempotent */
 void user_take_state(struct direct_vcpu *d);
 /* What comes may leave by v->unwind: account for what has run. */
 void user_settle(struct direct_vcpu *d);

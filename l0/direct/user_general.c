@@ -8,6 +8,7 @@
 #include "user.h"
 #include "kvm.h"
 #include "user_internal.h"
+#include "vt.h"
 
 static long syscall4(long number, long a, long b, long c, const void *d)
 {
@@ -30,7 +31,7 @@ static void interrupt(const struct direct_vcpu *d)
 	fpu_zero(&info, sizeof(info));
 	info.si_code = SI_QUEUE;
 	info.si_pid = (pid_t)pid;
-	info.si_value.sival_ptr = d->cpu.run;
+	info.si_value.sival_ptr = d->running;
 	if (syscall4(SYS_rt_tgsigqueueinfo, pid, d->tid, SIG_KICK, &info))
 		syscall4(SYS_tgkill, pid, d->tid, SIG_KICK, NULL);
 }
@@ -99,18 +100,31 @@ static void count_refused(struct direct_stats *s, enum rule rule)
 
 #define EAGER_SLICE 64 /* instructions */
 
+/* In ns; 0: something is due, or soon enough that going in doesn't pay. */
+static u64 time_until(const struct direct_vcpu *d, u64 deadline)
+{
+	u64 now = clock_ns(&d->v->machine->clock), rest = DIRECT_LONGEST_NS;
+
+	if (deadline == TIMER_OFF)
+		return rest;
+	if (deadline <= now || (!d->machine->eager && deadline < now + STAY_MIN_NS))
+		return 0;
+	return deadline - now < rest ? deadline - now : rest;
+}
+
 bool direct_run(struct vcpu *v, u64 deadline)
 {
 	struct direct_vcpu *d = v->direct;
 	struct user_policy *policy = &d->spaces[v->tlb - v->tlbs].policy;
-	u64 rest = DIRECT_LONGEST_NS;
+	u64 rest;
+	bool vt = !d->translate && vt_may_run(d);
 	enum rule rule;
 
 	if (v->kernel_seen) {
 		v->kernel_seen = false;
 		d->since = v->insns;
 	}
-	if (v->cpl != 3 || d->translate) {
+	if ((v->cpl != 3 && !vt) || d->translate) {
 		d->translate = false;
 		if (d->machine->eager && v->slice > EAGER_SLICE) {
 			v->slice = EAGER_SLICE;
@@ -118,18 +132,15 @@ bool direct_run(struct vcpu *v, u64 deadline)
 		}
 		return false;
 	}
-	if ((!d->machine->eager && !policy_go(policy, v->insns - d->since)) || v->intr_shadow || v->pending_db ||
-	    atomic_load(&d->machine->broken))
+	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns - d->since)) || v->intr_shadow ||
+		    v->pending_db || atomic_load(&d->machine->broken)))
 		return false;
-	if (deadline != TIMER_OFF) {
-		u64 now = clock_ns(&v->machine->clock);
-
-		if (!d->machine->eager && deadline < now + STAY_MIN_NS)
-			return false;
-		if (deadline <= now)
-			return false;
-		if (deadline - now < rest)
-			rest = deadline - now;
+	rest = time_until(d, deadline);
+	if (!rest)
+		return false;
+	if (vt) {
+		vcpu_fpu_park(v);
+		return vt_run(d, rest);
 	}
 	rule = rule_decide(v, &d->machine->host, 0);
 	if (rule != RULE_DIRECT) {

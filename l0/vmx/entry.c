@@ -7,7 +7,7 @@
 #include "../cpu/paging.h"
 #include "../run/loop.h"
 
-static void load_segments(struct vcpu *v, const struct vmcs *m)
+void vmx_load_segments(struct vcpu *v, const struct vmcs *m)
 {
 #define LOAD(reg, name) \
 	v->seg[reg] = (struct segment){ .sel = m->guest_##name##_selector, \
@@ -52,7 +52,7 @@ static void load_guest(struct vcpu *v, const struct vmcs *m)
 	}
 	if (has_entry_load_pat(m))
 		v->pat = m->guest_ia32_pat;
-	load_segments(v, m);
+	vmx_load_segments(v, m);
 	v->gpr[RSP] = m->guest_rsp;
 	v->rip = m->guest_rip;
 	v->rflags = (m->guest_rflags & 0x3f7fd5) | FLAG_1;

@@ -14,7 +14,7 @@
 #define HOST_AR_TSS 0x8bu
 
 /* "Saving Segment Registers and Descriptor-Table Registers" */
-static void save_segments(const struct vcpu *v, struct vmcs *m)
+void vmx_save_segments(const struct vcpu *v, struct vmcs *m)
 {
 #define SAVE(reg, name) \
 	m->guest_##name##_selector = v->seg[reg].sel; \
@@ -45,7 +45,7 @@ static void save_guest(const struct vcpu *v, struct vmcs *m)
 	m->guest_rsp = v->gpr[RSP];
 	m->guest_rip = v->rip;
 	m->guest_rflags = v->rflags;
-	save_segments(v, m);
+	vmx_save_segments(v, m);
 	if (has_save_debug_controls(m)) {
 		m->guest_dr7 = v->dr[7];
 		m->guest_ia32_debugctl = v->debugctl;

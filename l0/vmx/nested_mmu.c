@@ -170,6 +170,7 @@ void vmx_mmu_invalidate(struct vcpu *v, u64 eptp, bool all)
 {
 	struct ept_cache *cache = &v->vmx->mmu->cache;
 
+	v->vmx->invalidations++;
 	if (all)
 		ept_cache_invalidate_all(cache);
 	else
@@ -240,7 +241,7 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 		page->shift = 12;
 		rights = merge.ept12.rights;
 	} else {
-		if (how & NESTED_PROBE)
+		if (how & (NESTED_PROBE | NESTED_QUIET))
 			return false;
 		refused(v, &merge.ept12, address, linear, how);
 	}

@@ -50,6 +50,7 @@ struct vmx {
 	bool entering; /* an entry is under way: what fails now is a failed entry */
 	struct vmx_mmu *mmu; /* nested_mmu.c */
 	struct vmx_apic apic;
+	u64 invalidations; /* of EPT12, by INVEPT: direct/vt.c has tables of its own */
 	bool init_pending; /* an INIT signal came while it was blocked */
 	struct rounds rounds;
 };
@@ -98,6 +99,10 @@ bool vmx_cr4_allowed(const struct vcpu *v, u64 cr4);
 
 /* entry.c: VMLAUNCH, VMRESUME. Returns only if the instruction fails (VMfail); otherwise unwinds into L2 or a failed entry's exit. */
 void vmx_enter(struct vcpu *v, bool launch);
+
+/* entry.c, exit.c: segment and descriptor-table registers from a VMCS's guest state and to it, in every detail */
+void vmx_load_segments(struct vcpu *v, const struct vmcs *m);
+void vmx_save_segments(const struct vcpu *v, struct vmcs *m);
 
 /* exit.c */
 
@@ -210,6 +215,7 @@ void vmx_on_step(struct vcpu *v);
 #define NESTED_USER BIT(1) /* a user-mode linear address: U/S is set at every level, or there is no paging */
 #define NESTED_PROBE BIT(2)
 #define NESTED_PDPTE BIT(3) /* loaded by MOV CR: there is no linear address */
+#define NESTED_QUIET BIT(4) /* false instead of an exit, but flags are set as for any access */
 
 struct nested_page {
 	u64 l1pa; /* of the address asked for */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* May L2 run on VT, and does it pay? What may run while the guest's vector state is in the host's registers. */
+#include "vt.h"
+
+#include "../machine/machine.h"
+#include "../vmx/vmx.h"
+#include "user.h"
+
+#define CR4_CET BIT(23)
+#define CR4_NEVER (CR4_PKE | CR4_PKS | CR4_CET | CR4_LA57 | CR4_SMXE)
+
+/* SDM vol. 3, "VM-Execution Control Fields": what an L2 has that VT wouldn't do for it as it is set up here */
+static bool controls_fit(const struct vcpu *v, enum vt_kind kind)
+{
+	const struct vmcs *m = &v->vmx->v02;
+
+	return has_ept(m) && v->vmx->modes.mmu != NESTED_MMU_SHADOW && !has_mode_based_execute(m) &&
+	       !has_monitor_trap_flag(m) &&
+	       /* AMD's intercepts of these come when the instruction is over */
+	       (kind == VT_VMX || !(m->exception_bitmap & (BIT(VEC_BP) | BIT(VEC_OF))));
+}
+
+static bool registers_fit(const struct vcpu *v, u64 cr4_allowed)
+{
+	u64 pg = CR0_PE | CR0_PG | CR0_NE;
+
+	if ((v->cr0 & pg) != pg || (v->cr0 & (CR0_NW | CR0_CD)))
+		return false;
+	/* PAE paging outside IA-32e mode has its PDPTEs in registers that the two kinds of VT treat differently */
+	if (!(v->efer & EFER_LMA) && (v->cr4 & CR4_PAE))
+		return false;
+	return !((v->cr4 & ~cr4_allowed) || (v->cr4 & CR4_NEVER) || v->xss || v->debugctl);
+}
+
+static bool events_fit(const struct vcpu *v)
+{
+	return v->activity == ACTIVITY_ACTIVE && !v->event.valid && !v->intr_shadow && !v->pending_db && !v->apic_due &&
+	       !v->vmx->step_pending && !(v->rflags & (FLAG_TF | FLAG_VM)) && !(v->dr[7] & 0xff);
+}
+
+bool vt_may_run(struct direct_vcpu *d)
+{
+	const struct vcpu *v = d->v;
+
+	if (!d->vt || !v->in_l2)
+		return false;
+	if (d->vt->entries != v->vmx->stats.entries) {
+		d->vt->entries = v->vmx->stats.entries;
+		d->vt->since = v->insns;
+	}
+	return (d->machine->eager || policy_go(&d->vt->policy, v->insns - d->vt->since)) &&
+	       !atomic_load(&d->machine->broken) && events_fit(v) && registers_fit(v, d->vt->cr4_allowed) &&
+	       controls_fit(v, d->vt->cpu.kind);
+}
