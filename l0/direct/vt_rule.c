@@ -10,14 +10,12 @@
 #define CR4_NEVER (CR4_PKE | CR4_PKS | CR4_CET | CR4_LA57 | CR4_SMXE)
 
 /* SDM vol. 3, "VM-Execution Control Fields": what an L2 has that VT wouldn't do for it as it is set up here */
-static bool controls_fit(const struct vcpu *v, enum vt_kind kind)
+static bool controls_fit(const struct vcpu *v)
 {
 	const struct vmcs *m = &v->vmx->v02;
 
 	return has_ept(m) && v->vmx->modes.mmu != NESTED_MMU_SHADOW && !has_mode_based_execute(m) &&
-	       !has_monitor_trap_flag(m) &&
-	       /* AMD's intercepts of these come when the instruction is over */
-	       (kind == VT_VMX || !(m->exception_bitmap & (BIT(VEC_BP) | BIT(VEC_OF))));
+	       !has_monitor_trap_flag(m);
 }
 
 static bool registers_fit(const struct vcpu *v, u64 cr4_allowed)
@@ -50,5 +48,5 @@ bool vt_may_run(struct direct_vcpu *d)
 	}
 	return (d->machine->eager || policy_go(&d->vt->policy, v->insns - d->vt->since)) &&
 	       !atomic_load(&d->machine->broken) && events_fit(v) && registers_fit(v, d->vt->cr4_allowed) &&
-	       controls_fit(v, d->vt->cpu.kind);
+	       controls_fit(v);
 }
