@@ -157,6 +157,16 @@ static const char *make_state(struct vt_cpu *c)
 	return NULL;
 }
 
+/*
+ * A KVM on SVM wants to see #UD before whoever entered the guest does, and would write VMMCALL over a VMCALL of L2's.
+ */
+static bool leave_hypercalls(const struct vt_cpu *c)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { KVM_X86_QUIRK_FIX_HYPERCALL_INSN } };
+
+	return c->kind == VT_VMX || !ioctl(c->vm, KVM_ENABLE_CAP, &cap);
+}
+
 const char *vt_cpu_open(struct vt_cpu *c, int kvm, int vm, unsigned int index)
 {
 	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -169,6 +179,8 @@ const char *vt_cpu_open(struct vt_cpu *c, int kvm, int vm, unsigned int index)
 		return "KVM_CAP_SYNC_REGS";
 	}
 	c->kind = kvm_cpuid_has_vmx(kvm) ? VT_VMX : VT_SVM;
+	if (!leave_hypercalls(c))
+		return "KVM_X86_QUIRK_FIX_HYPERCALL_INSN";
 	c->vcpu = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)(VT_VCPU + index));
 	if (c->vcpu < 0)
 		return "KVM_CREATE_VCPU";
