@@ -88,6 +88,7 @@
 	S(vt_left_memory,  counted, "back for memory that L1's tables don't allow, a device, a watched page")       \
 	S(vt_violations,   counted, "violations of the tables that mapped something, without going back")           \
 	S(vt_pages,        counted, "4 KiB pages mapped")                                                           \
+	S(vt_large_pages,  counted, "2 MiB pages mapped")                                                           \
 	S(vt_spaces,       counted, "sets of tables begun: the first time, and when something of one was invalidated") \
 	S(vt_forgets,      counted, "times that all their pages were used up and KVM was made to forget them")      \
 	S(failures,        counted, "KVM failed: from then on everything is translated")                            \

@@ -63,7 +63,14 @@ static bool unwatched(const struct memory *m, u64 gpa)
 	return !(*memory_flag(m, gpa) & PAGE_WATCHED);
 }
 
-/* One page that a walk has found, as far as L0 lets it be mapped: `rights` at the most. SPACE_REDUCES: not at all. */
+/* Is it memory that L2 may reach by itself? */
+static bool mappable(const struct vcpu *v, const struct nested_page *page)
+{
+	return memory_is_ram(&v->machine->memory, page->l1pa) && !vmx_apic_page(v, page->l1pa) &&
+	       (page->rights & ACC_READ);
+}
+
+/* One mappable page that a walk has found: `rights` at the most */
 static enum space_result map_page(struct direct_vcpu *d, u64 root, u64 from, const struct nested_page *page,
 				  unsigned int rights)
 {
@@ -71,17 +78,46 @@ static enum space_result map_page(struct direct_vcpu *d, u64 root, u64 from, con
 	u64 gpa = page->l1pa & ~(PAGE_SIZE - 1);
 	enum space_result result;
 
-	if (!memory_is_ram(m, gpa) || vmx_apic_page(d->v, gpa) || !(page->rights & ACC_READ))
-		return SPACE_REDUCES;
 	rights &= page->rights;
 	if (!unwatched(m, gpa))
 		rights &= ~(unsigned int)ACC_WRITE;
 	if (rights & ACC_WRITE)
 		d->machine->writable[memory_flag(m, gpa) - m->flags] = 1;
-	result = vt_map(&d->vt->cpu.tables, d->vt->backend->format, root, from & ~(PAGE_SIZE - 1), gpa, rights);
+	result = vt_map(&d->vt->cpu.tables, d->vt->backend->format, root, from & ~(PAGE_SIZE - 1), gpa, 12, rights);
 	if (result == SPACE_DONE)
 		d->stats.vt_pages++;
 	return result;
+}
+
+static bool region_unwatched(const struct memory *m, u64 gpa)
+{
+	for (u64 at = gpa; at < gpa + REGION; at += PAGE_SIZE)
+		if (!unwatched(m, at))
+			return false;
+	return true;
+}
+
+/* All 2 MiB that are one piece for L1 and for us. False: not so, or not for this access. */
+static bool map_large(struct direct_vcpu *d, u64 root, u64 from, const struct nested_page *page, unsigned int access)
+{
+	const struct memory *m = &d->machine->machine->memory;
+	u64 at = from & ~(REGION - 1), gpa = page->l1pa & ~(REGION - 1);
+	unsigned int rights = page->rights & (ACC_READ | ACC_EXEC | (access & ACC_WRITE));
+
+	if (page->shift < 21 || ((page->l1pa ^ from) & (REGION - 1) & ~(PAGE_SIZE - 1)) ||
+	    !memory_range_is_ram(m, gpa, REGION) || !(page->rights & ACC_READ))
+		return false;
+	if (d->v->apic_access && (d->v->apic_access & ~(PAGE_SIZE - 1)) - gpa < REGION)
+		return false;
+	if (access & ACC_WRITE) {
+		if (!region_unwatched(m, gpa))
+			return false;
+		memset(d->machine->writable + (memory_flag(m, gpa) - m->flags), 1, REGION / PAGE_SIZE);
+	}
+	if (vt_map(&d->vt->cpu.tables, d->vt->backend->format, root, at, gpa, 21, rights) != SPACE_DONE)
+		return false;
+	d->stats.vt_large_pages++;
+	return true;
 }
 
 /* Pages near `from` of which L1's tables allow as much without a mark being set */
@@ -93,12 +129,12 @@ static void map_around(struct direct_vcpu *d, u64 root, u64 from, unsigned int a
 	struct nested_page page;
 
 	for (u64 at = first; at < first + bytes; at += PAGE_SIZE) {
-		unsigned int has = vt_mapped(&d->vt->cpu.tables, format, root, at);
+		unsigned int shift, has = vt_mapped(&d->vt->cpu.tables, format, root, at, &shift);
 
 		if ((access & ACC_WRITE) ? has & ACC_WRITE : has)
 			continue;
 		if (vmx_nested_walk(d->v, at, ACC_READ | (access & ACC_WRITE), 0, NESTED_FINAL | NESTED_PROBE, &page) &&
-		    map_page(d, root, at, &page, rights) == SPACE_FULL)
+		    mappable(d->v, &page) && map_page(d, root, at, &page, rights) == SPACE_FULL)
 			return;
 	}
 }
@@ -145,32 +181,46 @@ static void settle(struct direct_vcpu *d, bool interrupted)
 /*
  * L2 has touched a page that isn't mapped, or not for this. True: now it is. False: the translator executes the instruction, and finds that
  * L1's tables don't allow it, or a device, or a page of which stores have to be noticed.
+ *
+ * What L1 is told of is forgotten: "an EPT violation invalidates any guest-physical mappings [...] that would be used to translate the guest-physical
+ * address" (SDM vol. 3, "Operations that Invalidate Cached Mappings"), so L1 may put another page there without INVEPT.
  */
 static bool fill(struct direct_vcpu *d, u64 *root, const struct vt_exit *e)
 {
+	const struct vt_format *format = d->vt->backend->format;
+	unsigned int rights = ACC_READ | ACC_EXEC | (e->access & ACC_WRITE), shift;
 	struct nested_page page;
 	enum space_result result;
-	u64 before = *root;
 
 	if (!vmx_nested_walk(d->v, e->gpa, e->access, e->linear, e->how | NESTED_QUIET, &page) ||
-	    (e->access & ~page.rights & (ACC_READ | ACC_WRITE | ACC_EXEC)))
+	    (e->access & ~page.rights & (ACC_READ | ACC_WRITE | ACC_EXEC))) {
+		if (vt_mapped(&d->vt->cpu.tables, format, *root, e->gpa, &shift))
+			give_up_all(d->vt);
 		return false;
-	result = map_page(d, *root, e->gpa, &page, ACC_READ | ACC_EXEC | (e->access & ACC_WRITE));
+	}
+	if (!mappable(d->v, &page))
+		return false;
+	if (map_large(d, *root, e->gpa, &page, e->access)) {
+		d->stats.vt_violations++;
+		return true;
+	}
+	result = map_page(d, *root, e->gpa, &page, rights);
 	if (result == SPACE_FULL) {
 		if (!forget(d))
 			return false;
 		*root = root_current(d);
-		return *root &&
-		       map_page(d, *root, e->gpa, &page, ACC_READ | ACC_EXEC | (e->access & ACC_WRITE)) == SPACE_DONE;
+		return *root && map_page(d, *root, e->gpa, &page, rights) == SPACE_DONE;
 	}
-	if (result == SPACE_REDUCES)
+	if (result == SPACE_REDUCES) {
+		give_up_all(d->vt); /* L1 has put another page there */
 		return false;
-	/* it was there: what denied it wasn't these tables, or the page is watched */
-	if (e->access & ~vt_mapped(&d->vt->cpu.tables, d->vt->backend->format, *root, e->gpa))
+	}
+	/* a page of which stores have to be noticed */
+	if (e->access & ~vt_mapped(&d->vt->cpu.tables, format, *root, e->gpa, &shift))
 		return false;
 	map_around(d, *root, e->gpa, e->access);
 	d->stats.vt_violations++;
-	return before == *root;
+	return true;
 }
 
 /* In and out */

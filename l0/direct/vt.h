@@ -46,12 +46,14 @@ struct vt_format {
 extern const struct vt_format VT_EPT, VT_NPT;
 
 /*
- * Map the 4 KiB page at `from` (L2-physical) to `to`, with ACC_READ and ACC_WRITE, ACC_EXEC as `rights` say; rights that are there stay. SPACE_FULL: no
- * page is left. SPACE_REDUCES: it maps to something else already. `root`: the first table's address.
+ * Map the page of 1 << shift bytes (12 or 21) at `from` (L2-physical) to `to`, with ACC_READ, and ACC_WRITE and ACC_EXEC if `rights` has them; rights
+ * that are there stay, and a large page gives way to small ones that say the same. SPACE_FULL: no page is left. SPACE_REDUCES: something
+ * else is mapped there, or small pages where a large one is to be; nothing is changed. `root`: the first table's address.
  */
-enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int rights);
-/* ACC_* of the page at `from`; 0: it isn't mapped */
-unsigned int vt_mapped(const struct tables *t, const struct vt_format *f, u64 root, u64 from);
+enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int shift,
+			 unsigned int rights);
+/* ACC_* of the page at `from`, and its size; 0: it isn't mapped */
+unsigned int vt_mapped(const struct tables *t, const struct vt_format *f, u64 root, u64 from, unsigned int *shift);
 
 /* vt_cpu.c */
 

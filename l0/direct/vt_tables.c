@@ -2,11 +2,15 @@
 #include "vt.h"
 
 #include "../cpu/mmu.h"
+#include "../machine/memory.h"
 
 #define ENTRY_P BIT(0)
 #define ENTRY_W BIT(1)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
+#define ENTRY_LARGE \
+	BIT(7) /* with a small page it is something else that nobody uses here: bit 7 is clear in both formats */
 #define TOP_SHIFT 39
+#define LARGE_SHIFT 21
 
 /* SDM vol. 3, "The Extended Page Table Mechanism": bits 0 to 2 are read, write, execute; the memory type of a leaf, write-back */
 const struct vt_format VT_EPT = { .table = 7, .leaf = 1 | 6 << 3, .write = ENTRY_W, .exec = BIT(2) };
@@ -20,48 +24,69 @@ static u64 *table_at(const struct tables *t, u64 gpa)
 	return (u64 *)(t->base + (gpa - t->gpa));
 }
 
-enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int rights)
+static u64 leaf(const struct vt_format *f, u64 to, unsigned int rights)
 {
-	u64 *table = table_at(t, root), *e, gpa = 0, want;
+	return (to & ENTRY_ADDRESS) | f->leaf | (rights & ACC_WRITE ? f->write : 0) |
+	       (rights & ACC_EXEC ? f->exec : f->no_exec);
+}
+
+static unsigned int rights_of(const struct vt_format *f, u64 entry)
+{
+	return ACC_READ | (entry & f->write ? ACC_WRITE : 0) |
+	       ((f->exec ? entry & f->exec : !(entry & f->no_exec)) ? ACC_EXEC : 0);
+}
+
+/* In the place of a large leaf, a table that says the same: no CPU finds less in it. */
+static void split(struct tables *t, const struct vt_format *f, u64 *e)
+{
+	u64 gpa = 0, *table = table_new(t, &gpa), to = *e & ENTRY_ADDRESS;
+	unsigned int rights = rights_of(f, *e);
+
+	for (u64 i = 0; i < TABLE_SIZE / sizeof(u64); i++)
+		table[i] = leaf(f, to + i * PAGE_SIZE, rights);
+	__atomic_store_n(e, gpa | f->table, __ATOMIC_RELEASE);
+}
+
+enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int shift,
+			 unsigned int rights)
+{
+	u64 *table = table_at(t, root), *e, gpa = 0, large = shift == LARGE_SHIFT ? ENTRY_LARGE : 0;
 
 	/* a table for each level at the most: then nothing is half done */
 	if (t->next + 3 > t->count)
 		return SPACE_FULL;
 	for (unsigned int level = TOP_SHIFT;; level -= 9) {
 		e = &table[from >> level & 511];
-		if (level == 12)
+		if (level == shift)
 			break;
-		if (*e & ENTRY_P) {
-			table = table_at(t, *e & ENTRY_ADDRESS);
+		if (!(*e & ENTRY_P)) {
+			table = table_new(t, &gpa);
+			*e = gpa | f->table;
 			continue;
 		}
-		table = table_new(t, &gpa);
-		*e = gpa | f->table;
+		if (level == LARGE_SHIFT && (*e & ENTRY_LARGE))
+			split(t, f, e);
+		table = table_at(t, *e & ENTRY_ADDRESS);
 	}
-	want = (to & ENTRY_ADDRESS) | f->leaf | (rights & ACC_WRITE ? f->write : 0) |
-	       (rights & ACC_EXEC ? f->exec : f->no_exec);
 	if (*e & ENTRY_P) {
-		if ((*e ^ want) & ENTRY_ADDRESS)
+		if (((*e ^ to) & ENTRY_ADDRESS) || (*e & ENTRY_LARGE) != large)
 			return SPACE_REDUCES;
-		want |= *e & (f->write | f->exec);
-		want &= ~(f->no_exec & ~*e);
+		rights |= rights_of(f, *e);
 	}
-	__atomic_store_n(e, want, __ATOMIC_RELEASE);
+	__atomic_store_n(e, leaf(f, to, rights) | large, __ATOMIC_RELEASE);
 	return SPACE_DONE;
 }
 
-unsigned int vt_mapped(const struct tables *t, const struct vt_format *f, u64 root, u64 from)
+unsigned int vt_mapped(const struct tables *t, const struct vt_format *f, u64 root, u64 from, unsigned int *shift)
 {
 	const u64 *table = table_at(t, root), *e;
 
-	for (unsigned int level = TOP_SHIFT;; level -= 9) {
-		e = &table[from >> level & 511];
+	for (*shift = TOP_SHIFT;; *shift -= 9) {
+		e = &table[from >> *shift & 511];
 		if (!(*e & ENTRY_P))
 			return 0;
-		if (level == 12)
-			break;
+		if (*shift == 12 || (*shift == LARGE_SHIFT && (*e & ENTRY_LARGE)))
+			return rights_of(f, *e);
 		table = table_at(t, *e & ENTRY_ADDRESS);
 	}
-	return ACC_READ | (*e & f->write ? ACC_WRITE : 0) |
-	       ((f->exec ? *e & f->exec : !(*e & f->no_exec)) ? ACC_EXEC : 0);
 }
