@@ -20,6 +20,8 @@ GENERAL_OBJS += l0/direct/vt_rule.o
 
 TESTS += test_tables
 TEST_OBJS_test_tables := l0/direct/tests/test_tables.o
+TESTS += test_vt_tables
+TEST_OBJS_test_vt_tables := l0/direct/tests/test_vt_tables.o
 TESTS += test_sensitive
 TEST_OBJS_test_sensitive := l0/direct/tests/test_sensitive.o
 TESTS += test_rule
