@@ -182,7 +182,9 @@ void doctor_kvm(struct doctor *d)
 	doctor_add(d, "kvm", "class", VERDICTS[p.class], json_string(KVM_CLASS_NAMES[p.class]), "/dev/kvm is %s: %s",
 		   KVM_CLASS_NAMES[p.class], p.why);
 	doctor_add(d, "kvm", "nests", p.nests ? VERDICT_GOOD : VERDICT_LIMITED, json_boolean(p.nests), "%s: %s",
-		   p.nests ? "a guest of it can be a hypervisor" : "no guest of it can be a hypervisor", p.nests_why);
+		   p.nests ? "L2s of a translated L1 can run on its VT"
+			   : "no guest of it can be a hypervisor, so L2s don't run on VT",
+		   p.nests_why);
 	doctor_add(d, "kvm", "user_code", p.user64 ? VERDICT_GOOD : VERDICT_LIMITED,
 		   json_pack("{s:b, s:b}", "bits64", p.user64, "bits32", p.user32), "user code of guests %s: %s",
 		   p.user64 ? "could run on it directly" : "can't run on it directly", p.user_why);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User code of L1 and of L2 that runs directly, by /dev/kvm, beside the translator: what the rest of L0 sees of it (--engine direct).
+ * User code of L1 and of L2, and whole L2s on VT, that run directly, by /dev/kvm, beside the translator: what the rest of L0 sees (--engine direct).
  *
  * In a slice's place a vCPU in user mode runs natively, in a VM of L0's own (monitor.h), until something happens that isn't the code's own
  * business: then it is back at that instruction, all state in *v, and the translator does the rest. What runs so isn't counted in
@@ -10,6 +10,7 @@
  *	user_memory.c  address spaces: filled from the guest's tables, dropped with the soft TLB
  *	user_code.c    pages that hold instructions which don't come back
  *	user_policy.h  does it pay?
+ *	vt.h           L2s on the host's VT, kernel and all, where KVM nests
  */
 #ifndef L0_DIRECT_DIRECT_H
 #define L0_DIRECT_DIRECT_H

@@ -111,8 +111,9 @@ const struct engine *engine_choose(const struct run_config *c, const struct cpu_
 		return &engine_kvm;
 	}
 	if (p.user64) {
-		snprintf(why, n, "engine direct: /dev/kvm is %s: %s%s%s", KVM_CLASS_NAMES[p.class], p.user_why,
-			 p.class == KVM_WITH_VT ? "; not kvm: " : "", p.class == KVM_WITH_VT ? reason : "");
+		snprintf(why, n, "engine direct: /dev/kvm is %s: %s%s%s%s", KVM_CLASS_NAMES[p.class], p.user_why,
+			 p.class == KVM_WITH_VT ? "; not kvm: " : "", p.class == KVM_WITH_VT ? reason : "",
+			 p.nests ? "; it nests: L2s run on VT" : "");
 		return &engine_direct;
 	}
 	snprintf(why, n, "engine bt: /dev/kvm is %s: %s", KVM_CLASS_NAMES[p.class],
