@@ -7,8 +7,8 @@
  * Rows that make a guest exit to its hypervisor run only if they are named, as root: cpuid, port, fresh. So do pages, clock, and single
  * operations that have a price without an operating system, too: callret, rdtsc, divzero and segv (a signal each), forkwait.
  *
- * With units=N the rows int, sort, matmul, memcpy and chase do N units at a time, without looking at the clock in between, and say what
- * one took: what gets going slowly has time for that.
+ * With units=N the rows int, sort, matmul, memcpy, chase and pages do N units at a time, without looking at the clock in between, and say
+ * what one took: what gets going slowly has time for that.
  *
  * Usage: rows [units=N] [NAME]...
  */
@@ -424,14 +424,15 @@ static COMPUTES u64 row_pages(void)
 		WORD(j) = t;
 	}
 	start = now();
-	for (int i = 0; i < STEPS; i++)
-		at = WORD(at);
+	for (u32 unit = 0; unit < units; unit++)
+		for (int i = 0; i < STEPS; i++)
+			at = WORD(at);
 	start = now() - start;
 #undef WORD
 	if (at)
 		wrong("pages", "not a cycle");
 	munmap(p, (size_t)PAGES * 4096);
-	return start;
+	return start / (units ? units : 1);
 }
 
 /* 1 M calls of a function that does nothing */
