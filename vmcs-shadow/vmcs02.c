@@ -140,7 +140,6 @@ static uint64_t merge_page_fault_error_code_match(const struct vmcs *v01, const 
 	return filter ? filter->page_fault_error_code_match : 0;
 }
 
-#define TSC_ONE (1ull << 48)
 
 uint64_t vmcs_scale_tsc(uint64_t tsc, uint64_t multiplier)
 {

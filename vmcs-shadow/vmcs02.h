@@ -73,6 +73,7 @@ uint64_t vmcs12_visible_cr0(const struct vmcs *v12);
 uint64_t vmcs12_visible_cr4(const struct vmcs *v12);
 
 /* (@tsc * @multiplier) >> 48, SDM vol. 3, "Time-Stamp Counter Offsetting" */
+#define TSC_ONE (1ull << 48) /* the multiplier that changes nothing */
 uint64_t vmcs_scale_tsc(uint64_t tsc, uint64_t multiplier);
 
 #endif

@@ -27,6 +27,7 @@ struct insn {
 enum cold_kind {
 	COLD_ACCESS,
 	COLD_CALLOUT,
+	COLD_TSC,
 	COLD_GROUP,
 	COLD_BUDGET,
 	COLD_BUDGET_AFTER,
@@ -41,9 +42,9 @@ enum cold_kind {
 struct cold {
 	enum cold_kind kind;
 	u8 *from, *back; /* back: executable address to return to; ACCESS: where the address is used */
-	u8 *after; /* ACCESS that writes: behind the instruction's memory operation; CALLOUT: behind the instruction */
+	u8 *after; /* ACCESS that writes: behind the instruction's memory operation; CALLOUT, TSC: behind the instruction */
 	u8 areg;
-	u8 n; /* ACCESS: of seq[]; CALLOUT: the instruction */
+	u8 n; /* ACCESS: of seq[]; CALLOUT, TSC: the instruction */
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */
 	u32 desc;
 	u32 span; /* GROUP: bytes, BIT(31): write */
@@ -189,7 +190,7 @@ void lower_clear_flag(struct lower *l, unsigned int bit);
 void lower_set_flag(struct lower *l, unsigned int bit);
 /* lower_system.c: each has conditions on the mode, which rules.c knows */
 lower_fn lower_cli, lower_sti, lower_cld, lower_std, lower_swapgs, lower_mov_from_sreg, lower_pushf, lower_rdtsc,
-	lower_stac_clac;
+	lower_rdtsc_l2, lower_stac_clac;
 /* lower_string.c */
 lower_fn lower_rep_movs, lower_rep_stos;
 /* lower_vmx.c; with a memory operand they are callouts */

@@ -237,17 +237,23 @@ static void cold_access(struct lower *l, struct cold *c)
 	emit_jmp(e, c->after);
 }
 
-/* A REP that the host hasn't begun, all of it */
+/* A REP that the host hasn't begun, all of it; an RDTSC, after what lower_rdtsc_l2() has put aside is back */
 static void cold_callout(struct lower *l, const struct cold *c)
 {
+	bool string = c->kind == COLD_CALLOUT;
 	const struct operand *memory;
 	union insn_args a;
 
 	l->at = c->n;
 	l->i = &l->insn[l->at];
 	a = args_of(l, &memory);
-	a.imm = (u32)(l->b - l->bt->blocks);
-	call(l, l->i->rule->callout, a.raw, DESC_STRING);
+	if (string) {
+		a.imm = (u32)(l->b - l->bt->blocks);
+	} else {
+		emit_mov_rr(&l->e, 8, H_RAX, TA);
+		emit_mov_rr(&l->e, 8, H_RDX, TI);
+	}
+	call(l, l->i->rule->callout, a.raw, string ? DESC_STRING : 0);
 	emit_jmp(&l->e, c->after);
 	l->at = l->count - 1;
 	l->i = &l->insn[l->at];
@@ -268,6 +274,7 @@ void lower_cold(struct lower *l)
 			cold_access(l, c);
 			break;
 		case COLD_CALLOUT:
+		case COLD_TSC:
 			cold_callout(l, c);
 			break;
 		case COLD_GROUP:

@@ -140,7 +140,8 @@ void lower_pushf(struct lower *l)
 }
 
 /* Host clock, and no TSD at CPL 3: the host's TSC, less where it stood at power-on, plus the vCPU's offset. */
-void lower_rdtsc(struct lower *l)
+/* RAX = clock_tsc() of a clock that follows the host */
+static void read_clock(struct lower *l)
 {
 	struct emit *e = &l->e;
 
@@ -148,15 +149,60 @@ void lower_rdtsc(struct lower *l)
 	emit8(e, 0x31);
 	emit_rorx(e, H_RDX, H_RDX, 32);
 	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, H_RDX, 0));
-	emit_load(e, 8, TC, MEM_VCPU(OFF(tsc_offset)));
-	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, TC, 0));
 	emit_mov_imm(e, TC, -l->v->machine->clock.start_tsc);
 	emit_lea(e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, TC, 0));
+}
+
+static void add_to_rax(struct lower *l, int field)
+{
+	emit_load(&l->e, 8, TC, MEM_VCPU(field));
+	emit_lea(&l->e, 8, H_RAX, MEM_BASE_INDEX(H_RAX, TC, 0));
+}
+
+/* EDX:EAX from RAX, and RDTSCP's ECX */
+static void give_tsc(struct lower *l)
+{
+	struct emit *e = &l->e;
+
 	emit_rorx(e, H_RDX, H_RAX, 32);
 	emit_mov_rr(e, 4, H_RDX, H_RDX);
 	emit_mov_rr(e, 4, H_RAX, H_RAX);
 	if (l->i->z.mnemonic == ZYDIS_MNEMONIC_RDTSCP)
 		emit_load(e, 4, guest_reg_home[RCX], MEM_VCPU(OFF(tsc_aux)));
+}
+
+void lower_rdtsc(struct lower *l)
+{
+	read_clock(l);
+	add_to_rax(l, OFF(tsc_offset));
+	give_tsc(l);
+}
+
+/*
+ * In L2 L1 may want an exit, or the preemption timer's exit may be due before this: then C does it, with the registers as they were.
+ */
+void lower_rdtsc_l2(struct lower *l)
+{
+	struct emit *e = &l->e;
+	struct cold *c;
+	bool loops;
+
+	emit_mov_rr(e, 8, TA, H_RAX);
+	emit_mov_rr(e, 8, TI, H_RDX);
+	read_clock(l);
+	emit_load(e, 8, TC, MEM_VCPU(OFF(l2_tsc_left)));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, H_RAX, 0));
+	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(sign_mask)));
+	loops = lower_check_loops(l);
+	if (!loops)
+		emit_lea(e, 8, TC, MEM_BASE(TC, -1));
+	c = lower_new_cold(l, COLD_TSC);
+	c->n = (u8)l->at;
+	lower_check(l, loops, c);
+	add_to_rax(l, OFF(tsc_offset));
+	add_to_rax(l, OFF(l2_tsc_offset));
+	give_tsc(l);
+	c->after = emit_rx(e);
 }
 
 /* STAC, CLAC at CPL 0 with SMAP: the following code is translated for another view of memory. */

@@ -157,6 +157,8 @@ static const struct lower_rule rule_sysret = { .fn = lower_sysret,
 static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };
 static const struct lower_rule rule_pushf = { .fn = lower_pushf };
 static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };
+static const struct lower_rule rule_rdtsc_l2 = { .fn = lower_rdtsc_l2, .callout = insn_rdtsc };
+static const struct lower_rule rule_rdtscp_l2 = { .fn = lower_rdtsc_l2, .callout = insn_rdtscp };
 static const struct lower_rule rule_stac_clac = { .fn = lower_stac_clac, .flags = RULE_END };
 static const struct lower_rule rule_vmread = { .fn = lower_vmread, .callout = insn_vmread };
 static const struct lower_rule rule_vmwrite = { .fn = lower_vmwrite, .callout = insn_vmwrite };
@@ -266,8 +268,11 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 		return v->mode & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
 	case N(RDTSC):
 	case N(RDTSCP):
-		return v->machine->clock.kind == CLOCK_HOST && !(v->mode & (MODE_TSD | MODE_L2)) ? &rule_rdtsc
-												 : &rules[z->mnemonic];
+		if (v->machine->clock.kind != CLOCK_HOST || (v->mode & MODE_TSD))
+			return &rules[z->mnemonic];
+		if (!(v->mode & MODE_L2))
+			return &rule_rdtsc;
+		return z->mnemonic == N(RDTSC) ? &rule_rdtsc_l2 : &rule_rdtscp_l2;
 	case N(STAC):
 	case N(CLAC):
 		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF))

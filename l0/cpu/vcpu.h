@@ -134,6 +134,8 @@ struct vcpu {
 	u64 pat, tsc_aux, tsc_adjust, misc_enable, debugctl, xss, spec_ctrl;
 	u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 	u64 tsc_offset; /* guest TSC = clock_tsc() + tsc_offset, modulo 2^64 */
+	/* L2: its TSC is that + l2_tsc_offset, and RDTSC is for C unless clock_tsc() + l2_tsc_left is negative */
+	u64 l2_tsc_offset, l2_tsc_left;
 	u32 pkru, pkrs;
 	u8 cpl; /* SS.DPL; kept here because everybody asks */
 

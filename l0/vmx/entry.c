@@ -127,6 +127,25 @@ void vmx_timer_start(struct vcpu *v)
 		  clock_tsc_to_ns(c, x->timer_start + ((u64)x->v02.vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT)));
 }
 
+/*
+ * What translated code needs for L2's RDTSC and RDTSCP: bt/lower_system.c. Where L1 wants to see them, where RDTSCP may be #UD and
+ * where the TSC is scaled C does them, and where the host may be late with the preemption timer's exit: vmx_before_tsc().
+ */
+static void tsc_begin(struct vcpu *v)
+{
+	const struct vmx *x = v->vmx;
+	const struct vmcs *c = &x->v02;
+
+	v->l2_tsc_offset = has_tsc_offsetting(c) ? c->tsc_offset : 0;
+	if (has_rdtsc_exiting(c) || !has_enable_rdtscp(c) ||
+	    (has_tsc_offsetting(c) && has_tsc_scaling(c) && c->tsc_multiplier != TSC_ONE))
+		v->l2_tsc_left = 0;
+	else if (has_preemption_timer(c))
+		v->l2_tsc_left = -(x->timer_start + ((u64)c->vmx_preemption_timer_value << PREEMPTION_TIMER_SHIFT));
+	else
+		v->l2_tsc_left = BIT(63);
+}
+
 void vmx_timer_stop(struct vcpu *v)
 {
 	struct vmx *x = v->vmx;
@@ -240,6 +259,7 @@ void vmx_enter(struct vcpu *v, bool launch)
 	x->pause_last = 0;
 	vmx_count_entry(v);
 	vmx_timer_start(v);
+	tsc_begin(v);
 	if (has_tpr_shadow(c) || has_virtualize_apic_accesses(c))
 		vmx_apic_enter(v);
 	inject(v, c);

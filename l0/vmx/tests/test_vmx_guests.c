@@ -234,6 +234,58 @@ static void l2_has_a_time_of_its_own(void **state)
 	assert_in_range(((u32)l.v->gpr[RAX] | l.v->gpr[RDX] << 32) - (1ull << 50), scaled, scaled + 3 * slack);
 }
 
+/*
+ * With the host's clock RDTSC and RDTSCP are translated code: the same time, the same exits with the registers as they were, and none of them
+ * sees a time at which the preemption timer is over.
+ */
+static void l2_reads_its_time_without_leaving_translated_code(void **state)
+{
+	static const u8 READ_FOR_EVER[] = { 0x0f, 0x31, 0x48, 0x89, 0xc3, 0x49, 0x89, 0xd0, 0xeb, 0xf6 };
+	const u64 slack = 10000000000ull; /* a busy host is slow */
+	u64 before, now;
+
+	(void)state;
+	clock_init(&l.machine.clock, CLOCK_HOST);
+	l.v12->pin_based_vm_exec_control &= (u32)~CTL_preemption_timer;
+	l.v12->secondary_vm_exec_control |= (u32)CTL_enable_rdtscp;
+	before = tsc_of_l2();
+	assert_in_range(before, 1, slack);
+	l.v12->cpu_based_vm_exec_control |= (u32)CTL_tsc_offsetting;
+	l.v12->tsc_offset = 1ull << 60;
+	assert_in_range(tsc_of_l2() - (1ull << 60), before, before + slack);
+	l.v12->secondary_vm_exec_control |= (u32)CTL_tsc_scaling;
+	l.v12->tsc_multiplier = TSC_ONE;
+	assert_in_range(tsc_of_l2() - (1ull << 60), before, before + slack);
+	l.v12->tsc_multiplier = TSC_ONE << 4;
+	assert_in_range(tsc_of_l2() - (1ull << 60), before << 4, (before + slack) << 4);
+	l.v12->cpu_based_vm_exec_control &= (u32)~CTL_tsc_offsetting;
+	l.v12->secondary_vm_exec_control &= (u32)~CTL_tsc_scaling;
+	l.v->tsc_aux = 0x4711;
+	l.v12->guest_rip = LAB_L2_CODE;
+	assert_int_equal(LAB_L2(&l, 0x0f, 0x01, 0xf9, VMCALL), EXIT_REASON_VMCALL);
+	assert_int_equal(l.v->gpr[RCX], 0x4711);
+
+	/* rdtsc; mov rbx, rax; mov r8, rdx; jmp back */
+	l.v12->pin_based_vm_exec_control |= (u32)CTL_preemption_timer;
+	l.v12->vmx_preemption_timer_value = 10000;
+	l.v12->guest_rip = LAB_L2_CODE;
+	assert_int_equal(lab_l2(&l, READ_FOR_EVER, sizeof(READ_FOR_EVER)), EXIT_REASON_PREEMPTION_TIMER);
+	now = (u32)l.v->gpr[RAX] | l.v->gpr[RDX] << 32;
+	assert_in_range(now, before, l.v->vmx->timer_start + (10000ull << PREEMPTION_TIMER_SHIFT) - 1);
+	assert_int_equal(l.v12->guest_rip, LAB_L2_CODE);
+	assert_int_equal(l.v->gpr[RBX], l.v->gpr[RAX]);
+	assert_int_equal(l.v->gpr[R8], l.v->gpr[RDX]);
+
+	/* the same translation, and an L1 that wants to see it */
+	l.v12->cpu_based_vm_exec_control |= (u32)CTL_rdtsc_exiting;
+	l.v->gpr[RAX] = 1ull << 40;
+	l.v->gpr[RDX] = 1ull << 41;
+	l.v12->guest_rip = LAB_L2_CODE;
+	assert_int_equal(lab_l2(&l, READ_FOR_EVER, sizeof(READ_FOR_EVER)), EXIT_REASON_RDTSC);
+	assert_int_equal(l.v->gpr[RAX], 1ull << 40);
+	assert_int_equal(l.v->gpr[RDX], 1ull << 41);
+}
+
 /* pause; jmp back */
 static void a_loop_of_pause_exits_when_its_window_is_over(void **state)
 {
@@ -275,6 +327,7 @@ int main(void)
 		T(task_switches_exit_with_their_source),
 		T(l2_turns_paging_on_by_itself),
 		T(l2_has_a_time_of_its_own),
+		T(l2_reads_its_time_without_leaving_translated_code),
 		T(a_loop_of_pause_exits_when_its_window_is_over),
 		T(l2_that_runs_what_is_no_memory_is_told_so_and_l1_goes_on),
 	};
