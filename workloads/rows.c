@@ -413,8 +413,11 @@ static COMPUTES u64 row_pages(void)
 	if (p == MAP_FAILED || madvise(p, (size_t)PAGES * 4096, MADV_NOHUGEPAGE))
 		wrong("pages", "mmap failed");
 
-		/* Sattolo again; each page's word is in a line of its own */
-#define WORD(page) p[(size_t)(page)*WORDS + ((page)*16 + ((page) >> 6)) % WORDS]
+		/*
+		 * Sattolo again. A word at the same place of each page, or at places in the pages' order, would share a few sets of the host's caches
+		 * with the others wherever pages lie in order, and the row would say how they lie: so it is at a random one.
+		 */
+#define WORD(page) p[(size_t)(page)*WORDS + ((page)*2654435761u >> 22)]
 	for (u32 i = 0; i < PAGES; i++)
 		WORD(i) = i;
 	for (u32 i = PAGES - 1; i > 0; i--) {
