@@ -103,6 +103,7 @@ bool ept_tree_init(struct ept_tree *tree, struct ept_pool *pool, const struct ep
 	tree->root = ept_pool_take(pool, &tree->pages, EPT_TOP);
 	if (tree->root == EPT_POOL_NONE)
 		return false;
+	tree->changes++;
 	tree->ept12 = *ept12;
 	tree->mbec = ept12->space.format.features & EPT_USES_MBEC;
 	tree->space.format.features = EPT_HAS_EXEC_ONLY | (features & (EPT_HAS_2M | EPT_HAS_1G)) |
@@ -120,6 +121,7 @@ void ept_tree_empty(struct ept_tree *tree)
 {
 	u32 root;
 
+	tree->changes++;
 	/* There are pages as soon as the old ones are back. */
 	ept_pool_give_all(tree->pool, &tree->pages);
 	root = ept_pool_take(tree->pool, &tree->pages, EPT_TOP);
@@ -129,6 +131,7 @@ void ept_tree_empty(struct ept_tree *tree)
 
 void ept_tree_destroy(struct ept_tree *tree)
 {
+	tree->changes++;
 	ept_pool_give_all(tree->pool, &tree->pages);
 	tree->root = EPT_POOL_NONE;
 }
@@ -298,10 +301,14 @@ static bool enter(struct ept_tree *tree, l2pa from, const struct ept_merge *m)
 			stats->pool_exhausted++;
 			return false;
 		}
-		stats->splits += kind == EPT_LEAF;
+		if (kind == EPT_LEAF) {
+			stats->splits++;
+			tree->changes++;
+		}
 		store(entry, table_entry(tree, child));
 		page = child;
 	}
+	tree->changes += kind != EPT_HOLE;
 	store(entry, leaf_entry(tree, m, shift));
 	note_l1(tree->pool, page, m->l1, shift);
 	if (kind == EPT_TABLE) {
@@ -340,6 +347,7 @@ void ept_tree_drop(struct ept_tree *tree, l2pa from)
 	entry = last_entry(tree, from, &level, &refs);
 	if (*entry) {
 		store(entry, 0);
+		tree->changes++;
 		tree->pool->stats->dropped++;
 	}
 }
@@ -373,6 +381,7 @@ void ept_tree_remove_l1(struct ept_tree *tree, l1pa from, u64 bytes)
 		if (p->from.v > last || p->to.v < from.v)
 			continue;
 		clear_leaves(tree, index);
+		tree->changes++;
 		tree->pool->stats->tables_cleared++;
 	}
 }

@@ -119,6 +119,11 @@ struct ept_tree {
 	 * 0, never used twice by trees of one cache. Tag TLB contexts with it, and don't enter one with an old tag.
 	 */
 	u64 generation;
+	/*
+	 * Goes up whenever a lookup that hit may miss or say something else: who remembers what lookups said forgets it then. Not touched by
+	 * leaves that come where there was none.
+	 */
+	u64 changes;
 	u64 used; /* for LRU */
 	bool mbec; /* EPT12 has mode-based execute control */
 };

@@ -9,6 +9,7 @@
 /* clang-format off */
 #define EPT_STATS(S) \
 	S(hits,             counted, "translations found in EPT02")                                          \
+	S(found_before,     counted, "translations that their user remembers from EPT02, as --walk-cache lets it") \
 	S(fills_4k,         counted, "4 KiB pages entered into EPT02")                                       \
 	S(fills_2m,         counted, "2 MiB pages entered into EPT02")                                       \
 	S(fills_1g,         counted, "1 GiB pages entered into EPT02")                                       \

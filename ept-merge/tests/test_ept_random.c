@@ -38,7 +38,7 @@ static bool usual_ad, usual_mbec; /* of this world's EPTPs */
 static unsigned int favourites[8]; /* addresses that are used often */
 static u64 seed;
 static struct {
-	unsigned int hits, misses, stale_hits, violations, misconfigs, l0, edits, removals, checks, sizes[3];
+	unsigned int hits, misses, stale_hits, violations, misconfigs, l0, edits, removals, checks, sizes[3], remembered;
 } seen;
 
 static u64 random64(void)
@@ -330,6 +330,47 @@ static void check_miss(const struct ept_space *s, u64 from, u32 access, u32 acce
 		assert_true(n01.dirty);
 }
 
+/* What lookups said, and the tree's changes at that time: as long as there are no more it says the same, for all of a 2 MiB piece. */
+#define REMEMBERED 32
+static struct {
+	struct ept_tree *tree; /* NULL: nothing */
+	u64 changes, from;
+	u32 access;
+	struct ept_merge m;
+} remembered[REMEMBERED];
+
+static void note_hit(struct ept_tree *tree, u64 from, u32 access, const struct ept_merge *m)
+{
+	unsigned int i = below(REMEMBERED);
+
+	remembered[i].tree = tree;
+	remembered[i].changes = tree->changes;
+	remembered[i].from = from;
+	remembered[i].access = access;
+	remembered[i].m = *m;
+}
+
+static void check_remembered(void)
+{
+	for (unsigned int i = 0; i < REMEMBERED; i++) {
+		const struct ept_merge *old = &remembered[i].m;
+		struct ept_merge m;
+		u64 other;
+
+		if (!remembered[i].tree || remembered[i].changes != remembered[i].tree->changes)
+			continue;
+		other = below(old->shift > 12 ? 1 << 21 : 1 << 12);
+		assert_true(ept_tree_lookup(remembered[i].tree, (l2pa){ remembered[i].from ^ other },
+					    remembered[i].access, &m));
+		assert_int_equal(m.to.v, old->to.v ^ other);
+		assert_int_equal(m.shift, old->shift);
+		assert_int_equal(m.rights, old->rights);
+		assert_int_equal(m.type, old->type);
+		assert_int_equal(m.ipat, old->ipat);
+		seen.remembered++;
+	}
+}
+
 static u32 random_access(u32 access)
 {
 	if (percent(40))
@@ -358,10 +399,12 @@ static void l2_accesses(void)
 
 	switch (ept_cache_translate(&f.cache, tree, (l2pa){ from }, access, &m)) {
 	case EPT_MERGE_OK:
-		if (m.hit)
+		if (m.hit) {
 			check_hit(&s, root, number, from, access, access01, &m);
-		else
+			note_hit(tree, from, access, &m);
+		} else {
 			check_miss(&s, from, access, access01, &m);
+		}
 		break;
 	case EPT_MERGE_L1:
 		if (before.what == NAIVE_MISCONFIG) {
@@ -435,11 +478,13 @@ static void ept02_answers_as_the_manual_allows(void **state)
 	for (world = 0; world < WORLDS; world++) {
 		seed = 0x9e3779b97f4a7c15ull * (world + 1);
 		make_world();
+		memset(remembered, 0, sizeof(remembered));
 		for (step = 0; step < STEPS; step++) {
 			if (percent(3))
 				l1_edits();
 			if (percent(2))
 				l0_edits();
+			check_remembered();
 			l2_accesses();
 			if (step % 8 == 0)
 				check_trees();
@@ -453,6 +498,7 @@ static void ept02_answers_as_the_manual_allows(void **state)
 		      seen.hits, seen.stale_hits, seen.misses, seen.sizes[0], seen.sizes[1], seen.sizes[2],
 		      seen.violations, seen.misconfigs, seen.l0, seen.edits, seen.removals, seen.checks);
 	assert_true(seen.hits > 5000 && seen.misses > 5000 && seen.stale_hits > 50 && seen.violations > 5000);
+	assert_true(seen.remembered > 5000);
 	assert_true(seen.misconfigs > 500 && seen.l0 > 500 && seen.checks > 5000);
 	assert_true(seen.sizes[0] > 500 && seen.sizes[1] > 100 && seen.sizes[2] > 100);
 }

@@ -13,6 +13,7 @@
 #include "../cpu/model.h"
 #include "../cpu/tlb.h"
 #include "ept01.h"
+#include "nested_tlb.h"
 
 #define TABLES_START BIT(51) /* beyond the 48 bits that EPT01 translates */
 #define L0_MAXPHYADDR 52
@@ -27,6 +28,7 @@ struct vmx_mmu {
 	struct l0_tables tables;
 	struct ept_page *descriptors;
 	struct ept_tree trees[TREES];
+	struct nested_tlb tlb;
 };
 
 bool vmx_uses_ept(const struct vcpu *v)
@@ -214,14 +216,67 @@ static u32 access_bits(unsigned int access, unsigned int how)
 	return bits | (access & ACC_EXEC ? EPT_ACC_EXEC : EPT_ACC_READ);
 }
 
+static u32 number_of(const struct vmx_mmu *m)
+{
+	return (u32)(m->tree - m->trees);
+}
+
+static u8 access_rights(u32 rights, bool user)
+{
+	return (u8)((rights & EPT_RIGHT_R ? ACC_READ : 0) | (rights & EPT_RIGHT_W ? ACC_WRITE : 0) |
+		    (rights & (user ? EPT_RIGHT_XU : EPT_RIGHT_XS) ? ACC_EXEC : 0));
+}
+
+/* False: EPT02 has to be asked, or it has to look at EPT12 again. */
+static bool found_before(struct vcpu *v, u64 address, unsigned int access, unsigned int how, struct nested_page *page)
+{
+	struct vmx_mmu *m = v->vmx->mmu;
+	const struct nested_tlb_entry *e;
+	unsigned int wanted = access & (ACC_READ | ACC_WRITE | ACC_EXEC), rights;
+
+	if (!m->tree || (how & NESTED_PDPTE) || ((access & ACC_WRITE) && has_pml(&v->vmx->v02)))
+		return false;
+	e = nested_tlb_find(&m->tlb, address, number_of(m), m->tree->changes);
+	if (!e)
+		return false;
+	rights = e->rights[!!(how & NESTED_USER)];
+	if ((wanted & ~rights) || !(e->structures || (how & NESTED_FINAL)))
+		return false;
+	page->l1pa = e->l1pa + (address & (BIT(e->shift > 12 ? NESTED_PIECE : 12) - 1));
+	page->shift = e->shift;
+	page->rights = (u8)rights;
+	m->cache.stats.found_before++;
+	return true;
+}
+
+/* What EPT02 has answered */
+static void remember(struct vcpu *v, u64 address, const struct ept_merge *merge)
+{
+	struct vmx_mmu *m = v->vmx->mmu;
+	bool large = merge->shift > 12;
+	u64 inside = BIT(large ? NESTED_PIECE : 12) - 1;
+	u32 needed = ept_needed(&m->tree->space.format, EPT_ACC_READ | EPT_ACC_LINEAR);
+
+	*(large ? nested_tlb_large(&m->tlb, address) : nested_tlb_small(&m->tlb, address)) = (struct nested_tlb_entry){
+		.tag = (address & ~inside) | number_of(m),
+		.changes = m->tree->changes,
+		.l1pa = merge->to.v & ~inside,
+		.shift = merge->shift,
+		.rights = { access_rights(merge->rights, false), access_rights(merge->rights, true) },
+		.structures = !(needed & ~merge->rights),
+	};
+}
+
 bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linear, unsigned int how,
 		     struct nested_page *page)
 {
 	struct vmx_mmu *m = v->vmx->mmu;
-	u32 bits = access_bits(access, how), rights, exec = how & NESTED_USER ? EPT_RIGHT_XU : EPT_RIGHT_XS;
+	u32 bits = access_bits(access, how), rights;
 	l2pa from = { address };
 	struct ept_merge merge;
 
+	if (found_before(v, address, access, how, page))
+		return true;
 	/*
 	 * EPT02 may stay behind dirty flags that L1 clears until INVEPT. Processors look at the leaf again as soon as the
 	 * combined mapping is gone, and L1s that log page modifications rely on it.
@@ -236,6 +291,8 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 		page->l1pa = merge.to.v; /* EPT01 is an identity */
 		page->shift = merge.shift;
 		rights = merge.rights;
+		if (merge.hit && !v->no_walk_cache)
+			remember(v, address, &merge);
 	} else if (merge.result == EPT_MERGE_L0 && merge.ept12.result == EPT_WALK_OK) {
 		page->l1pa = merge.l1.v; /* a device of L1's, or nothing */
 		page->shift = 12;
@@ -245,7 +302,6 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 			return false;
 		refused(v, &merge.ept12, address, linear, how);
 	}
-	page->rights = (u8)((rights & EPT_RIGHT_R ? ACC_READ : 0) | (rights & EPT_RIGHT_W ? ACC_WRITE : 0) |
-			    (rights & exec ? ACC_EXEC : 0));
+	page->rights = access_rights(rights, how & NESTED_USER);
 	return true;
 }
