@@ -101,6 +101,7 @@ static void walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_pag
 	}
 	if (!mmu_walk(v, linear, access, page, &error))
 		raise_page_fault(v, linear, error);
+	v->tlb->global_in_lower |= page->global && !(linear >> 63);
 	stlb_enter(&v->tlb->second, view, linear, page);
 }
 
@@ -467,6 +468,7 @@ void mmu_write_bytes(struct vcpu *v, u64 linear, const void *from, size_t n, uns
  */
 #define KEY_PCID 0xffffull
 #define KEY_VPID_SHIFT 16
+#define KEY_VPID (0xffffull << KEY_VPID_SHIFT)
 #define KEY_L2 BIT(32)
 
 static u64 key_of(const struct vcpu *v, u64 pcid)
@@ -539,13 +541,25 @@ void mmu_flush_all(struct vcpu *v)
 	v->tlb_flushes++;
 }
 
+/*
+ * Does INVLPG have to look at this context? The current PCID's and global translations of any PCID must go, and only those of the current
+ * VPID (SDM vol. 3, "Operations that Invalidate Cached Mappings"). Contexts lie far from each other in the host's caches.
+ */
+static bool holds_page(const struct vcpu *v, const struct tlb *t, u64 linear)
+{
+	u64 differs = t->key ^ v->tlb->key;
+
+	if (!t->key || (differs & KEY_VPID))
+		return false;
+	return !(differs & KEY_PCID) || linear >> 63 || t->global_in_lower;
+}
+
 void mmu_flush_page(struct vcpu *v, u64 linear)
 {
 	unsigned int i;
 
-	/* Only the current PCID's and global translations must go; the others may (SDM: "may invalidate"). */
 	for (i = 0; i < v->tlb_count; i++)
-		if (v->tlbs[i].key)
+		if (holds_page(v, &v->tlbs[i], linear))
 			tlb_flush_page(&v->tlbs[i], linear);
 }
 

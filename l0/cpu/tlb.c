@@ -105,6 +105,7 @@ void tlb_flush(struct tlb *t)
 	forget_large(&t->held[1]);
 	t->has_nonglobal_kernel = false;
 	t->kernel_in_lower = false;
+	t->global_in_lower = false;
 	t->empty = true;
 }
 
@@ -358,6 +359,7 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 	a->addend[i] = (u64)host - page;
 	t->empty = false;
 	note_large(t, page, shift);
+	t->global_in_lower |= global && !(page >> 63);
 	if (view == TLB_KERNEL) {
 		t->has_nonglobal_kernel |= !global;
 		t->kernel_in_lower |= !(page >> 63);
@@ -431,6 +433,7 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	t->empty = false;
 	note_exec(t, linear, class * JC_ENTRIES + i);
 	note_large(t, linear, shift);
+	t->global_in_lower |= global && !(linear >> 63);
 	if (class == JC_KERNEL64) {
 		t->has_nonglobal_kernel |= !global;
 		t->kernel_in_lower |= !(linear >> 63);
@@ -448,6 +451,7 @@ void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page
 	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, user,
 						    page->global };
 	t->empty = false;
+	t->global_in_lower |= page->global && !(linear >> 63);
 	note_large(t, linear, page->shift);
 }
 
@@ -498,6 +502,7 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 	inherit_code(t, from);
 	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
+	t->global_in_lower = from->global_in_lower;
 	t->empty = false;
 }
 

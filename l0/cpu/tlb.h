@@ -149,6 +149,7 @@ struct tlb {
 	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
 	struct tlb_held held[2];
 	bool kernel_in_lower; /* TLB_KERNEL or its jump cache holds something of the lower half */
+	bool global_in_lower; /* something of the lower half is global */
 	struct tlb_dropped dropped;
 	struct stlb second;
 	struct psc psc;

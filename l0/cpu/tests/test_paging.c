@@ -626,6 +626,37 @@ static void a_peek_takes_what_needs_no_flag(void **state)
 	assert_int_equal(bench_read(&f, at), FRAME | P | W | A | D);
 }
 
+static u64 seen_by(u16 pcid, u64 linear)
+{
+	f.v->cr3 = ROOT | pcid;
+	mmu_switch(f.v, false);
+	return (u64)(mmu_host(f.v, linear, ACC_READ) - f.machine.memory.base);
+}
+
+/* SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches": INVLPG */
+static void invlpg_drops_global_pages_of_every_pcid_and_leaves_processes_the_others(void **state)
+{
+	static const u64 LINEARS[] = { LINEAR4 & ~0xfffull, 0xffff923456789000ull };
+	const u64 old = 0x100000, new = 0x101000;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		u64 at = LINEARS[i & 1], rest = P | W | U | A | D | (i & 2 ? G : 0);
+
+		paging(CR0_WP, CR4_PAE | CR4_PGE | CR4_PCIDE, EFER_LME | EFER_LMA);
+		mmu_flush_all(f.v);
+		map4(at, P | W | U | A, old | rest);
+		assert_int_equal(seen_by(1, at), old);
+		assert_int_equal(seen_by(2, at), old);
+		bench_write(&f, slot(3, 12, at), new | rest);
+		assert_int_equal(seen_by(2, at), old);
+		mmu_flush_page(f.v, at);
+		assert_int_equal(seen_by(2, at), new);
+		/* in the upper half it may stay, and doesn't */
+		assert_int_equal(seen_by(1, at), i == 0 ? old : new);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -639,6 +670,7 @@ int main(void)
 		T(pdptes_with_reserved_bits_are_refused),  T(random_tables_are_walked_as_the_other_walker_does),
 		T(a_walk_begins_with_the_cached_table),	   T(what_drops_a_page_drops_the_cached_table),
 		T(no_fault_comes_from_a_cached_table),	   T(a_peek_takes_what_needs_no_flag),
+		T(invlpg_drops_global_pages_of_every_pcid_and_leaves_processes_the_others),
 	};
 #undef T
 
