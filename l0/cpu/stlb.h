@@ -15,7 +15,7 @@
 struct mmu_page;
 
 #define STLB_WAYS 4
-#define STLB_SMALL_SETS 1024 /* 4 KiB pages */
+#define STLB_SMALL_SETS 4096 /* 4 KiB pages */
 #define STLB_LARGE_SETS 64 /* 2 MiB pieces of larger pages */
 
 struct stlb_entry {
