@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rule.h"
 
+#include "../cpu/fpu.h"
 #include "../cpu/mode.h"
 #include "../vmx/vmx.h"
 
@@ -26,7 +27,7 @@ static bool controls_fit(const struct vcpu *v, const struct rule_host *host)
 {
 	if (!(v->cr0 & CR0_NE) || (v->cr4 & CR4_CET))
 		return false;
-	if (!host->follows_xcr0 && !(v->cr4 & CR4_OSXSAVE))
+	if (!host->follows_xcr0 && (!(v->cr4 & CR4_OSXSAVE) || (v->xcr0 & XSTATE_HOST) != XSTATE_HOST))
 		return false;
 	if (!host->follows_fsgsbase && !(v->cr4 & CR4_FSGSBASE) && vcpu_64bit(v))
 		return false;

@@ -101,6 +101,23 @@ static bool one_byte(u8 opcode, unsigned int reg)
 	}
 }
 
+/* SDM vol. 2, "Opmask Instruction Encoding": all of these are VEX.0F */
+static bool on_opmasks(u8 opcode)
+{
+	return (opcode >= 0x41 && opcode <= 0x4b) || (opcode >= 0x90 && opcode <= 0x93) || opcode == 0x98 ||
+	       opcode == 0x99;
+}
+
+static bool counts_avx512(const ZydisDecodedInstruction *i)
+{
+	if (i->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
+		/* shifts and KUNPCK's kin are in 0F3A: 30 to 33 */
+		return i->opcode_map == ZYDIS_OPCODE_MAP_0F
+			       ? on_opmasks(i->opcode)
+			       : i->opcode_map == ZYDIS_OPCODE_MAP_0F3A && i->opcode >= 0x30 && i->opcode <= 0x33;
+	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+}
+
 static bool counts(const ZydisDecodedInstruction *i)
 {
 	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
@@ -142,6 +159,22 @@ static bool may_count(const u8 *code, size_t n, bool bits64)
 	if (bits64 && (code[i] == 0xc4 || code[i] == 0xc5))
 		return false;
 	return one_byte(code[i], i + 1 < n ? code[i + 1] >> 3 & 7 : 3);
+}
+
+/* The same of AVX-512 in 64-bit code: it may be one as soon as the opcode isn't to be seen. */
+static bool may_count_avx512(const u8 *code, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && is_prefix(code[i], false))
+		i++;
+	if (i == n)
+		return false;
+	if (code[i] == 0xc5)
+		return i + 2 >= n || on_opmasks(code[i + 2]);
+	if (code[i] == 0xc4)
+		return i + 3 >= n || on_opmasks(code[i + 3]) || (code[i + 3] >= 0x30 && code[i + 3] <= 0x33);
+	return code[i] == 0x62;
 }
 
 struct decoding {
@@ -195,14 +228,16 @@ static bool look(const struct decoding *d, unsigned int at, unsigned int *next)
 
 	*next = at + 1; /* no instruction: data */
 	if (status == ZYDIS_STATUS_NO_MORE_DATA)
-		return d->set->one_byte && may_count(d->page + at, 4096 - at, d->bits64);
+		return (d->set->one_byte && may_count(d->page + at, 4096 - at, d->bits64)) ||
+		       (d->set->avx512 && may_count_avx512(d->page + at, 4096 - at));
 	if (status == ZYDIS_STATUS_ILLEGAL_LOCK) /* #UD, but not with all that a KVM interprets */
 		return d->set->one_byte;
 	if (!ZYAN_SUCCESS(status))
 		return matches(d->set, d->page + at, 4096 - at); /* one that the decoder doesn't know */
 	*next = at + insn.length;
 	opcode = opcode_at(&insn, at);
-	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn));
+	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn)) ||
+	       (d->set->avx512 && counts_avx512(&insn));
 }
 
 /* As it would run from `at` on, until it comes to where it has been. True: it comes to one that counts. */
@@ -251,7 +286,7 @@ bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u1
 	long found = sensitive_find(s, page, 0, 4096);
 	struct decoding d;
 
-	if (found < 0 && !s->one_byte)
+	if (found < 0 && !s->one_byte && !s->avx512)
 		return false;
 	if (!begin(&d, s, page, bits))
 		return true;

@@ -88,10 +88,11 @@ extern const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT];
 struct sensitive_set {
 	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
 	u64 third[8][4]; /* by ModRM byte, a bit each */
+	bool avx512; /* instructions with EVEX, or on opmask registers: the host has them and its XCR0 in force, which guests aren't offered */
 	bool one_byte; /* moves from and to segment registers, far transfers, POPF, INT n, a wrong LOCK: which only decoding finds */
 };
 
-/* rows: a bit for each enum sensitive that counts; group: of 0F 01, as above; one_byte: as in the struct, where the host has no VT */
+/* avx512 is false after it. rows: a bit for each enum sensitive that counts; group: of 0F 01, as above; one_byte: as in the struct, where the host has no VT */
 void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool one_byte);
 
 /* The first place in [code + from, code + n) where one of the byte sequences begins, -1: there is none. Not one-byte opcodes. */

@@ -421,6 +421,7 @@ static const char *create_machine(struct direct_machine *dm, struct machine *m, 
 				       .follows_xcr0 = p->follows_xcr0,
 				       .follows_fsgsbase = p->follows_fsgsbase };
 	sensitive_set_make(&dm->sensitive, p->sensitive, p->group, p->segments);
+	dm->sensitive.avx512 = !p->follows_xcr0 && __builtin_cpu_supports("avx512f");
 	dm->writable = mmap(NULL, ram_pages(m), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			    0);
 	if (dm->writable == MAP_FAILED) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cpu/fpu.h"
 #include "../../cpu/mode.h"
 #include "../../vmx/vmx.h"
 #include "../rule.h"
@@ -123,6 +124,7 @@ static int setup(void **state)
 	v->mode = MODE_CS64 | MODE_PE | MODE_CPL3 | MODE_FLAT_CS | MODE_FLAT_DS | MODE_FLAT_ES | MODE_FLAT_SS;
 	v->seg[CS].ar = AR_L;
 	v->dr[7] = 0x400;
+	v->xcr0 = XSTATE_HOST;
 	host = (struct rule_host){ .user32 = true, .follows_syscall = true, .follows_xcr0 = true, .follows_fsgsbase = true };
 	return 0;
 }
@@ -216,6 +218,11 @@ static void control_bits_that_the_host_ignores_are_translated(void **state)
 	host.follows_xcr0 = false;
 	assert_int_equal(rule_decide(v, &host, 0), RULE_control);
 	v->cr4 |= CR4_OSXSAVE;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_DIRECT);
+	v->xcr0 &= ~XSTATE_AVX;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_control);
+	host.follows_xcr0 = true;
+	assert_int_equal(rule_decide(v, &host, 0), RULE_DIRECT);
 	v->cr4 |= BIT(23); /* CET */
 	assert_int_equal(rule_decide(v, &host, 0), RULE_control);
 }

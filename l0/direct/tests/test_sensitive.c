@@ -57,6 +57,42 @@ static void the_group_is_found_as_it_is_here(void **state)
 		assert_int_equal(FINDS(&set, 0x0f, 0x01, (u8)modrm), modrm >= GROUP_0F01_FIRST && modrm != XTEST);
 }
 
+/* n bytes of code at `at` of a page of NOPs */
+static bool page_counts(const struct sensitive_set *set, unsigned int at, const u8 *code, size_t n)
+{
+	u8 page[4096];
+
+	memset(page, 0x90, sizeof(page));
+	memcpy(page + at, code, n);
+	return sensitive_page(set, page, NULL, 0, 64);
+}
+
+#define IN_PAGE(set, at, ...) page_counts(set, at, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+static void avx512_is_found_where_it_counts(void **state)
+{
+	struct sensitive_set none, set;
+
+	(void)state;
+	sensitive_set_make(&none, 0, 0, false);
+	set = none;
+	set.avx512 = true;
+	assert_true(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0)); /* vpxorq zmm0, zmm0, zmm0 */
+	assert_true(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8)); /* kmovw k1, eax */
+	assert_true(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3)); /* kandnw k2, k1, k3 */
+	assert_true(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03)); /* kshiftlw k2, k1, 3 */
+	assert_false(IN_PAGE(&none, 100, 0xc5, 0xf8, 0x92, 0xc8));
+	/* AVX, as guests have it */
+	assert_false(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x57, 0xc0)); /* vxorps xmm0, xmm0, xmm0 */
+	assert_false(IN_PAGE(&set, 100, 0xc4, 0xe3, 0x7d, 0x38, 0xc1, 0x01)); /* vinserti128 */
+	assert_false(IN_PAGE(&set, 100, 0xb8, 0x62, 0x62, 0x62, 0x62)); /* mov eax, 0x62626262 */
+	/* across the page's end: as soon as it may be one */
+	assert_true(IN_PAGE(&set, 4094, 0x62, 0xf1));
+	assert_true(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x92));
+	assert_false(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x57));
+	assert_true(IN_PAGE(&set, 4094, 0xc5, 0xf8));
+}
+
 static void known_instructions_are_found(void **state)
 {
 	(void)state;
@@ -235,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_is_found_alone),
 		cmocka_unit_test(the_group_is_found_as_it_is_here),
+		cmocka_unit_test(avx512_is_found_where_it_counts),
 		cmocka_unit_test(known_instructions_are_found),
 		cmocka_unit_test(ordinary_code_is_not_found),
 		cmocka_unit_test(what_goes_on_in_the_next_page_is_known),
