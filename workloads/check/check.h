@@ -60,6 +60,7 @@ typedef uint64_t u64;
 	C(what_computing_code_sees_is_the_kernels_machine) \
 	C(code_with_and_without_cpuid_runs_as_written) \
 	C(code_on_fresh_pages_runs_as_written) \
+	C(instructions_that_xcr0_rules_out_fault) \
 	/* modes.c */ \
 	C(code_in_compatibility_mode_runs)
 /* clang-format on */

@@ -376,3 +376,50 @@ COMPUTES void check_code_on_fresh_pages_runs_as_written(void)
 		MUST(munmap(p, PAGE));
 	}
 }
+
+static void on_illegal(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+/* SDM vol. 1, "Managing State Using the XSAVE Feature Set": #UD without the state's bit in XCR0. Where the host has AVX-512, its own code wouldn't fault. */
+#define XCR0_OPMASK (1u << 5)
+#define XCR0_ZMM (3u << 6)
+
+static EXITS u32 xcr0(void)
+{
+	u32 eax, ebx, ecx, edx, low = 0, high;
+
+	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_OSXSAVE))
+		__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return low;
+}
+
+/* The instruction is on a page of its own, so that nothing beside it keeps that from running as all computing code does. */
+static COMPUTES void is_illegal(const u8 *code, size_t n, const char *name)
+{
+	u8 *p = code_page();
+
+	memcpy(p, code, n);
+	p[n] = 0xc3; /* RET */
+	if (sigsetjmp(back, 1))
+		return;
+	still_computes(); /* no system call between this and what follows */
+	((void (*)(void))p)();
+	fail("%s runs, and XCR0 doesn't have its state", name);
+}
+
+COMPUTES void check_instructions_that_xcr0_rules_out_fault(void)
+{
+	static const u8 KMOVW[] = { 0xc5, 0xf8, 0x92, 0xc8 }; /* kmovw k1, eax */
+	static const u8 VPXORQ[] = { 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0 }; /* vpxorq zmm0, zmm0, zmm0 */
+
+	if (xcr0() & (XCR0_OPMASK | XCR0_ZMM))
+		skip("the CPU has AVX-512");
+	EXPECT(signal(SIGILL, on_illegal) != SIG_ERR, "signal: errno %d", errno);
+	for (int i = 0; i < 4; i++) {
+		is_illegal(KMOVW, sizeof(KMOVW), "KMOVW");
+		is_illegal(VPXORQ, sizeof(VPXORQ), "VPXORQ");
+	}
+}
