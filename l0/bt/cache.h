@@ -90,6 +90,12 @@ struct bt_region {
 	u32 first_map, map_max, maps;
 };
 
+/* Ranges of offsets from a segment's base: lower_range.c. What makes the number is the range's place, and the segment's. */
+struct bt_ranges {
+	unsigned int count;
+	s32 key[TLB_RANGES / 2];
+};
+
 struct bt {
 	struct machine *machine;
 	int fd;
@@ -115,6 +121,7 @@ struct bt {
 		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER]; /* by class */
 		u8 *syscall[JC_OTHER], *sysret; /* by the class that is entered; JC_USER64: none */
 	} thunk;
+	struct bt_ranges ranges[2]; /* of FS, of GS; they only get more */
 	struct translate_scratch *scratch;
 	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */
 	bool trace; /* --trace translate */
@@ -204,6 +211,10 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
 void translate_destroy(struct bt *bt);
+
+/* lower_range.c: where range n begins, linear, and from which base */
+u64 range_start(const struct bt *bt, const struct vcpu *v, unsigned int n, u64 *base);
+bool range_in_page(unsigned int n, u64 start);
 
 /* runtime.c: the jump cache that a block of this mode uses */
 enum jc_class jc_class_of(u32 mode);

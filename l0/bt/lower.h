@@ -29,6 +29,7 @@ enum cold_kind {
 	COLD_CALLOUT,
 	COLD_TSC,
 	COLD_GROUP,
+	COLD_RANGE,
 	COLD_BUDGET,
 	COLD_BUDGET_AFTER,
 	COLD_CHAIN,
@@ -48,7 +49,8 @@ struct cold {
 	u8 exit; /* CHAIN, JUMP: which of the block's exits */
 	u32 desc;
 	u32 span; /* GROUP: bytes, BIT(31): write */
-	s64 delta; /* JUMP: target - rip_base */
+	u8 range; /* RANGE */
+	s64 delta; /* JUMP: target - rip_base; RANGE: offset from the segment's base */
 	int undo; /* JUMP: lower_jump_cache() */
 	struct enc seq[SEQ_MAX];
 };
@@ -101,6 +103,8 @@ struct lower {
 	s8 now; /* the group of the access that is being lowered, -1 */
 	bool now_first;
 	s32 disp; /* of its operand, from the register that lower_linear() or lower_stack_address() has returned */
+	int range; /* the access that is being lowered is in this one: lower_range.c; -1 */
+	s32 range_at; /* its offset from the segment's base */
 	s8 tc_group; /* TC holds the distance of this group as long as nothing has been emitted since: */
 	const u8 *tc_at;
 };
@@ -169,6 +173,15 @@ void lower_groups(struct lower *l);
 void lower_tc_kept(struct lower *l, const u8 *from);
 /* The address that lower_stack_address() and the like begin with: base + disp, 64 bits, in a register that is returned */
 u8 lower_group_address(struct lower *l, u8 base, s32 disp);
+
+/*
+ * lower_range.c: operand o plus `bias` is found by a range's number. Then lower_host_mem() and lower_access() do as these say, and there is no
+ * register with an address.
+ */
+bool lower_range(struct lower *l, const struct operand *o, s32 bias, unsigned int size);
+struct mem lower_range_mem(const struct lower *l);
+void lower_range_access(struct lower *l, unsigned int size, u32 rw, const struct enc *seq, int n);
+void lower_range_cold(struct lower *l, const struct cold *c);
 
 /* lower_check.c */
 /* Will the next lower_check() be a LOOP? Then RCX has to be 1 for it to go on, else 0. */

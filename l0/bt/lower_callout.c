@@ -273,6 +273,9 @@ void lower_cold(struct lower *l)
 		case COLD_ACCESS:
 			cold_access(l, c);
 			break;
+		case COLD_RANGE:
+			lower_range_cold(l, c);
+			break;
 		case COLD_CALLOUT:
 		case COLD_TSC:
 			cold_callout(l, c);

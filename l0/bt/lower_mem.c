@@ -48,7 +48,7 @@ bool lower_is_ss(const struct operand *o)
 
 struct mem lower_host_mem(const struct lower *l, u8 areg)
 {
-	return MEM_BASE_INDEX(areg, TC, l->disp);
+	return l->range >= 0 ? lower_range_mem(l) : MEM_BASE_INDEX(areg, TC, l->disp);
 }
 
 void lower_tc_kept(struct lower *l, const u8 *from)
@@ -201,6 +201,8 @@ u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int
 
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
 		return begin_grouped(l, lower_gpr(o->base), (s32)(o->disp) + bias);
+	if (lower_range(l, o, bias, size))
+		return H_NONE;
 	a = lower_offset(l, o, bias);
 	if (seg_flat(l, seg))
 		return a;
@@ -268,6 +270,10 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 
 	if (l->now >= 0) {
 		access_grouped(l, areg, seq, n);
+		return;
+	}
+	if (l->range >= 0) {
+		lower_range_access(l, size, rw, seq, n);
 		return;
 	}
 	c = lower_new_cold(l, COLD_ACCESS);

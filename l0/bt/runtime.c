@@ -518,6 +518,15 @@ static void alone_with_memory(struct vcpu *v)
 		vcpu_restart(v);
 }
 
+/* The page of an access in range n has just been found. */
+static void enter_range(struct vcpu *v, unsigned int n)
+{
+	u64 base, start = range_start(v->bt->bt, v, n, &base);
+
+	if (range_in_page(n, start))
+		tlb_insert_range(v->tlb, (v->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, n, base, start);
+}
+
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 {
 	struct bt_vcpu *b = v->bt;
@@ -526,8 +535,10 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	unsigned int access = mmu_data(v, (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0));
 	u64 return_to = ((u64 *)v)[-1];
 	bool split = (linear & 4095) + size > 4096;
+	u32 range = v->range_missed;
 	u8 *host;
 
+	v->range_missed = 0;
 	b->stats.tlb_misses++;
 	b->fixup = DESC_UNCOUNTED(desc);
 	set_rip(v, DESC_OFFSET(desc));
@@ -546,6 +557,8 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	if (!split) {
 		host = mmu_host(v, linear, access);
 		if (host) {
+			if (range)
+				enter_range(v, range - 1);
 			b->stats.tlb_fills++;
 			b->fixup = 0;
 			return (u64)host - linear;

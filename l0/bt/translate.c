@@ -253,7 +253,7 @@ static void lower_all(struct lower *l, const struct places *p)
 
 	l->cold_count = l->near_count = l->at = 0;
 	l->out_of_reach = false;
-	l->now = -1;
+	l->now = l->range = -1;
 	l->disp = 0;
 	l->tc_at = NULL;
 	prologue(l);

@@ -28,12 +28,61 @@ static void note_used(struct tlb_used *u, unsigned int slot)
 		u->count++;
 }
 
+/* The lowest of a set, which isn't in it any more */
+static unsigned int take_bit(u64 *set)
+{
+	unsigned int bit = (unsigned int)__builtin_ctzll(*set);
+
+	*set &= *set - 1;
+	return bit;
+}
+
+static void flush_ranges(struct tlb *t, enum tlb_view view)
+{
+	unsigned int word;
+
+	for (word = 0; word < TLB_RANGES / 64; word++) {
+		u64 *used = &t->range_used[view][word];
+
+		while (*used) {
+			struct tlb_range *r = &t->range[view][word * 64 + take_bit(used)];
+
+			r->read = r->write = RANGE_INVALID;
+		}
+	}
+}
+
+static u64 range_page_bit(u64 page)
+{
+	return 1ull << (page >> 12 & 63);
+}
+
+static void drop_ranges(struct tlb *t, u64 page)
+{
+	unsigned int view, word;
+
+	if (!(t->range_pages & range_page_bit(page)))
+		return;
+	for (view = 0; view < TLB_VIEWS; view++)
+		for (word = 0; word < TLB_RANGES / 64; word++) {
+			u64 used = t->range_used[view][word];
+
+			while (used) {
+				struct tlb_range *r = &t->range[view][word * 64 + take_bit(&used)];
+
+				if (r->page == page)
+					r->read = r->write = RANGE_INVALID;
+			}
+		}
+}
+
 static void flush_view(struct tlb *t, enum tlb_view view)
 {
 	struct tlb_arrays *a = &t->view[view];
 	struct tlb_used *u = &t->view_used[view];
 	u32 i;
 
+	flush_ranges(t, view);
 	if (u->count > USED_MAX) {
 		fill64(a->read, TLB_INVALID, TLB_ENTRIES);
 		fill64(a->write, TLB_INVALID, TLB_ENTRIES);
@@ -100,6 +149,7 @@ void tlb_flush(struct tlb *t)
 		return;
 	for (view = 0; view < TLB_VIEWS; view++)
 		flush_view(t, view);
+	t->range_pages = 0;
 	tlb_flush_code(t);
 	forget_large(&t->held[0]);
 	forget_large(&t->held[1]);
@@ -154,8 +204,10 @@ void tlb_init(struct tlb *t)
 	t->jc_mask = JC_ENTRIES - 1;
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;
-	for (i = 0; i < TLB_VIEWS; i++)
+	for (i = 0; i < TLB_VIEWS; i++) {
 		t->view_used[i].count = USED_MAX + 1;
+		fill64(t->range_used[i], ~0ull, TLB_RANGES / 64);
+	}
 	for (i = 0; i < JC_CLASSES; i++)
 		t->jc_used[i].count = USED_MAX + 1;
 	t->empty = false;
@@ -306,6 +358,7 @@ static void drop_page(struct tlb *t, u64 page)
 		if (a->write[i] == tlb_tag(page))
 			a->write[i] = tlb_invalid(i);
 	}
+	drop_ranges(t, page);
 	stlb_drop_page(&t->second, page);
 	drop_code(t, page);
 }
@@ -364,6 +417,23 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 		t->has_nonglobal_kernel |= !global;
 		t->kernel_in_lower |= !(page >> 63);
 	}
+}
+
+void tlb_insert_range(struct tlb *t, enum tlb_view view, unsigned int n, u64 base, u64 linear)
+{
+	const struct tlb_arrays *a = &t->view[view];
+	u64 page = linear & ~4095ull;
+	unsigned int i = tlb_index(page);
+	bool read = a->read[i] == tlb_tag(page), write = a->write[i] == tlb_tag(page);
+
+	t->range[view][n] = (struct tlb_range){
+		.read = read ? 1 - base : RANGE_INVALID,
+		.write = write ? 1 - base : RANGE_INVALID,
+		.address = a->addend[i] + linear,
+		.page = page,
+	};
+	set_bit(t->range_used[view], n);
+	t->range_pages |= range_page_bit(page);
 }
 
 void tlb_share_kernel(struct tlb *t, u64 page)
@@ -512,19 +582,40 @@ static void forbid_write(struct tlb_arrays *a, const u8 *host, unsigned int i)
 		a->write[i] = tlb_invalid(i);
 }
 
+/* host: the start of a page */
+static void forbid_range_writes(struct tlb *t, enum tlb_view view, const u8 *host)
+{
+	unsigned int word;
+
+	for (word = 0; word < TLB_RANGES / 64; word++) {
+		u64 used = t->range_used[view][word];
+
+		while (used) {
+			struct tlb_range *r = &t->range[view][word * 64 + take_bit(&used)];
+
+			if (r->address - (u64)host < 4096)
+				r->write = RANGE_INVALID;
+		}
+	}
+}
+
 void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int i)
 {
 	unsigned int view;
 
-	for (view = 0; view < TLB_VIEWS; view++)
+	for (view = 0; view < TLB_VIEWS; view++) {
+		forbid_range_writes(t, view, host);
 		forbid_write(&t->view[view], host, i);
+	}
 }
 
 void tlb_forbid_write(struct tlb *t, const u8 *host)
 {
 	unsigned int view, i;
 
-	for (view = 0; view < TLB_VIEWS; view++)
+	for (view = 0; view < TLB_VIEWS; view++) {
+		forbid_range_writes(t, view, host);
 		for (i = 0; t->view_used[view].count && i < TLB_ENTRIES; i++)
 			forbid_write(&t->view[view], host, i);
+	}
 }

@@ -53,6 +53,22 @@ struct tlb_arrays {
 };
 
 /*
+ * Where accesses at constant offsets from FS' and GS' base go: a kernel's data of each CPU, a program's of each thread. What such a range of
+ * offsets is, and which number it has, is the translator's (bt/segments.c); here is where it lies for one base. A copy of what the view
+ * held when it was entered, and goes when that does.
+ *
+ *   read = 1 - base if loads may go directly, write the same for stores; the sum with the base is 1 on a hit
+ */
+#define TLB_RANGES 128
+struct tlb_range {
+	u64 read, write;
+	u64 address; /* host address of offset 0 of the range */
+	u64 page; /* linear */
+};
+
+#define RANGE_INVALID 0x4000000000000001ull /* a base that would hit isn't canonical */
+
+/*
  * jump cache: linear address of code to its translation. Same trick: the sum of address and tag is 1 on a hit. What isn't where its index
  * says may be in the other half, where what was there before goes: two places for each.
  */
@@ -154,6 +170,9 @@ struct tlb {
 	struct stlb second;
 	struct psc psc;
 	struct tlb_streams streams[TLB_VIEWS]; /* never emptied: where misses were stays true */
+	struct tlb_range range[TLB_VIEWS][TLB_RANGES];
+	u64 range_used[TLB_VIEWS][TLB_RANGES / 64];
+	u64 range_pages; /* Bloom filter of their pages */
 };
 
 #define TLB_CONTEXTS 12
@@ -172,6 +191,8 @@ void tlb_inherit(struct tlb *t, const struct tlb *from);
 /* Enter a page: host address of its first byte; rights as mmu_walk() gave them. */
 void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned int rights, unsigned int shift,
 		bool global);
+/* Enter range n, which begins at `linear` and lies in one page, for a segment's base: as far as the view holds that page. */
+void tlb_insert_range(struct tlb *t, enum tlb_view view, unsigned int n, u64 base, u64 linear);
 /* What TLB_KERNEL holds of a page is TLB_KERNEL_AC's, too. */
 void tlb_share_kernel(struct tlb *t, u64 page);
 /* Enter a translation into the jump cache of `class`. */

@@ -123,6 +123,7 @@ struct vcpu {
 	u64 code_base; /* linear = code_base + rip: 0 in 64-bit mode, else CS.base; vcpu_update_mode() */
 	u64 group[VCPU_GROUPS]; /* translated code: distances to host memory of one block: bt/group.c */
 	u8 bounce; /* translated code: the access of the current instruction goes through bt->bounce */
+	u32 range_missed; /* translated code: number + 1 of the range that rt_miss() is to enter: bt/lower_range.c */
 
 	struct segment seg[SREG_COUNT];
 	struct dtable gdtr, idtr;

@@ -2,6 +2,7 @@
 #include "bt_bench.h"
 
 #include <Zydis/Zydis.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,6 +62,39 @@ struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, 
 	return block;
 }
 
+struct run {
+	struct vcpu *v;
+	s64 insns;
+	bool raised;
+};
+
+static void *run(void *arg)
+{
+	struct run *r = arg;
+	struct vcpu *v = r->v;
+
+	if (setjmp(v->unwind)) {
+		bt_unwound(v);
+		r->raised = true;
+	} else {
+		v->slice = r->insns;
+		vcpu_set_budget(v, r->insns - 1);
+		bt_resumed(v);
+		bt_run(v);
+	}
+	vcpu_fpu_park(v);
+	return NULL;
+}
+
+bool bt_bench_run(struct bt_bench *b, s64 insns)
+{
+	struct run r = { .v = b->v, .insns = insns };
+
+	assert_int_equal(vcpu_thread_start(&b->thread, run, &r), 0);
+	pthread_join(b->thread.thread, NULL);
+	return r.raised;
+}
+
 /* offsets that mean something get a name, so that a new field in struct vcpu doesn't change every expectation */
 static const struct {
 	int offset;
@@ -93,6 +127,11 @@ static const struct {
 	{ TLB_OFF(view[TLB_KERNEL].read), "READ" },
 	{ TLB_OFF(view[TLB_KERNEL].write), "WRITE" },
 	{ TLB_OFF(view[TLB_KERNEL].addend), "ADDEND" },
+	{ TLB_OFF(range[TLB_KERNEL][0].read), "FS_READ" },
+	{ TLB_OFF(range[TLB_KERNEL][0].address), "FS_ADDRESS" },
+	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].read), "GS_READ" },
+	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].write), "GS_WRITE" },
+	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].address), "GS_ADDRESS" },
 	{ TLB_OFF(jc[JC_KERNEL64].tag), "JC_TAG" },
 	{ TLB_OFF(jc[JC_KERNEL64].target), "JC_TARGET" },
 };

@@ -24,6 +24,11 @@ void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_b
 void bt_bench_destroy(struct bt_bench *b);
 /* Put code at guest-physical `at` and translate the block there. */
 struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n);
+/*
+ * Run from v->rip on, on the vCPU's thread, block by block until `insns` instructions are used up; ends before the block that finds nothing
+ * left, or with an exception of the guest, which v->event says. True: there was one.
+ */
+bool bt_bench_run(struct bt_bench *b, s64 insns);
 /* Host code from cache offset `from` to `to` as text, one instruction a line; addresses of vcpu, TLB and code by name. */
 void bt_bench_disassemble(struct bt_bench *b, u32 from, u32 to, char *text, size_t n);
 

@@ -3,7 +3,6 @@
  * SYSCALL and SYSRET in translated code do what the C functions do, whichever way they go; and they go through C exactly where
  * thunks_syscall.c says.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -263,42 +262,15 @@ static struct outcome by_c(struct vcpu *v, insn_fn *fn, u8 length, int vector)
 	return o;
 }
 
-struct run {
-	struct bt_bench *b;
-	struct outcome outcome;
-	u64 callouts, before;
-};
-
-/* One block, and not one instruction of the next */
-static void *run(void *arg)
-{
-	struct run *r = arg;
-	struct vcpu *v = r->b->v;
-
-	r->before = v->bt->stats.callouts;
-	if (setjmp(v->unwind)) {
-		bt_unwound(v);
-		r->outcome = outcome(v, true);
-	} else {
-		v->slice = 1;
-		vcpu_set_budget(v, 0);
-		bt_resumed(v);
-		bt_run(v);
-		r->outcome = outcome(v, false);
-	}
-	vcpu_fpu_park(v);
-	r->callouts = v->bt->stats.callouts - r->before;
-	return NULL;
-}
-
 static unsigned int one(const struct test *t, insn_fn *fn, const u8 *code, u8 length, unsigned int cpl)
 {
 	static const u8 nops[] = { 0x90, 0x90, 0xcc };
 	struct outcome expected;
 	static struct vcpu before;
 	struct bt_bench b;
-	struct run r = { .b = &b };
 	unsigned int bad = 0;
+	struct outcome got;
+	u64 callouts;
 
 	bt_bench_create_model(&b, t->model, 0);
 	assert_true(machine_write(&b.machine, CODE, code, length));
@@ -312,17 +284,18 @@ static unsigned int one(const struct test *t, insn_fn *fn, const u8 *code, u8 le
 	memcpy(&before, b.v, sizeof(before));
 	expected = by_c(b.v, fn, length, t->vector);
 	memcpy(b.v, &before, sizeof(before));
-	assert_int_equal(vcpu_thread_start(&b.thread, run, &r), 0);
-	pthread_join(b.thread.thread, NULL);
-	if (expected.vector != t->vector || memcmp(&expected, &r.outcome, sizeof(expected))) {
+	callouts = b.v->bt->stats.callouts;
+	got = outcome(b.v, bt_bench_run(&b, 1));
+	callouts = b.v->bt->stats.callouts - callouts;
+	if (expected.vector != t->vector || memcmp(&expected, &got, sizeof(expected))) {
 		print_error("%s: rip %#llx, %#llx flags %#llx, %#llx mode %#x, %#x vector %d, %d\n", t->name,
-			    (unsigned long long)expected.rip, (unsigned long long)r.outcome.rip,
-			    (unsigned long long)expected.rflags, (unsigned long long)r.outcome.rflags, expected.mode,
-			    r.outcome.mode, expected.vector, r.outcome.vector);
+			    (unsigned long long)expected.rip, (unsigned long long)got.rip,
+			    (unsigned long long)expected.rflags, (unsigned long long)got.rflags, expected.mode,
+			    got.mode, expected.vector, got.vector);
 		bad++;
 	}
-	if (r.callouts != t->slow) {
-		print_error("%s: %llu callouts\n", t->name, (unsigned long long)r.callouts);
+	if (callouts != t->slow) {
+		print_error("%s: %llu callouts\n", t->name, (unsigned long long)callouts);
 		bad++;
 	}
 	if (!b.v->kernel_seen && t->vector == NO_EVENT) {

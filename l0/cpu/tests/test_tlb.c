@@ -211,6 +211,90 @@ static void nothing_that_invlpg_must_drop_is_ever_hit(void **state)
 	assert_true(survived > 100000);
 }
 
+static bool finds(enum tlb_view view, unsigned int n, u64 base)
+{
+	return t->range[view][n].read + base == 1;
+}
+
+static bool stores(enum tlb_view view, unsigned int n, u64 base)
+{
+	return t->range[view][n].write + base == 1;
+}
+
+static void a_range_goes_with_its_page(void **state)
+{
+	(void)state;
+	for (unsigned int n = 0; n < TLB_RANGES; n++) {
+		data(TLB_USER, 0x400000 + n * 4096, 12);
+		tlb_insert_range(t, TLB_USER, n, 0x500000, 0x400000 + n * 4096 + 64);
+		data(TLB_KERNEL_AC, 0x400000 + n * 4096, 12);
+		tlb_insert_range(t, TLB_KERNEL_AC, n, 0x500000, 0x400000 + n * 4096);
+	}
+	data(TLB_USER, 0x405000 + TLB_ENTRIES * 4096, 12); /* the view holds another page there */
+	tlb_flush_page(t, 0x405123);
+	for (unsigned int n = 0; n < TLB_RANGES; n++) {
+		assert_int_equal(finds(TLB_USER, n, 0x500000), n != 5);
+		assert_int_equal(stores(TLB_KERNEL_AC, n, 0x500000), n != 5);
+	}
+}
+
+static void a_range_in_a_large_page_goes_with_all_of_it(void **state)
+{
+	(void)state;
+	data(TLB_KERNEL, KERNEL + 0x3000, 21);
+	tlb_insert_range(t, TLB_KERNEL, 3, KERNEL, KERNEL + 0x3000);
+	assert_true(finds(TLB_KERNEL, 3, KERNEL));
+	tlb_flush_page(t, KERNEL + MIB);
+	assert_false(finds(TLB_KERNEL, 3, KERNEL));
+	assert_false(stores(TLB_KERNEL, 3, KERNEL));
+}
+
+static void ranges_go_with_their_view(void **state)
+{
+	int view;
+
+	(void)state;
+	for (view = 0; view < TLB_VIEWS; view++) {
+		data((enum tlb_view)view, KERNEL, 12);
+		tlb_insert_range(t, (enum tlb_view)view, 100, KERNEL, KERNEL);
+		assert_true(finds((enum tlb_view)view, 100, KERNEL));
+	}
+	tlb_flush_user(t);
+	for (view = 0; view < TLB_VIEWS; view++)
+		assert_int_equal(finds((enum tlb_view)view, 100, KERNEL), view == TLB_KERNEL);
+	tlb_flush(t);
+	assert_false(finds(TLB_KERNEL, 100, KERNEL));
+}
+
+static void a_range_offers_what_its_page_does(void **state)
+{
+	static u8 pages[3 * 4096];
+	u8 *host = pages + 4096 - (uintptr_t)pages % 4096;
+
+	(void)state;
+	tlb_insert(t, TLB_USER, 0x400000, host, ACC_READ, 12, false);
+	tlb_insert_range(t, TLB_USER, 0, 0x400000, 0x400000);
+	assert_true(finds(TLB_USER, 0, 0x400000));
+	assert_false(stores(TLB_USER, 0, 0x400000));
+	tlb_insert_range(t, TLB_USER, 1, 0x500000, 0x500000); /* the view doesn't hold it */
+	assert_false(finds(TLB_USER, 1, 0x500000));
+	assert_false(stores(TLB_USER, 1, 0x500000));
+	for (unsigned int way = 0; way < 2; way++) {
+		tlb_insert(t, TLB_USER, 0x400000, host, ACC_READ | ACC_WRITE, 12, false);
+		tlb_insert(t, TLB_USER, 0x401000, host + 4096, ACC_READ | ACC_WRITE, 12, false);
+		tlb_insert_range(t, TLB_USER, 0, 0x400000, 0x400000);
+		tlb_insert_range(t, TLB_USER, 1, 0x400000, 0x401fc0);
+		assert_int_equal(t->range[TLB_USER][1].address, (u64)host + 0x1fc0);
+		if (way)
+			tlb_forbid_write(t, host + 4096);
+		else
+			tlb_forbid_write_at(t, host + 4096, tlb_index(0x401000));
+		assert_true(stores(TLB_USER, 0, 0x400000));
+		assert_false(stores(TLB_USER, 1, 0x400000));
+		assert_true(finds(TLB_USER, 1, 0x400000));
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static struct mmu_page page_at(u64 gpa, unsigned int shift, unsigned int run, bool global)
@@ -317,6 +401,10 @@ int main(void)
 		T(the_second_level_answers_as_the_walk_did),
 		T(a_flush_of_what_is_not_global_leaves_global_pages_of_the_upper_half),
 		T(invlpg_drops_pages_of_every_size_from_the_second_level),
+		T(a_range_goes_with_its_page),
+		T(a_range_in_a_large_page_goes_with_all_of_it),
+		T(ranges_go_with_their_view),
+		T(a_range_offers_what_its_page_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
