@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which accesses of a block are looked up in the soft TLB together: those at constant distances from what one register held, a few words on the
- * stack or the fields of a structure. The first of a group searches for the page of all of them, from the lowest byte to the highest,
- * and leaves the distance to host memory in v->group[]; the others take it from there and check nothing:
+ * Which accesses of a block are looked up in the soft TLB together: those at constant distances from what one register, or the sum of
+ * two, held at some time: a few words on the stack, the fields of a structure, an array's elements. The first of a group searches for the
+ * page of all of them, from the lowest byte to the highest, and leaves the distance to host memory in v->group[]; the others take it from
+ * there and check nothing:
  *
  *	push rbx	lea  rsi, [rsp - 24]; a search as in lower_mem.c, of 24 bytes; mov v->group[0], rcx; mov [rsi + rcx + 16], rbx
  *	push rbp	mov  [rsp + rcx - 8], rbp
@@ -19,6 +20,7 @@
 
 #define SPAN_MAX 64 /* bytes from the lowest to the highest of a group */
 #define VERSIONS_MAX 120
+#define SUMS_MAX 16
 #define NO_GROUP 0xff
 
 /* What a register holds is a version and a distance from it: a copy, or an addition of a constant, keeps the version. */
@@ -27,19 +29,60 @@ struct value {
 	s32 delta;
 };
 
+/* An address of two registers: the sum of their versions has one, too. Version 0: no base */
+struct sum {
+	u8 base, index, scale, version;
+};
+
 struct analysis {
 	struct lower *l;
 	struct value gpr[16];
-	unsigned int versions;
+	unsigned int versions, sums;
+	struct sum sum[SUMS_MAX];
 	u8 open[VERSIONS_MAX + 1]; /* group of a version, NO_GROUP */
 };
 
-static void new_value(struct analysis *a, u8 g)
+/* There are more writes of registers than versions: the last one stands for them all, and has no group. */
+static u8 new_version(struct analysis *a)
 {
-	/* There are more writes of registers than versions: the last one stands for them all, and has no group. */
 	if (a->versions < VERSIONS_MAX)
 		a->open[++a->versions] = NO_GROUP;
-	a->gpr[g] = (struct value){ .version = (u8)a->versions };
+	return (u8)a->versions;
+}
+
+static void new_value(struct analysis *a, u8 g)
+{
+	a->gpr[g] = (struct value){ .version = new_version(a) };
+}
+
+static u8 version_of_sum(struct analysis *a, u8 base, u8 index, u8 scale)
+{
+	unsigned int k;
+
+	if (base == VERSIONS_MAX || index == VERSIONS_MAX)
+		return VERSIONS_MAX;
+	for (k = 0; k < a->sums; k++)
+		if (a->sum[k].base == base && a->sum[k].index == index && a->sum[k].scale == scale)
+			return a->sum[k].version;
+	if (k == SUMS_MAX)
+		return VERSIONS_MAX;
+	a->sum[a->sums++] = (struct sum){ base, index, scale, new_version(a) };
+	return a->sum[k].version;
+}
+
+/* What operand m's address is, but for its displacement */
+static struct value address(struct analysis *a, const struct operand *m)
+{
+	struct value v = { 0 }, index;
+
+	if (m->base != ZYDIS_REGISTER_NONE)
+		v = a->gpr[lower_gpr(m->base)];
+	if (m->index == ZYDIS_REGISTER_NONE)
+		return v;
+	index = a->gpr[lower_gpr(m->index)];
+	v.delta += index.delta * m->scale; /* both far below 2^31 / 16: derived() */
+	v.version = version_of_sum(a, v.version, index.version, m->scale);
+	return v;
 }
 
 static void close_all(struct analysis *a)
@@ -54,10 +97,9 @@ static bool fits(const struct group *g, s32 from, s32 to)
 	return hi - lo <= SPAN_MAX;
 }
 
-/* Instruction k accesses `size` bytes at `disp` from register `base`. */
-static void note(struct analysis *a, unsigned int k, u8 base, s64 disp, unsigned int size, bool write, bool stack)
+/* Instruction k accesses `size` bytes at `disp` from v. */
+static void note(struct analysis *a, unsigned int k, struct value v, s64 disp, unsigned int size, bool write, bool stack)
 {
-	struct value v = a->gpr[base];
 	struct lower *l = a->l;
 	s64 at = v.delta + disp;
 	struct group *g;
@@ -79,7 +121,7 @@ static void note(struct analysis *a, unsigned int k, u8 base, s64 disp, unsigned
 	l->use[k] = (struct group_use){ .group = (s8)*open, .at = (s32)at, .stack = stack };
 }
 
-/* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't base + displacement */
+/* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't registers + displacement */
 static const struct operand *operand(const struct lower *l, const struct insn *i)
 {
 	const struct operand *m = &i->op[i->z.memory];
@@ -89,7 +131,7 @@ static const struct operand *operand(const struct lower *l, const struct insn *i
 	/* what BT accesses with a register as offset is anywhere */
 	if (i->rule->fn == lower_bit && operand_is_reg(&i->op[1]))
 		return NULL;
-	if (i->z.address_width != 64 || m->index != ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_NONE ||
+	if (i->z.address_width != 64 || (m->base == ZYDIS_REGISTER_NONE && m->index == ZYDIS_REGISTER_NONE) ||
 	    m->base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS ||
 	    m->segment == ZYDIS_REGISTER_GS || m->size < 8)
 		return NULL;
@@ -151,7 +193,7 @@ static bool derived(struct analysis *a, const struct insn *i)
 		return false;
 	}
 	delta += v.delta;
-	if (delta < INT32_MIN / 2 || delta > INT32_MAX / 2)
+	if (delta < INT32_MIN / 32 || delta > INT32_MAX / 32)
 		return false;
 	a->gpr[lower_gpr(to->reg)] = (struct value){ .version = v.version, .delta = (s32)delta };
 	return true;
@@ -166,18 +208,18 @@ static bool stack(struct analysis *a, unsigned int k)
 	if (!(i->rule->flags & RULE_STACK))
 		return false;
 	if (i->rule->fn == lower_push) {
-		note(a, k, RSP, -(s32)size, size, true, true);
+		note(a, k, a->gpr[RSP], -(s32)size, size, true, true);
 		move_sp(a, -(s32)size);
 	} else if (i->rule->fn == lower_pop) {
-		note(a, k, RSP, 0, size, false, true);
+		note(a, k, a->gpr[RSP], 0, size, false, true);
 		move_sp(a, (s32)size);
 		written(a, i, i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && lower_gpr(i->op[0].reg) == RSP ? 16 : RSP);
 	} else if (i->rule->fn == lower_call) {
-		note(a, k, RSP, -8, 8, true, true);
+		note(a, k, a->gpr[RSP], -8, 8, true, true);
 	} else if (i->rule->fn == lower_ret) {
-		note(a, k, RSP, 0, 8, false, true);
+		note(a, k, a->gpr[RSP], 0, 8, false, true);
 	} else { /* LEAVE */
-		note(a, k, RBP, 0, size, false, true);
+		note(a, k, a->gpr[RBP], 0, size, false, true);
 		a->gpr[RSP] = a->gpr[RBP];
 		move_sp(a, (s32)size);
 		new_value(a, RBP);
@@ -199,7 +241,7 @@ static void look_at(struct analysis *a, unsigned int k)
 		return;
 	m = operand(a->l, i);
 	if (m)
-		note(a, k, lower_gpr(m->base), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
+		note(a, k, address(a, m), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))
 		written(a, i, 16);
 }
@@ -241,7 +283,7 @@ void lower_groups(struct lower *l)
 	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || l->ungrouped || accesses < 2)
 		return;
 	a.l = l;
-	a.versions = 0;
+	a.versions = a.sums = 0;
 	close_all(&a);
 	for (k = 0; k < 16; k++)
 		new_value(&a, (u8)k);

@@ -194,13 +194,29 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 	emit_call(e, l->bt->thunk.segment);
 }
 
+/* begin_grouped() for an address of two registers: they are added for each access. */
+static u8 begin_sum(struct lower *l, const struct operand *o, s32 bias)
+{
+	const struct group_use *u = &l->use[l->at];
+	const u8 *from = l->e.p;
+
+	l->disp = u->first ? u->at - l->group[u->group].lo : 0;
+	l->now = u->group;
+	l->now_first = u->first;
+	lower_offset(l, o, bias - l->disp);
+	lower_tc_kept(l, from);
+	return TA;
+}
+
 u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int size, u32 rw)
 {
 	enum sreg seg = sreg_of(o);
 	u8 a;
 
-	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
+	if (l->use[l->at].group >= 0 && !l->use[l->at].stack && o->index == ZYDIS_REGISTER_NONE)
 		return begin_grouped(l, lower_gpr(o->base), (s32)(o->disp) + bias);
+	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
+		return begin_sum(l, o, bias);
 	if (lower_range(l, o, bias, size))
 		return H_NONE;
 	a = lower_offset(l, o, bias);
