@@ -62,6 +62,7 @@ static bool host_loops(void)
 static void clear_region(struct bt_region *r)
 {
 	r->blocks = r->maps = 0;
+	r->notes = 0;
 	r->hot.used = r->hot.start;
 	r->cold.used = r->cold.start;
 }
@@ -94,6 +95,8 @@ static void divide(struct bt *bt, u64 at)
 		r->block_max = blocks;
 		r->first_map = vcpus + i * maps;
 		r->map_max = maps;
+		r->first_note = i * (bt->note_max / bt->regions);
+		r->note_max = bt->note_max / bt->regions;
 	}
 	bt->open = &bt->region[0];
 	bt->random = 1;
@@ -112,6 +115,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->size = cache_bytes ? cache_bytes : CODE_CACHE_DEFAULT;
 	bt->block_max = bt->size / BLOCKS_PER_BYTE_INV;
 	bt->map_max = bt->block_max * 8;
+	bt->note_max = bt->block_max * 24;
 	bt->fd = memfd_create("turtles-code", MFD_CLOEXEC);
 	if (bt->fd < 0 || ftruncate(bt->fd, bt->size) < 0)
 		goto fail;
@@ -121,13 +125,16 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 		goto fail;
 	bt->blocks = table_alloc(bt->block_max * sizeof(*bt->blocks));
 	bt->maps = table_alloc(bt->map_max * sizeof(*bt->maps));
+	bt->notes = table_alloc(bt->note_max * sizeof(*bt->notes));
 	bt->hash = table_alloc(sizeof(*bt->hash) << HASH_BITS);
+	bt->twins = table_alloc(sizeof(*bt->twins) << TWIN_BITS);
 	bt->page_blocks = table_alloc(ram_pages(bt) * sizeof(*bt->page_blocks));
 	bt->page_slow_writes = table_alloc(ram_pages(bt) * sizeof(*bt->page_slow_writes));
 	m->memory.write_index = table_alloc(ram_pages(bt) * sizeof(*m->memory.write_index));
-	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->hash || !bt->page_blocks || !bt->page_slow_writes)
+	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins || !bt->page_blocks || !bt->page_slow_writes)
 		goto fail;
 	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
+	memset(bt->twins, 0xff, sizeof(*bt->twins) << TWIN_BITS);
 	memset(bt->page_blocks, 0xff, ram_pages(bt) * sizeof(*bt->page_blocks));
 	if (translate_create(bt) < 0)
 		goto fail;
@@ -153,7 +160,9 @@ void bt_destroy(struct bt *bt)
 		close(bt->fd);
 	table_free(bt->blocks, bt->block_max * sizeof(*bt->blocks));
 	table_free(bt->maps, bt->map_max * sizeof(*bt->maps));
+	table_free(bt->notes, bt->note_max * sizeof(*bt->notes));
 	table_free(bt->hash, sizeof(*bt->hash) << HASH_BITS);
+	table_free(bt->twins, sizeof(*bt->twins) << TWIN_BITS);
 	table_free(bt->page_blocks, ram_pages(bt) * sizeof(*bt->page_blocks));
 	table_free(bt->page_slow_writes, ram_pages(bt) * sizeof(*bt->page_slow_writes));
 	table_free(bt->machine->memory.write_index, ram_pages(bt) * sizeof(*bt->machine->memory.write_index));
@@ -188,11 +197,6 @@ static u32 hash(u64 phys, u32 mode)
 	u64 h = (phys ^ (u64)mode << 40) * 0x9e3779b97f4a7c15ull;
 
 	return h >> (64 - HASH_BITS);
-}
-
-static u32 block_index(const struct bt *bt, const struct bt_block *b)
-{
-	return b - bt->blocks;
 }
 
 struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode)
@@ -293,7 +297,7 @@ static void page_link(struct bt *bt, struct bt_block *b, int which, u64 phys)
 	u32 *head = page_head(bt, phys);
 
 	b->page_next[which] = *head;
-	*head = block_index(bt, b) * 2 + which;
+	*head = cache_index(bt, b) * 2 + which;
 	/* With several threads it is watched already. */
 	if (!(*memory_flag(&bt->machine->memory, phys) & PAGE_CODE))
 		cache_watch(bt, phys);
@@ -305,6 +309,10 @@ void cache_add(struct bt *bt, struct bt_block *b)
 	struct bt_region *r = bt->open;
 
 	b->valid = true;
+	bt->stats.host_bytes += b->end - b->code + b->cold_end - b->cold;
+	bt->stats.blocks++;
+	bt->stats.insns += b->insns;
+	bt->stats.guest_bytes += b->len;
 	page_link(bt, b, 0, b->phys);
 	if (b->phys2 != UINT64_MAX)
 		page_link(bt, b, 1, b->phys2);
@@ -315,10 +323,10 @@ void cache_add(struct bt *bt, struct bt_block *b)
 	r->maps += b->insns;
 	b->hash_next = *bucket;
 	atomic_store_explicit(&r->blocks, r->blocks + 1, memory_order_release);
-	__atomic_store_n(bucket, block_index(bt, b), __ATOMIC_RELEASE);
+	__atomic_store_n(bucket, cache_index(bt, b), __ATOMIC_RELEASE);
 }
 
-static void aim(struct bt *bt, u32 patch, u32 target)
+void cache_aim(struct bt *bt, u32 patch, u32 target)
 {
 	guest_u32 *rel = (guest_u32 *)(bt->rw + patch);
 
@@ -337,13 +345,13 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 
 	if (!x->patch || x->target != BLOCK_NONE || !to->valid || to->single || to->phys2 != UINT64_MAX)
 		return;
-	x->target = block_index(bt, to);
+	x->target = cache_index(bt, to);
 	x->prev = BLOCK_NONE;
 	x->next = to->incoming;
 	if (x->next != BLOCK_NONE)
 		exit_of(bt, x->next)->prev = id;
 	to->incoming = id;
-	aim(bt, x->patch, to->direct);
+	cache_aim(bt, x->patch, to->direct);
 	bt->stats.chained++;
 }
 
@@ -364,7 +372,7 @@ void cache_never_chain(struct bt *bt, u32 id)
 	emit_jmp(&e, bt->thunk.lookup[class]);
 	if (e.full)
 		return;
-	aim(bt, x->patch, (u32)r->hot.used);
+	cache_aim(bt, x->patch, (u32)r->hot.used);
 	r->hot.used = (u64)(e.p - bt->rw + 15) & ~15ull;
 	x->patch = 0;
 }
@@ -382,12 +390,12 @@ static void unchain(struct bt *bt, u32 id)
 	if (x->next != BLOCK_NONE)
 		exit_of(bt, x->next)->prev = x->prev;
 	x->target = BLOCK_NONE;
-	aim(bt, x->patch, x->stub);
+	cache_aim(bt, x->patch, x->stub);
 }
 
 static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
 {
-	u32 *p = page_head(bt, phys), id = block_index(bt, b) * 2 + which;
+	u32 *p = page_head(bt, phys), id = cache_index(bt, b) * 2 + which;
 
 	while (*p != id)
 		p = &bt->blocks[*p >> 1].page_next[*p & 1];
@@ -400,7 +408,7 @@ static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
 
 void cache_drop(struct bt *bt, struct bt_block *b)
 {
-	u32 *p = &bt->hash[hash(b->phys, b->mode)], self = block_index(bt, b), rel;
+	u32 *p = &bt->hash[hash(b->phys, b->mode)], self = cache_index(bt, b), rel;
 	u64 *entry;
 
 	if (!b->valid)
@@ -535,8 +543,10 @@ void cache_make_room(struct bt *bt)
 	bt->open = r;
 	if (!r->blocks)
 		return;
-	for (u32 i = 0; i < r->blocks; i++)
+	for (u32 i = 0; i < r->blocks; i++) {
 		cache_drop(bt, &bt->blocks[r->first_block + i]);
+		copy_no_more(bt, &bt->blocks[r->first_block + i]);
+	}
 	bt->stats.invalidated = invalidated; /* their code was not written */
 	clear_region(r);
 	forget_code(bt);
@@ -555,6 +565,7 @@ void cache_flush(struct bt *bt)
 			bt->machine->memory.flags[page] &= ~PAGE_CODE;
 		}
 	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
+	memset(bt->twins, 0xff, sizeof(*bt->twins) << TWIN_BITS);
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		bt->blocks[i].valid = false;
 	for (i = 0; i < bt->regions; i++)

@@ -37,6 +37,7 @@
 #define BLOCK_MAX_INSNS 64
 #define SINGLE_ROOM (8u << 10) /* for one instruction of each vCPU: cache_new_single() */
 #define HASH_BITS 19
+#define TWIN_BITS 18
 
 struct bt_exit {
 	u32 patch; /* cache offset of the rel32 to aim at the target; 0: this exit can't be chained */
@@ -57,6 +58,8 @@ struct bt_block {
 	u64 phys2; /* of the second page if an instruction crosses into it, else UINT64_MAX */
 	u32 mode;
 	u32 hash_next;
+	u32 twin, twin_next; /* hash of how its bytes begin, other blocks that do so: copy.c */
+	u32 note; /* first index in bt->notes */
 	u32 page_next[2]; /* other blocks of the first, second page */
 	u32 code, direct, end; /* cache offsets: indirect entry, direct entry, end */
 	u32 cold, cold_end; /* its cold parts, in another place */
@@ -65,7 +68,8 @@ struct bt_block {
 	u16 len; /* guest bytes */
 	u8 insns;
 	u8 check_at; /* the budget is taken just before this instruction: see translate.c */
-	bool valid, single;
+	bool valid, single, by_level;
+	u16 leaves; /* displacements that lead out of their area; 0: no other block can be made from this one */
 	struct bt_exit exit[2];
 };
 
@@ -88,6 +92,7 @@ struct bt_region {
 	u32 first_block, block_max;
 	_Atomic u32 blocks; /* so many from the first one on */
 	u32 first_map, map_max, maps;
+	u32 first_note, note_max, notes;
 };
 
 /* Ranges of offsets from a segment's base: lower_range.c. What makes the number is the range's place, and the segment's. */
@@ -113,6 +118,9 @@ struct bt {
 	u32 block_max; /* of the array */
 	struct bt_insn_map *maps;
 	u32 map_max;
+	u16 *notes; /* of what blocks can be made from: copy.c */
+	u32 note_max;
+	u32 *twins; /* first block by struct bt_block.twin */
 	u32 *hash;
 	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
@@ -177,6 +185,8 @@ void cache_make_room(struct bt *bt);
 void cache_flush(struct bt *bt); /* alone */
 /* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
 bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
+/* Aim the 32-bit displacement at cache offset `patch` at another one, while others may run it. */
+void cache_aim(struct bt *bt, u32 patch, u32 target);
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);
 /* The instruction of b that host_pc, not in a cold part, belongs to: its index. */
 u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc);
@@ -190,10 +200,37 @@ static inline s32 block_uncounted(const struct bt_block *b, u32 index)
 	return index < b->check_at ? -(s32)index : (s32)(b->insns - index);
 }
 
+/*
+ * A block's indirect entry: LEA RCX, [RSI - offset of the block in its page], in its longest form. A dropped block's becomes a jump
+ * (cache_drop()), and who is behind this instruction must not notice.
+ */
+#define ENTRY_BYTES 7
+static inline void cache_entry(u8 *p, u32 offset)
+{
+	p[0] = 0x48;
+	p[1] = 0x8d;
+	p[2] = 0x8e;
+	*(guest_u32 *)(p + 3) = -offset;
+}
+
 static inline u8 *cache_rx(const struct bt *bt, u32 offset)
 {
 	return bt->rx + offset;
 }
+
+static inline u32 cache_index(const struct bt *bt, const struct bt_block *b)
+{
+	return (u32)(b - bt->blocks);
+}
+
+/* copy.c, under bt->lock */
+
+/* b is new, in one page and no single instruction: others can be made from it. by_level: those of its level. */
+void copy_may(struct bt *bt, struct bt_block *b, const struct emit_leaves *leaves, bool by_level);
+/* Its region is about to be emptied. */
+void copy_no_more(struct bt *bt, struct bt_block *b);
+/* The block at `phys` for this mode, made from another one with the same bytes. NULL: translate it. */
+struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode);
 
 /* thunks.c */
 /* TA = linear address: go there if the jump cache has it. Returns the place of the jump (rel32) that is taken otherwise. */

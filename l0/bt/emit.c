@@ -234,8 +234,17 @@ void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
 	emit_enc(e, &i);
 }
 
+static void note_leave(struct emit *e, u8 *place)
+{
+	struct emit_leaves *l = e->leaves;
+
+	if (l && l->n++ < EMIT_LEAVES_MAX)
+		l->at[l->n - 1] = place;
+}
+
 static void emit_rel32(struct emit *e, const u8 *target)
 {
+	note_leave(e, e->p);
 	emit32(e, (u32)(target - (emit_rx(e) + 4)));
 }
 
@@ -331,6 +340,12 @@ void emit_patch32(struct emit *e, u8 *place)
 
 	if (!e->full)
 		memcpy(place, &rel, 4);
+}
+
+void emit_patch32_there(struct emit *e, u8 *place)
+{
+	note_leave(e, place);
+	emit_patch32(e, place);
 }
 
 void emit_patch8(struct emit *e, u8 *place)

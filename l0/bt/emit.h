@@ -11,9 +11,17 @@
 #include <string.h>
 #include "regs.h"
 
+/* Displacements that lead out of the area they lie in: whoever moves the code changes them. More than fit are counted, but not kept. */
+#define EMIT_LEAVES_MAX 512
+struct emit_leaves {
+	u32 n;
+	u8 *at[EMIT_LEAVES_MAX];
+};
+
 struct emit {
 	u8 *p, *end; /* writable view */
 	s64 delta; /* executable - writable */
+	struct emit_leaves *leaves; /* NULL: nobody will move this code */
 	bool full;
 };
 
@@ -112,6 +120,8 @@ u8 *emit_jrcxz_fwd(struct emit *e);
 u8 *emit_loop_fwd(struct emit *e);
 u8 *emit_jmp8_fwd(struct emit *e);
 void emit_patch32(struct emit *e, u8 *place);
+/* The same of a jump in another area */
+void emit_patch32_there(struct emit *e, u8 *place);
 void emit_patch8(struct emit *e, u8 *place);
 
 #endif

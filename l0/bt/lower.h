@@ -96,6 +96,9 @@ struct lower {
 	struct near near[NEAR_MAX]; /* oldest first */
 	bool out_of_reach; /* one couldn't be placed */
 	bool no_loops; /* for this block: the second try */
+	bool own; /* the block's code knows its number, or its end depends on what follows: no other block can have it (copy.c) */
+	bool by_level; /* some of it is different for L1 and its guests */
+	struct emit_leaves leaves;
 	bool ungrouped; /* this block is the other translation of a part of one with groups */
 	unsigned int groups;
 	struct group group[BLOCK_MAX_INSNS];
@@ -135,6 +138,9 @@ struct lower_rule {
 
 /* rules.c: the rule for a decoded instruction; never NULL. Checks what the CPU model and the mode offer. */
 const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i);
+
+/* Does what becomes of it depend on MODE_L2? */
+bool lower_by_level(const struct insn *i);
 
 /* STI where the next instruction is not in the same block */
 const struct lower_rule *lower_rule_sti_alone(void);

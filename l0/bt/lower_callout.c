@@ -249,6 +249,7 @@ static void cold_callout(struct lower *l, const struct cold *c)
 	a = args_of(l, &memory);
 	if (string) {
 		a.imm = (u32)(l->b - l->bt->blocks);
+		l->own = true;
 	} else {
 		emit_mov_rr(&l->e, 8, H_RAX, TA);
 		emit_mov_rr(&l->e, 8, H_RDX, TI);
@@ -268,7 +269,7 @@ void lower_cold(struct lower *l)
 	for (k = 0; k < l->cold_count; k++) {
 		struct cold *c = &l->cold[k];
 
-		emit_patch32(e, c->from);
+		emit_patch32_there(e, c->from);
 		switch (c->kind) {
 		case COLD_ACCESS:
 			cold_access(l, c);

@@ -363,6 +363,23 @@ const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn 
 	return rule_by_mnemonic(v, i);
 }
 
+bool lower_by_level(const struct insn *i)
+{
+	switch (i->z.mnemonic) {
+	case N(RDRAND):
+	case N(RDSEED):
+	case N(RDTSC):
+	case N(RDTSCP):
+	case N(STAC): /* its code has the mode in it */
+	case N(CLAC):
+	case N(VMREAD):
+	case N(VMWRITE):
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Two more rules are needed wherever the block ends behind STI: translate.c. */
 const struct lower_rule *lower_rule_sti_alone(void)
 {

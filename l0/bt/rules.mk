@@ -1,5 +1,5 @@
 OBJS += l0/bt/emit.o
-GENERAL_OBJS += l0/bt/cache.o
+GENERAL_OBJS += l0/bt/cache.o l0/bt/copy.o
 OBJS += l0/bt/thunks.o l0/bt/thunks_syscall.o
 OBJS += l0/bt/translate.o
 OBJS += l0/bt/rules.o
@@ -31,3 +31,5 @@ TESTS += test_cache
 TEST_OBJS_test_cache := l0/bt/tests/test_cache.o l0/bt/tests/bt_bench.o
 TESTS += test_decode
 TEST_OBJS_test_decode := l0/bt/tests/test_decode.o
+TESTS += test_copy
+TEST_OBJS_test_copy := l0/bt/tests/test_copy.o l0/bt/tests/bt_bench.o

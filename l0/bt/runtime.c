@@ -102,6 +102,15 @@ static u32 mode_of(const struct vcpu *v, enum translation kind)
 	return v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
 }
 
+/* Another vCPU may have made it meanwhile, or there is one to copy. */
+static struct bt_block *made(struct vcpu *v, u64 phys, u64 phys2, u32 mode)
+{
+	struct bt *bt = v->bt->bt;
+	struct bt_block *b = v->machine->parallel ? cache_find(bt, phys, phys2, mode) : NULL;
+
+	return b ? b : copy_block(bt, phys, mode);
+}
+
 /*
  * A block that isn't in the cache, or is by now: another vCPU may be faster. NULL: the machine has been stopped. An exception or
  * exit leaves with the lock; bt_unwound() gives it back.
@@ -118,9 +127,11 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 		bt_lock(bt);
 		emptied = bt->emptied;
 		open = bt->open;
-		b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, phys, phys2, mode_of(v, kind));
-		if (!b)
+		b = kind == TRANSLATE_SINGLE ? NULL : made(v, phys, phys2, mode_of(v, kind));
+		if (!b) {
+			vcpu_fpu_park(v);
 			b = translate(v, linear, phys, kind, &unwatched);
+		}
 		bt_unlock(bt);
 		if (b)
 			return b;
@@ -157,7 +168,6 @@ static u8 *find(struct vcpu *v, u64 linear, enum translation kind)
 		phys2 = second.gpa;
 	b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, page.gpa, phys2, mode_of(v, kind));
 	if (!b) {
-		vcpu_fpu_park(v);
 		b = make(v, linear, kind, page.gpa, phys2);
 		if (!b)
 			return bt->thunk.exit;

@@ -10,6 +10,7 @@
 #define BT_STATS(S) \
 	S(blocks,          counted, "blocks translated")                                                \
 	S(insns,           counted, "guest instructions translated, not executed")                     \
+	S(copied,          counted, "of these: taken from blocks with the same bytes")                 \
 	S(guest_bytes,     counted, "bytes of guest code translated")                                  \
 	S(host_bytes,      counted, "bytes of host code emitted, slow paths included")                 \
 	S(translate_ns,    timed,   "nanoseconds spent in translating, all in")                        \

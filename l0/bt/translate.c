@@ -32,7 +32,10 @@ struct places {
 
 static struct emit emit_at(const struct bt *bt, u64 from, u64 to)
 {
-	return (struct emit){ .p = bt->rw + from, .end = bt->rw + to, .delta = bt->rx - bt->rw };
+	return (struct emit){ .p = bt->rw + from,
+			      .end = bt->rw + to,
+			      .delta = bt->rx - bt->rw,
+			      .leaves = &bt->scratch->lower.leaves };
 }
 
 static struct places places_for(const struct bt *bt, const struct bt_block *single)
@@ -113,8 +116,10 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 			const u8 *p;
 			u32 error;
 
-			if (n)
+			if (n) {
+				l->own = true;
 				break; /* a block of its own, next time */
+			}
 			if (!l->cs64)
 				second = (u32)second;
 			if (single && beyond_limit(v, rest + 1))
@@ -136,6 +141,7 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 		}
 		at += i->z.length;
 		n++;
+		l->by_level |= lower_by_level(i);
 		if ((i->rule->flags & RULE_END) || sti)
 			break;
 		sti = i->rule->flags & RULE_NEXT_ENDS;
@@ -209,15 +215,12 @@ static void prologue(struct lower *l)
 	struct cold *c;
 	bool loops;
 
-	/*
-	 * Indirect entry: RSI = linear address of the block. LEA RCX, [RSI - offset], in its longest form: a dropped block's entry
-	 * becomes a jump (cache_drop()), and who is between these two instructions must not notice.
-	 */
+	/* RSI = linear address of the block */
 	l->b->code = e->p - l->bt->rw;
-	emit8(e, 0x48);
-	emit8(e, 0x8d);
-	emit8(e, 0x8e);
-	emit32(e, -(u32)l->insn[0].offset);
+	if (emit_room(e, ENTRY_BYTES)) {
+		cache_entry(e->p, l->insn[0].offset);
+		e->p += ENTRY_BYTES;
+	}
 	emit_store(e, 8, MEM_VCPU(OFF(rip_base)), TC);
 
 	l->b->direct = e->p - l->bt->rw;
@@ -252,6 +255,7 @@ static void lower_all(struct lower *l, const struct places *p)
 	l->e = p->hot;
 
 	l->cold_count = l->near_count = l->at = 0;
+	l->leaves.n = 0;
 	l->out_of_reach = false;
 	l->now = l->range = -1;
 	l->disp = 0;
@@ -337,6 +341,8 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	l->mode = v->mode;
 	l->cs64 = (v->mode & MODE_CS_MASK) == MODE_CS64;
 	l->step = single || (v->mode & (MODE_TF | MODE_BREAK | MODE_MTF));
+	l->own = single;
+	l->by_level = false;
 	l->count = decode_block(l, &f, linear, single);
 	if (f.phys2 != UINT64_MAX && !watched(v, f.phys2, unwatched))
 		return NULL;
@@ -357,10 +363,8 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	}
 	if (l->e.full)
 		return NULL;
-	bt->stats.host_bytes += b->end - b->code + b->cold_end - b->cold;
-	bt->stats.blocks++;
-	bt->stats.insns += l->count;
-	bt->stats.guest_bytes += b->len;
+	if (!l->own && f.phys2 == UINT64_MAX)
+		copy_may(bt, b, &l->leaves, l->by_level);
 	cache_add(bt, b);
 	if (bt->trace)
 		trace_block(l, linear);
