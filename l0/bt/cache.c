@@ -131,7 +131,8 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->page_blocks = table_alloc(ram_pages(bt) * sizeof(*bt->page_blocks));
 	bt->page_slow_writes = table_alloc(ram_pages(bt) * sizeof(*bt->page_slow_writes));
 	m->memory.write_index = table_alloc(ram_pages(bt) * sizeof(*m->memory.write_index));
-	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins || !bt->page_blocks || !bt->page_slow_writes)
+	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins ||
+	    !bt->page_blocks || !bt->page_slow_writes)
 		goto fail;
 	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
 	memset(bt->twins, 0xff, sizeof(*bt->twins) << TWIN_BITS);

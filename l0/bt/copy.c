@@ -41,6 +41,17 @@ static u32 *bucket(struct bt *bt, u32 twin)
 	return &bt->twins[twin >> (32 - TWIN_BITS)];
 }
 
+/* For a few: memcpy() isn't for where the guest's vector state may be in the host's registers (cpu/fpu.h). */
+static void copy_bytes(u8 *to, const u8 *from, u32 n)
+{
+	u32 k;
+
+	for (k = 0; k + 8 <= n; k += 8)
+		*(guest_u64 *)(to + k) = *(const guest_u64 *)(from + k);
+	for (; k < n; k++)
+		to[k] = from[k];
+}
+
 void copy_may(struct bt *bt, struct bt_block *b, const struct emit_leaves *leaves, bool by_level)
 {
 	const u8 *bytes = memory_host(&bt->machine->memory, b->phys);
@@ -57,8 +68,7 @@ void copy_may(struct bt *bt, struct bt_block *b, const struct emit_leaves *leave
 
 		*to++ = (u16)(at - b->code < b->end - b->code ? at - b->code : (at - b->cold) | IN_COLD);
 	}
-	for (u32 k = 0; k < b->len; k++)
-		((u8 *)to)[k] = bytes[k];
+	copy_bytes((u8 *)to, bytes, b->len);
 	r->notes += n;
 	b->leaves = (u16)leaves->n;
 	b->by_level = by_level;
@@ -106,16 +116,6 @@ static const struct bt_block *find_twin(struct bt *bt, const u8 *bytes, u64 phys
 			return b;
 	}
 	return NULL;
-}
-
-/* The guest's vector state may be in the host's registers. */
-static void move(struct bt *bt, u32 to, u32 from, u32 n)
-{
-	u32 words = n & ~7u;
-
-	fpu_move(bt->rw + to, bt->rw + from, words);
-	for (u32 k = words; k < n; k++)
-		bt->rw[to + k] = bt->rw[from + k];
 }
 
 /* How far b's areas are from those of the block that it is made from: modulo 2^32, as the numbers are */
@@ -199,8 +199,8 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 	b->end = from->end + by.hot;
 	b->cold = from->cold + by.cold;
 	b->cold_end = from->cold_end + by.cold;
-	move(bt, b->code, from->code, hot);
-	move(bt, b->cold, from->cold, cold);
+	copy_bytes(bt->rw + b->code, bt->rw + from->code, hot);
+	copy_bytes(bt->rw + b->cold, bt->rw + from->cold, cold);
 	cache_entry(bt->rw + b->code, phys & 4095);
 	move_leaves(bt, b, from, by);
 	move_exits(bt, b, from, by);

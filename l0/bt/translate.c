@@ -32,10 +32,9 @@ struct places {
 
 static struct emit emit_at(const struct bt *bt, u64 from, u64 to)
 {
-	return (struct emit){ .p = bt->rw + from,
-			      .end = bt->rw + to,
-			      .delta = bt->rx - bt->rw,
-			      .leaves = &bt->scratch->lower.leaves };
+	return (struct emit){
+		.p = bt->rw + from, .end = bt->rw + to, .delta = bt->rx - bt->rw, .leaves = &bt->scratch->lower.leaves
+	};
 }
 
 static struct places places_for(const struct bt *bt, const struct bt_block *single)

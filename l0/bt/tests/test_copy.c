@@ -143,6 +143,37 @@ static void copies_of_any_bytes_are_what_translating_them_gives(void **state)
 	assert_in_range(copied, blocks / 2, blocks);
 }
 
+/* Each opcode byte with each byte behind it; prefix: 0x0f, or 0x90, which is no prefix but an instruction */
+static void compare_opcodes(struct bt_bench *b, u8 prefix, bool rex_w)
+{
+	const u32 room = 32;
+	u8 code[32] = { 0 };
+	u32 copied = 0;
+
+	for (u32 i = 0; i < 65536; i++) {
+		u32 n = 0;
+
+		if (rex_w)
+			code[n++] = 0x48;
+		code[n++] = prefix;
+		code[n++] = (u8)(i >> 8);
+		code[n++] = (u8)i;
+		put_twice(b, i * room, code, sizeof(code));
+	}
+	for (u32 i = 0; i < 65536; i++) {
+		translate_at(b, HERE + i * room, b->v->mode);
+		copied += compare(b, i * room, b->v->mode ^ MODE_L2);
+	}
+	assert_in_range(copied, 60000, 65536);
+}
+
+static void copies_of_every_opcode_are_what_translating_it_gives(void **state)
+{
+	compare_opcodes(*state, 0x90, false);
+	compare_opcodes(*state, 0x0f, false);
+	compare_opcodes(*state, 0x0f, true);
+}
+
 static void what_is_different_for_a_guest_is_copied_for_the_same_level_alone(void **state)
 {
 	static const u8 code[][4] = {
@@ -244,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(copies_of_this_programs_code_are_what_translating_it_gives),
 		TEST(copies_of_any_bytes_are_what_translating_them_gives),
+		TEST(copies_of_every_opcode_are_what_translating_it_gives),
 		TEST(what_is_different_for_a_guest_is_copied_for_the_same_level_alone),
 		TEST(another_mode_or_place_in_the_page_is_no_match),
 		TEST(a_byte_that_differs_behind_the_first_16_is_noticed),
