@@ -153,7 +153,7 @@ void tlb_flush(struct tlb *t)
 	tlb_flush_code(t);
 	forget_large(&t->held[0]);
 	forget_large(&t->held[1]);
-	t->has_nonglobal_kernel = false;
+	t->nonglobal_kernel = 0;
 	t->kernel_in_lower = false;
 	t->global_in_lower = false;
 	t->empty = true;
@@ -214,15 +214,56 @@ void tlb_init(struct tlb *t)
 	tlb_flush(t);
 }
 
+/* In the first level */
+static void drop_data(struct tlb *t, u64 page)
+{
+	unsigned int view, i = tlb_index(page);
+
+	for (view = 0; view < TLB_VIEWS; view++) {
+		struct tlb_arrays *a = &t->view[view];
+
+		if (a->read[i] == tlb_tag(page))
+			a->read[i] = tlb_invalid(i);
+		if (a->write[i] == tlb_tag(page))
+			a->write[i] = tlb_invalid(i);
+	}
+	drop_ranges(t, page);
+}
+
+/* If there are few: what is left of TLB_KERNEL is global. */
+static void drop_nonglobal_kernel(struct tlb *t)
+{
+	u32 i;
+
+	for (i = 0; i < t->nonglobal_kernel; i++)
+		drop_data(t, t->nonglobal_page[i]);
+	t->nonglobal_kernel = 0;
+	t->kernel_in_lower &= t->global_in_lower;
+}
+
+static void note_nonglobal_kernel(struct tlb *t, u64 page)
+{
+	u32 i;
+
+	for (i = 0; i < t->nonglobal_kernel && i < TLB_NONGLOBAL_PAGES; i++)
+		if (t->nonglobal_page[i] == page)
+			return;
+	if (i < TLB_NONGLOBAL_PAGES)
+		t->nonglobal_page[i] = page;
+	if (t->nonglobal_kernel <= TLB_NONGLOBAL_PAGES)
+		t->nonglobal_kernel++;
+}
+
 void tlb_flush_user(struct tlb *t)
 {
 	unsigned int i;
 
 	t->dropped.count = TLB_DROPPED_PAGES + 1;
-	if (t->has_nonglobal_kernel) {
+	if (t->nonglobal_kernel > TLB_NONGLOBAL_PAGES) {
 		tlb_flush(t);
 		return;
 	}
+	drop_nonglobal_kernel(t);
 	stlb_flush_nonglobal(&t->second);
 	psc_flush(&t->psc);
 	flush_view(t, TLB_USER);
@@ -348,17 +389,7 @@ static void drop_code(struct tlb *t, u64 page)
 
 static void drop_page(struct tlb *t, u64 page)
 {
-	unsigned int view, i = tlb_index(page);
-
-	for (view = 0; view < TLB_VIEWS; view++) {
-		struct tlb_arrays *a = &t->view[view];
-
-		if (a->read[i] == tlb_tag(page))
-			a->read[i] = tlb_invalid(i);
-		if (a->write[i] == tlb_tag(page))
-			a->write[i] = tlb_invalid(i);
-	}
-	drop_ranges(t, page);
+	drop_data(t, page);
 	stlb_drop_page(&t->second, page);
 	drop_code(t, page);
 }
@@ -414,7 +445,8 @@ void tlb_insert(struct tlb *t, enum tlb_view view, u64 page, u8 *host, unsigned 
 	note_large(t, page, shift);
 	t->global_in_lower |= global && !(page >> 63);
 	if (view == TLB_KERNEL) {
-		t->has_nonglobal_kernel |= !global;
+		if (!global)
+			note_nonglobal_kernel(t, page);
 		t->kernel_in_lower |= !(page >> 63);
 	}
 }
@@ -505,7 +537,8 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	note_large(t, linear, shift);
 	t->global_in_lower |= global && !(linear >> 63);
 	if (class == JC_KERNEL64) {
-		t->has_nonglobal_kernel |= !global;
+		if (!global)
+			t->nonglobal_kernel = TLB_NONGLOBAL_PAGES + 1;
 		t->kernel_in_lower |= !(linear >> 63);
 	}
 }
@@ -566,13 +599,16 @@ static void inherit_code(struct tlb *t, const struct tlb *from)
 
 void tlb_inherit(struct tlb *t, const struct tlb *from)
 {
-	if (from->has_nonglobal_kernel)
+	if (from->nonglobal_kernel > TLB_NONGLOBAL_PAGES)
 		return;
 	inherit_view(t, from);
 	inherit_code(t, from);
 	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
 	t->global_in_lower = from->global_in_lower;
+	t->nonglobal_kernel = from->nonglobal_kernel;
+	copy64(t->nonglobal_page, from->nonglobal_page, TLB_NONGLOBAL_PAGES);
+	drop_nonglobal_kernel(t);
 	t->empty = false;
 }
 

@@ -135,6 +135,12 @@ struct tlb_streams {
 	u8 victim;
 };
 
+/*
+ * Kernels map themselves as global, but for few pages, and these for a short time (where Linux writes to code that runs, for one). A flush of
+ * what isn't global then drops them one by one, and leaves the kernel's translations and jump cache as they are.
+ */
+#define TLB_NONGLOBAL_PAGES 15u
+
 struct tlb {
 	/* constants for translated code, which has no register to hold them */
 	u64 index_mask; /* bits of a linear address that make the index */
@@ -159,7 +165,9 @@ struct tlb {
 
 	struct tlb_used view_used[TLB_VIEWS], jc_used[JC_CLASSES];
 	bool empty; /* nothing was entered since the context was emptied */
-	bool has_nonglobal_kernel; /* something in TLB_KERNEL or its jump cache isn't global */
+	/* pages in TLB_KERNEL that aren't global; TLB_NONGLOBAL_PAGES + 1: more, or code in its jump cache */
+	u32 nonglobal_kernel;
+	u64 nonglobal_page[TLB_NONGLOBAL_PAGES];
 	u64 key, eptp; /* address space: mmu.c */
 	u64 used; /* for choosing a victim */
 	/* One for each half of the address space: processes come and go in the lower, kernels stay in the upper. */
@@ -183,7 +191,7 @@ void tlb_contexts_destroy(struct tlb *t);
 void tlb_init(struct tlb *t);
 /* Empty a context: nothing of it hits any more. */
 void tlb_flush(struct tlb *t);
-void tlb_flush_user(struct tlb *t); /* what isn't global: all but TLB_KERNEL, and that too if it holds non-global entries */
+void tlb_flush_user(struct tlb *t); /* what isn't global: all but TLB_KERNEL, and that too if it holds much that isn't */
 void tlb_flush_page(struct tlb *t, u64 linear);
 void tlb_flush_code(struct tlb *t); /* jump cache only */
 /* Take over the global entries of another context of the same level. */

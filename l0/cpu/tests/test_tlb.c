@@ -358,6 +358,63 @@ static void a_flush_of_what_is_not_global_leaves_global_pages_of_the_upper_half(
 	assert_false(second(TLB_KERNEL, KERNEL, ACC_READ, 0));
 }
 
+static void kernel_data(u64 page, bool global)
+{
+	tlb_insert(t, TLB_KERNEL, page, page_bytes, ACC_READ | ACC_WRITE, 12, global);
+}
+
+static void few_pages_of_the_kernels_that_are_not_global_go_alone(void **state)
+{
+	const u64 code_at = KERNEL + 0x200010;
+	unsigned int n;
+
+	(void)state;
+	for (n = 0; n <= TLB_NONGLOBAL_PAGES + 1; n++) {
+		tlb_flush(t);
+		kernel_data(KERNEL, true);
+		code(JC_KERNEL64, code_at, 12);
+		for (unsigned int i = 0; i < n; i++) {
+			kernel_data((i & 1 ? KERNEL : 0) + 0x10000 + i * 4096, false);
+			kernel_data((i & 1 ? KERNEL : 0) + 0x10000 + i * 4096, false); /* once more is no other page */
+		}
+		tlb_share_kernel(t, KERNEL);
+		tlb_insert_range(t, TLB_KERNEL, 7, 0x1234, 0x10000);
+		tlb_flush_user(t);
+		for (unsigned int i = 0; i < n; i++)
+			assert_false(holds(TLB_KERNEL, (i & 1 ? KERNEL : 0) + 0x10000 + i * 4096));
+		assert_false(holds(TLB_KERNEL_AC, KERNEL));
+		assert_int_equal(t->range[TLB_KERNEL][7].read, RANGE_INVALID);
+		assert_int_equal(holds(TLB_KERNEL, KERNEL), n <= TLB_NONGLOBAL_PAGES);
+		assert_int_equal(holds_code(JC_KERNEL64, code_at), n <= TLB_NONGLOBAL_PAGES);
+		assert_false(t->kernel_in_lower);
+	}
+	tlb_flush(t);
+	kernel_data(KERNEL, true);
+	tlb_insert_code(t, JC_KERNEL64, code_at, page_bytes, 12, false);
+	tlb_flush_user(t);
+	assert_false(holds_code(JC_KERNEL64, code_at));
+}
+
+static void a_new_context_has_the_kernels_global_pages_alone(void **state)
+{
+	struct tlb *from = t;
+
+	(void)state;
+	kernel_data(KERNEL, true);
+	kernel_data(KERNEL + 0x1000, false);
+	kernel_data(0x5000, false);
+	code(JC_KERNEL64, KERNEL + 0x200010, 12);
+	t = calloc(1, sizeof(*t));
+	assert_non_null(t);
+	tlb_init(t);
+	tlb_inherit(t, from);
+	assert_true(holds(TLB_KERNEL, KERNEL));
+	assert_true(holds_code(JC_KERNEL64, KERNEL + 0x200010));
+	assert_false(holds(TLB_KERNEL, KERNEL + 0x1000));
+	assert_false(holds(TLB_KERNEL, 0x5000));
+	free(from);
+}
+
 /* As mmu.c enters pages: in both levels */
 static void both(enum tlb_view view, u64 linear, unsigned int shift, unsigned int run)
 {
@@ -400,6 +457,8 @@ int main(void)
 		T(nothing_that_invlpg_must_drop_is_ever_hit),
 		T(the_second_level_answers_as_the_walk_did),
 		T(a_flush_of_what_is_not_global_leaves_global_pages_of_the_upper_half),
+		T(few_pages_of_the_kernels_that_are_not_global_go_alone),
+		T(a_new_context_has_the_kernels_global_pages_alone),
 		T(invlpg_drops_pages_of_every_size_from_the_second_level),
 		T(a_range_goes_with_its_page),
 		T(a_range_in_a_large_page_goes_with_all_of_it),
