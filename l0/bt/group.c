@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which accesses of a block are looked up in the soft TLB together: those at constant distances from what one register, or the sum of
- * two, held at some time: a few words on the stack, the fields of a structure, an array's elements. The first of a group searches for the
+ * two, held at some time, or from RIP: a few words on the stack, the fields of a structure, an array's elements, variables. The first of a group searches for the
  * page of all of them, from the lowest byte to the highest, and leaves the distance to host memory in v->group[]; the others take it from
  * there and check nothing:
  *
@@ -39,6 +39,7 @@ struct analysis {
 	struct value gpr[16];
 	unsigned int versions, sums;
 	struct sum sum[SUMS_MAX];
+	u8 page; /* version of the block's page: what RIP is counted from */
 	u8 open[VERSIONS_MAX + 1]; /* group of a version, NO_GROUP */
 };
 
@@ -70,11 +71,13 @@ static u8 version_of_sum(struct analysis *a, u8 base, u8 index, u8 scale)
 	return a->sum[k].version;
 }
 
-/* What operand m's address is, but for its displacement */
-static struct value address(struct analysis *a, const struct operand *m)
+/* What the address of instruction i's operand m is, but for its displacement */
+static struct value address(struct analysis *a, const struct insn *i, const struct operand *m)
 {
 	struct value v = { 0 }, index;
 
+	if (m->base == ZYDIS_REGISTER_RIP)
+		return (struct value){ .version = a->page, .delta = i->offset + i->z.length };
 	if (m->base != ZYDIS_REGISTER_NONE)
 		v = a->gpr[lower_gpr(m->base)];
 	if (m->index == ZYDIS_REGISTER_NONE)
@@ -132,8 +135,7 @@ static const struct operand *operand(const struct lower *l, const struct insn *i
 	if (i->rule->fn == lower_bit && operand_is_reg(&i->op[1]))
 		return NULL;
 	if (i->z.address_width != 64 || (m->base == ZYDIS_REGISTER_NONE && m->index == ZYDIS_REGISTER_NONE) ||
-	    m->base == ZYDIS_REGISTER_RIP || !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS ||
-	    m->segment == ZYDIS_REGISTER_GS || m->size < 8)
+	    !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS || m->segment == ZYDIS_REGISTER_GS || m->size < 8)
 		return NULL;
 	return m;
 }
@@ -241,7 +243,7 @@ static void look_at(struct analysis *a, unsigned int k)
 		return;
 	m = operand(a->l, i);
 	if (m)
-		note(a, k, address(a, m), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
+		note(a, k, address(a, i, m), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))
 		written(a, i, 16);
 }
@@ -287,6 +289,7 @@ void lower_groups(struct lower *l)
 	close_all(&a);
 	for (k = 0; k < 16; k++)
 		new_value(&a, (u8)k);
+	a.page = new_version(&a);
 	for (k = 0; k < l->count; k++)
 		look_at(&a, k);
 	choose(l);

@@ -194,7 +194,7 @@ void lower_segment(struct lower *l, enum sreg seg, unsigned int size, u32 rw)
 	emit_call(e, l->bt->thunk.segment);
 }
 
-/* begin_grouped() for an address of two registers: they are added for each access. */
+/* begin_grouped() for an address that isn't in a register: it is computed for each access. */
 static u8 begin_sum(struct lower *l, const struct operand *o, s32 bias)
 {
 	const struct group_use *u = &l->use[l->at];
@@ -213,7 +213,8 @@ u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int
 	enum sreg seg = sreg_of(o);
 	u8 a;
 
-	if (l->use[l->at].group >= 0 && !l->use[l->at].stack && o->index == ZYDIS_REGISTER_NONE)
+	if (l->use[l->at].group >= 0 && !l->use[l->at].stack && o->index == ZYDIS_REGISTER_NONE &&
+	    o->base != ZYDIS_REGISTER_RIP)
 		return begin_grouped(l, lower_gpr(o->base), (s32)(o->disp) + bias);
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
 		return begin_sum(l, o, bias);

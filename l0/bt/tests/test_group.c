@@ -168,6 +168,21 @@ static void an_index_without_a_base(void **state)
 	assert_int_equal(b.v->gpr[RDX], at_a(0x30));
 }
 
+static void variables_beside_each_other(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		b.v->gpr[RCX] = b.v->gpr[RDX] = 0;
+		RUN(4, 0x48, 0x8b, 0x0d, 0x19, 0x00, 0x1f, 0x00, /* at CODE: mov rcx, [A + 0x20] */
+		    0x48, 0x8b, 0x15, 0x22, 0x00, 0x1f, 0x00, /* mov rdx, [A + 0x30] */
+		    0x48, 0x89, 0x0d, 0x2b, 0x00, 0x1f, 0x00); /* mov [A + 0x40], rcx */
+		assert_int_equal(b.v->gpr[RCX], at_a(0x20));
+		assert_int_equal(b.v->gpr[RDX], at_a(0x30));
+		assert_int_equal(read64(A + 0x40), at_a(0x20));
+	}
+	assert_int_equal(searches_of_block(), 1);
+}
+
 static void a_group_across_pages_is_done_one_by_one(void **state)
 {
 	struct searches s;
@@ -195,6 +210,7 @@ int main(void)
 		T(another_index_base_or_scale_is_another_address),
 		T(an_index_may_be_what_was_read_and_live_in_memory),
 		T(an_index_without_a_base),
+		T(variables_beside_each_other),
 		T(a_group_across_pages_is_done_one_by_one),
 	};
 
