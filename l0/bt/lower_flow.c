@@ -80,6 +80,11 @@ static u32 cache_offset(const struct lower *l, const u8 *rw)
 	return rw - l->bt->rw;
 }
 
+static u32 miss_desc(const struct lower *l, int undo)
+{
+	return (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048);
+}
+
 /* TA = linear address of the target: look it up and go there. */
 void lower_jump_cache(struct lower *l, int undo)
 {
@@ -87,13 +92,13 @@ void lower_jump_cache(struct lower *l, int undo)
 	struct cold *c;
 
 	if (l->step) {
-		emit_mov_imm(e, TC, (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048));
+		emit_mov_imm(e, TC, miss_desc(l, undo));
 		emit_jmp(e, l->bt->thunk.step);
 		return;
 	}
 	c = lower_new_cold(l, COLD_JC_MISS);
 	c->from = emit_jump_cache(e, jc_class_of(l->mode), l->bt->loops);
-	c->desc = (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048);
+	c->desc = miss_desc(l, undo);
 }
 
 static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
@@ -254,16 +259,19 @@ void lower_ret(struct lower *l)
 	u8 a = lower_stack_address(l, 0, size, DESC_READ);
 	int undo = -(int)(size + release);
 
+	/* TI keeps it where moving the stack pointer needs TA */
+	u8 to = l->cs64 ? TA : TI;
+
 	lower_access(l, a, size, DESC_READ | DESC_SS,
 		     &(struct enc){ .op = size == 2 ? 0xb7 : 0x8b,
 				    .map = size == 2,
 				    .w = size == 8,
-				    .reg = TI,
+				    .reg = to,
 				    .is_mem = true,
 				    .mem = lower_host_mem(l, a) },
 		     1);
 	lower_sp_add(l, size + release);
-	emit_mov_rr(e, 8, TA, TI);
+	emit_mov_rr(e, 8, TA, to);
 	ip_to_linear(l, true);
 	/* Beyond the field's range only the (non-canonical) fault's RSP would be off: such a RET goes without undo. */
 	lower_jump_cache(l, undo < -2048 ? 0 : undo);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Jumps into another page, through the jump cache: they stay where the code runs, wherever that is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../cpu/mmu.h"
+#include "bt_bench.h"
+
+#define TABLES 0x1000u /* PML4, PDPT, a page directory */
+#define CODE 0x10000u
+#define TARGET 0x13040u
+#define UPPER 0xffff800000000000ull
+#define GIB 0x40000000ull
+#define ALIASES 3u /* of all memory, a GiB each; the last one is in the lower half */
+
+static struct bt_bench b;
+
+static void write64(u64 gpa, u64 value)
+{
+	memcpy(memory_host(&b.machine.memory, gpa), &value, sizeof(value));
+}
+
+static u64 alias(unsigned int i)
+{
+	return i == ALIASES - 1 ? 0 : UPPER + i * GIB;
+}
+
+static int setup(void **state)
+{
+	u64 i;
+
+	(void)state;
+	bt_bench_create(&b, 0);
+	write64(TABLES, (TABLES + 0x1000) | 0x23);
+	write64(TABLES + 8 * 256, (TABLES + 0x1000) | 0x23);
+	for (i = 0; i < ALIASES; i++)
+		write64(TABLES + 0x1000 + 8 * i, (TABLES + 0x2000) | 0x23);
+	for (i = 0; i < 8; i++)
+		write64(TABLES + 0x2000 + 8 * i, i << 21 | 0xe3);
+	b.v->cr3 = TABLES;
+	b.v->cr4 |= CR4_PAE;
+	b.v->cr0 |= CR0_PG | CR0_WP;
+	mmu_switch(b.v, true);
+	vcpu_update_mode(b.v);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bt_bench_destroy(&b);
+	return 0;
+}
+
+static void put(u64 at, const u8 *code, size_t n)
+{
+	assert_true(machine_write(&b.machine, at, code, n));
+}
+
+/* From CODE on in that alias, so many instructions, to where they lead: how often C was asked for the way */
+static u64 run(unsigned int i, s64 insns, u64 to)
+{
+	u64 before = b.v->bt->stats.jc_misses;
+
+	b.v->rip = alias(i) + CODE;
+	assert_false(bt_bench_run(&b, insns));
+	assert_int_equal(b.v->rip, alias(i) + to);
+	return b.v->bt->stats.jc_misses - before;
+}
+
+/* Translated where `first` is, then run there and elsewhere: twice, and then nobody asks. (All aliases have the same two places.) */
+static void from_everywhere(unsigned int first, s64 insns, u64 to)
+{
+	for (unsigned int other = 0; other < ALIASES; other++) {
+		u64 misses = 0;
+
+		cache_flush(b.bt);
+		for (unsigned int round = 0; round < 3; round++)
+			misses = run(first, insns, to) + run(other, insns, to);
+		assert_int_equal(misses, 0);
+	}
+}
+
+static void a_jump_stays_in_its_alias(void **state)
+{
+	static const u8 code[] = { 0xe9, 0x3b, 0x30, 0x00, 0x00 }; /* jmp TARGET */
+	static const u8 target[] = { 0xeb, 0x00, 0x90, 0xcc };
+
+	(void)state;
+	put(CODE, code, sizeof(code));
+	put(TARGET, target, sizeof(target));
+	for (unsigned int i = 0; i < ALIASES; i++)
+		from_everywhere(i, 2, TARGET + 2);
+}
+
+static void a_call_and_its_return_stay_there_too(void **state)
+{
+	static const u8 code[] = { 0xe8, 0x3b, 0x30, 0x00, 0x00, 0xeb, 0x00, 0x90, 0xcc }; /* call TARGET; jmp */
+	static const u8 target[] = { 0xc3 };
+
+	(void)state;
+	b.v->gpr[RSP] = 0x8000;
+	put(CODE, code, sizeof(code));
+	put(TARGET, target, sizeof(target));
+	for (unsigned int i = 0; i < ALIASES; i++)
+		from_everywhere(i, 3, CODE + 7);
+	assert_int_equal(b.v->gpr[RSP], 0x8000);
+}
+
+static void a_branch_stays_there_taken_or_not(void **state)
+{
+	static const u8 taken[] = { 0xf9, 0x0f, 0x82, 0x39, 0x30, 0x00, 0x00 }; /* stc; jc TARGET */
+	static const u8 not_taken[] = { 0xf9, 0x0f, 0x83, 0x39, 0x30, 0x00, 0x00, 0xeb, 0x00, 0x90, 0xcc };
+	static const u8 target[] = { 0xeb, 0x00, 0x90, 0xcc };
+
+	(void)state;
+	put(TARGET, target, sizeof(target));
+	put(CODE, taken, sizeof(taken));
+	from_everywhere(0, 3, TARGET + 2);
+	put(CODE, not_taken, sizeof(not_taken));
+	from_everywhere(1, 3, CODE + 9);
+}
+
+/* Both places of the target are somebody else's: then it is looked for, and found. */
+static void a_target_without_a_place_is_found(void **state)
+{
+	static const u8 code[] = { 0xe9, 0x3b, 0x30, 0x00, 0x00 };
+	static const u8 target[] = { 0xeb, 0x00, 0x90, 0xcc };
+	struct jump_cache *jc = &b.v->tlb->jc[JC_KERNEL64];
+	unsigned int index = jc_index(UPPER + TARGET);
+
+	(void)state;
+	put(CODE, code, sizeof(code));
+	put(TARGET, target, sizeof(target));
+	run(0, 2, TARGET + 2);
+	/* where it would be is another, it is in the second place */
+	jc->tag[jc_second(index)] = jc->tag[index];
+	jc->target[jc_second(index)] = jc->target[index];
+	jc->tag[index] = jc_invalid(index);
+	assert_int_equal(run(0, 2, TARGET + 2), 0);
+	jc->tag[jc_second(index)] = jc_invalid(jc_second(index));
+	assert_int_equal(run(0, 2, TARGET + 2), 1);
+	assert_int_equal(run(0, 2, TARGET + 2), 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_jump_stays_in_its_alias),
+		T(a_call_and_its_return_stay_there_too),
+		T(a_branch_stays_there_taken_or_not),
+		T(a_target_without_a_place_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
