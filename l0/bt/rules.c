@@ -151,9 +151,7 @@ static const struct lower_rule rule_nm = { .fn = lower_nm, .flags = RULE_END };
 static const struct lower_rule rule_syscall = { .fn = lower_syscall,
 						.callout = insn_syscall,
 						.flags = RULE_END | RULE_WIDE };
-static const struct lower_rule rule_sysret = { .fn = lower_sysret,
-					       .callout = insn_sysret,
-					       .flags = RULE_END | RULE_WIDE };
+static const struct lower_rule rule_sysret = { .fn = lower_sysret, .callout = insn_sysret, .flags = RULE_END | RULE_WIDE };
 static const struct lower_rule rule_swapgs = { .fn = lower_swapgs };
 static const struct lower_rule rule_pushf = { .fn = lower_pushf };
 static const struct lower_rule rule_rdtsc = { .fn = lower_rdtsc };

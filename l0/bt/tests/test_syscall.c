@@ -287,7 +287,7 @@ static unsigned int one(const struct test *t, insn_fn *fn, const u8 *code, u8 le
 	callouts = b.v->bt->stats.callouts;
 	got = outcome(b.v, bt_bench_run(&b, 1));
 	callouts = b.v->bt->stats.callouts - callouts;
-	if (expected.vector != t->vector || memcmp(&expected, &got, sizeof(expected))) {
+	if (expected.vector != t->vector || memcmp((const u8 *)&expected, (const u8 *)&got, sizeof(expected))) {
 		print_error("%s: rip %#llx, %#llx flags %#llx, %#llx mode %#x, %#x vector %d, %d\n", t->name,
 			    (unsigned long long)expected.rip, (unsigned long long)got.rip,
 			    (unsigned long long)expected.rflags, (unsigned long long)got.rflags, expected.mode,
