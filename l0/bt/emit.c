@@ -2,67 +2,10 @@
 /* SDM vol. 2, "Instruction Format". */
 #include "emit.h"
 
-/* Beyond the longest instruction by what is stored behind its end: four bytes of displacement, eight of an immediate */
-#define ENC_ROOM 32
-
-/* ModRM, SIB and displacement; field: ModRM.reg without REX.R */
-static u8 *modrm_mem(u8 *p, u8 field, const struct mem *m)
-{
-	u8 reg = (field & 7) << 3, base = m->base & 7, sib, mod;
-
-	sib = m->scale << 6 | (m->index == H_NONE ? 4 : m->index & 7) << 3;
-	if (m->base == H_NONE) {
-		/* SIB without base: disp32, absolute or GS-relative (not RIP-relative) */
-		p[0] = reg | 4;
-		p[1] = sib | 5;
-		memcpy(p + 2, &m->disp, 4);
-		return p + 6;
-	}
-	if (m->disp == 0 && base != 5)
-		mod = 0;
-	else if (m->disp == (s8)m->disp)
-		mod = 1;
-	else
-		mod = 2;
-	if (m->index == H_NONE && base != 4) {
-		*p++ = mod << 6 | reg | base;
-	} else {
-		p[0] = mod << 6 | reg | 4;
-		p[1] = sib | base;
-		p += 2;
-	}
-	memcpy(p, &m->disp, 4);
-	return p + (mod == 2 ? 4 : mod);
-}
-
-/* Number 8 to 15; H_NONE isn't. */
-static bool is_extended(u8 reg)
-{
-	return reg >> 3 == 1;
-}
-
-/* One opcode byte and a memory operand */
-static void op_mem(struct emit *e, u8 op, unsigned int bytes, u8 reg, const struct mem *m, bool force_rex)
-{
-	u8 rex = (bytes == 8) << 3 | is_extended(reg) << 2 | is_extended(m->index) << 1 | is_extended(m->base);
-	u8 *p = e->p;
-
-	if (!emit_room(e, ENC_ROOM))
-		return;
-	if (m->gs)
-		*p++ = 0x65;
-	if (bytes == 2)
-		*p++ = 0x66;
-	if (rex || force_rex)
-		*p++ = 0x40 | rex;
-	*p++ = op;
-	e->p = modrm_mem(p, reg, m);
-}
-
-/* The same with two registers */
+/* One opcode byte and two registers */
 static void op_reg(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm, bool force_rex)
 {
-	u8 rex = (bytes == 8) << 3 | is_extended(reg) << 2 | is_extended(rm);
+	u8 rex = (bytes == 8) << 3 | emit_is_extended(reg) << 2 | emit_is_extended(rm);
 	u8 *p = e->p;
 
 	if (!emit_room(e, ENC_ROOM))
@@ -115,8 +58,8 @@ static u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
 void emit_enc(struct emit *e, const struct enc *i)
 {
 	bool r = i->reg & 8;
-	bool x = i->is_mem && is_extended(i->mem.index);
-	bool b = is_extended(i->is_mem ? i->mem.base : i->rm);
+	bool x = i->is_mem && emit_is_extended(i->mem.index);
+	bool b = emit_is_extended(i->is_mem ? i->mem.base : i->rm);
 	u8 *p = e->p;
 
 	if (!emit_room(e, ENC_ROOM))
@@ -126,41 +69,31 @@ void emit_enc(struct emit *e, const struct enc *i)
 	p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
 	*p++ = i->op;
 	if (i->is_mem)
-		p = modrm_mem(p, i->reg, &i->mem);
+		p = emit_modrm(p, i->reg, &i->mem);
 	else if (!i->no_modrm)
 		*p++ = 0xc0 | (i->reg & 7) << 3 | (i->rm & 7);
 	memcpy(p, i->imm, 8);
 	e->p = p + i->imm_len;
 }
 
-static bool byte_reg_needs_rex(unsigned int bytes, u8 reg)
-{
-	return bytes == 1 && reg >= 4;
-}
-
 void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
 {
-	op_mem(e, bytes == 1 ? op - 1 : op, bytes, reg, &m, byte_reg_needs_rex(bytes, reg));
+	emit_op_mem(e, bytes == 1 ? op - 1 : op, bytes, reg, &m, emit_needs_rex(bytes, reg));
 }
 
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
 {
 	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm,
-	       byte_reg_needs_rex(bytes, reg) || byte_reg_needs_rex(bytes, rm));
+	       emit_needs_rex(bytes, reg) || emit_needs_rex(bytes, rm));
 }
 
-void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
+void emit_any_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 {
 	if (bytes >= 4)
-		op_mem(e, 0x8b, bytes, reg, &m, false);
+		emit_op_mem(e, 0x8b, bytes, reg, &m, false);
 	else
 		emit_enc(e,
 			 &(struct enc){ .map = 1, .op = bytes == 1 ? 0xb6 : 0xb7, .reg = reg, .is_mem = true, .mem = m });
-}
-
-void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg)
-{
-	emit_op_rm(e, 0x89, bytes, reg, m);
 }
 
 void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from)
@@ -174,10 +107,10 @@ void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from)
 				   .op = bytes == 1 ? 0xb6 : 0xb7,
 				   .reg = to,
 				   .rm = from,
-				   .force_rex = byte_reg_needs_rex(bytes, from) });
+				   .force_rex = emit_needs_rex(bytes, from) });
 }
 
-void emit_mov_imm(struct emit *e, u8 reg, u64 imm)
+void emit_any_mov_imm(struct emit *e, u8 reg, u64 imm)
 {
 	if (imm <= UINT32_MAX) {
 		if (reg & 8)
@@ -204,25 +137,14 @@ void emit_store_imm32(struct emit *e, unsigned int bytes, struct mem m, s32 imm)
 	emit32(e, imm);
 }
 
-void emit_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
+void emit_any_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m)
 {
-	op_mem(e, 0x8d, bytes, reg, &m, false);
+	emit_op_mem(e, 0x8d, bytes, reg, &m, false);
 }
 
-/* VEX.LZ.F3.0F38.W1 F5 /r */
-void emit_pext(struct emit *e, u8 to, u8 from, struct mem mask)
+void emit_any_pext(struct emit *e, u8 to, u8 from, struct mem mask)
 {
-	u8 *p = e->p;
-
-	if (!emit_room(e, ENC_ROOM))
-		return;
-	if (mask.gs)
-		*p++ = 0x65;
-	p[0] = 0xc4;
-	p[1] = (!is_extended(to)) << 7 | (!is_extended(mask.index)) << 6 | (!is_extended(mask.base)) << 5 | 2;
-	p[2] = 0x80 | (~from & 15) << 3 | 2;
-	p[3] = 0xf5;
-	e->p = modrm_mem(p + 4, to, &mask);
+	emit_pext_mem(e, to, from, &mask);
 }
 
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
@@ -262,7 +184,7 @@ void emit_call(struct emit *e, const u8 *target)
 
 void emit_jmp_mem(struct emit *e, struct mem m)
 {
-	op_mem(e, 0xff, 4, 4, &m, false);
+	emit_op_mem(e, 0xff, 4, 4, &m, false);
 }
 
 void emit_jmp_reg(struct emit *e, u8 reg)

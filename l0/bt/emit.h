@@ -93,13 +93,16 @@ static inline void emit64(struct emit *e, u64 x)
 void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg,
 		struct mem m); /* op is the 16/32/64-bit form; byte: op - 1 */
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm);
-void emit_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m); /* 8/16 bits: zero-extended */
-void emit_store(struct emit *e, unsigned int bytes, struct mem m, u8 reg);
+/*
+ * emit_load(e, bytes, reg, mem), 8 and 16 bits zero-extended; emit_store(e, bytes, mem, reg); emit_lea(e, bytes, reg, mem);
+ * emit_pext(e, to, from, mask); emit_mov_imm(e, reg, imm) in the shortest form: emit_inline.h, and what it leaves
+ */
+void emit_any_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m);
+void emit_any_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m);
+void emit_any_pext(struct emit *e, u8 to, u8 from, struct mem mask);
+void emit_any_mov_imm(struct emit *e, u8 reg, u64 imm);
 void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from); /* 4: zero-extends; 1, 2: MOVZX */
-void emit_mov_imm(struct emit *e, u8 reg, u64 imm); /* shortest form */
 void emit_store_imm32(struct emit *e, unsigned int bytes, struct mem m, s32 imm); /* 4 or 8 bytes, sign-extended */
-void emit_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m);
-void emit_pext(struct emit *e, u8 to, u8 from, struct mem mask);
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count); /* 64 bits */
 
 /* control flow; targets are executable addresses */
@@ -123,5 +126,7 @@ void emit_patch32(struct emit *e, u8 *place);
 /* The same of a jump in another area */
 void emit_patch32_there(struct emit *e, u8 *place);
 void emit_patch8(struct emit *e, u8 *place);
+
+#include "emit_inline.h"
 
 #endif
