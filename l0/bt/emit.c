@@ -83,8 +83,7 @@ void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg, struct mem m)
 
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm)
 {
-	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm,
-	       emit_needs_rex(bytes, reg) || emit_needs_rex(bytes, rm));
+	op_reg(e, bytes == 1 ? op - 1 : op, bytes, reg, rm, emit_needs_rex(bytes, reg) || emit_needs_rex(bytes, rm));
 }
 
 void emit_any_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m)

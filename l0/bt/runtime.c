@@ -242,6 +242,22 @@ static u8 *next(struct vcpu *v)
 	return go_on(v, true);
 }
 
+/*
+ * The block whose entry is `code`, where `from` jumps to within its page: found by its address and mode, but for one that reaches into the
+ * next page. The jump cache may still have another page's code for the linear address: then it isn't the page that `from` is in.
+ */
+static struct bt_block *target_of(struct vcpu *v, const struct bt_block *from, u64 linear, const u8 *code)
+{
+	struct bt *bt = v->bt->bt;
+	struct bt_block *to =
+		cache_find(bt, (from->phys & ~4095ull) | (linear & 4095), UINT64_MAX, mode_of(v, TRANSLATE_BLOCK));
+
+	if (to && cache_rx(bt, to->code) == code)
+		return to;
+	to = cache_by_host(bt, (u64)code);
+	return to && !((to->phys ^ from->phys) & ~4095ull) ? to : NULL;
+}
+
 u8 *rt_chain(struct vcpu *v, u32 id)
 {
 	struct bt *bt = v->bt->bt;
@@ -259,9 +275,8 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	if (code == bt->thunk.exit || (linear & ~4095ull) != page)
 		return code;
 	bt_lock(bt);
-	to = from->valid && emptied == bt->emptied ? cache_by_host(bt, (u64)code) : NULL;
-	/* The jump cache may still have another page's code for this address: then it isn't the page that `from` is in. */
-	if (to && !((to->phys ^ from->phys) & ~4095ull) && !to->single && to->valid) {
+	to = from->valid && emptied == bt->emptied ? target_of(v, from, linear, code) : NULL;
+	if (to && !to->single && to->valid) {
 		if (to->phys2 == UINT64_MAX)
 			cache_chain(bt, id, to);
 		else
