@@ -57,6 +57,7 @@ struct run_config {
 	const char *append; /* command line; "" if none was given */
 	u64 memory; /* bytes, a multiple of 4 KiB, at least MEMORY_MIN */
 	enum huge_pages { HUGE_PAGES_ON, HUGE_PAGES_OFF } huge_pages; /* of the host, for guest memory */
+	bool preallocate; /* guest memory is touched before the guest starts */
 	u64 code_cache; /* bytes of translated code, CODE_CACHE_MIN to CODE_CACHE_MAX */
 	enum walk_cache { WALK_CACHE_ON, WALK_CACHE_OFF } walk_cache; /* cpu/psc.h */
 	unsigned int vcpus; /* 1 .. VCPUS_MAX */

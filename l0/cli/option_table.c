@@ -608,6 +608,8 @@ const struct option OPTIONS[] = {
 { GROUP_MACHINE, "huge-pages",    NULL,            "on|off",    set_word,        FIELD(huge_pages),   "on off",
   "off: the host backs guest memory with 4 KiB pages only, and EPT01 has no others, which makes more EPT violations"
   " where KVM runs the guest, and longer walks where L1 has guests" },
+{ GROUP_MACHINE, "preallocate",   "mem-prealloc",  NULL,        set_true,        FIELD(preallocate),  NULL,
+  "all of the guest's memory is the host's from the start: what it measures later has no first touches in it" },
 { GROUP_MACHINE, "walk-cache",    NULL,            "on|off",    set_word,        FIELD(walk_cache),   "on off",
   "off: each miss of the TLB walks a guest's tables from their root, as a CPU without paging-structure caches would" },
 { GROUP_MACHINE, "vcpus",         "smp",           "N",         set_vcpus,       0,                   NULL,
@@ -714,7 +716,6 @@ const struct option OPTIONS[] = {
 { GROUP_QUIET,   NULL,            "k",             "LAYOUT",    set_nothing,     0,                   NULL,   NULL },
 { GROUP_QUIET,   NULL,            "L",             "FOLDER",    set_nothing,     0,                   NULL,   NULL },
 { GROUP_QUIET,   NULL,            "msg",           "HOW",       set_nothing,     0,                   NULL,   NULL },
-{ GROUP_QUIET,   NULL,            "mem-prealloc",  NULL,        set_nothing,     0,                   NULL,   NULL },
 { GROUP_QUIET,   NULL,            "no-user-config no-hpet no-fd-bootchk snapshot", NULL, set_nothing, 0, NULL, NULL },
 
 { GROUP_REFUSED, NULL, "no-kvm-irqchip",                               NULL, set_refused, 0, NULL, NO_KVM },

@@ -107,6 +107,8 @@ int machine_create(struct machine *m, const struct machine_config *c, char *erro
 			    strerror(-err));
 	if (c->small_pages)
 		memory_small_pages(&m->memory);
+	if (c->preallocate)
+		memory_touch(&m->memory);
 	err = devices_create(m, c->devices);
 	if (err) {
 		memory_destroy(&m->memory);

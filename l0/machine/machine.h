@@ -108,6 +108,7 @@ struct machine_config {
 	FILE *log; /* as in struct machine */
 	u64 memory; /* bytes of RAM, a multiple of 4 KiB, at least MACHINE_MEMORY_MIN */
 	bool small_pages; /* on the host: see memory_small_pages() */
+	bool preallocate; /* memory_touch() */
 	const struct cpu_model *model;
 	struct vcpu **vcpu; /* vcpu_count pointers, NULL until the run loop creates the vCPUs */
 	unsigned int vcpu_count;

@@ -84,6 +84,21 @@ void memory_small_pages(struct memory *m)
 		(void)madvise(m->base + MEMORY_HIGH_START, m->high, MADV_NOHUGEPAGE);
 }
 
+/* The kernel does it in one call since Linux 5.14. */
+static void touch(u8 *from, u64 size)
+{
+	if (!size || madvise(from, size, MADV_POPULATE_WRITE) == 0)
+		return;
+	for (u64 at = 0; at < size; at += PAGE_SIZE)
+		*(volatile u8 *)(from + at) = 0;
+}
+
+void memory_touch(struct memory *m)
+{
+	touch(m->base, m->low);
+	touch(m->base + MEMORY_HIGH_START, m->high);
+}
+
 void memory_destroy(struct memory *m)
 {
 	if (m->base)

@@ -45,6 +45,8 @@ int memory_init(struct memory *m, u64 size);
 void memory_destroy(struct memory *m);
 /* Before the first byte is touched: the host shall back RAM with 4 KiB pages, also where it would give larger ones. */
 void memory_small_pages(struct memory *m);
+/* All of it becomes the host's own memory now, as a first write would make it page by page. */
+void memory_touch(struct memory *m);
 
 static inline bool memory_is_ram(const struct memory *m, u64 gpa)
 {

@@ -96,6 +96,7 @@ static int create_machine(struct l1 *l, char *error, size_t n)
 		.log = l->log,
 		.memory = c->memory,
 		.small_pages = c->huge_pages == HUGE_PAGES_OFF,
+		.preallocate = c->preallocate,
 		.model = &l->model,
 		.vcpu = l->vcpu,
 		.vcpu_count = c->vcpus,

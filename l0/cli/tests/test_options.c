@@ -112,7 +112,7 @@ static void what_makes_no_difference_is_accepted(void **state)
 		 "none");
 	accepted("-kernel K -machine pc -accel tcg,thread=single -no-hpet -rtc base=utc -boot c -L /x -no-user-config");
 	accepted("-kernel K -M pc-i440fx-7.2,accel=kvm:tcg,usb=off,vmport=off,dump-guest-core=on,kernel_irqchip=off");
-	accepted("-kernel K -overcommit cpu-pm=on -mem-prealloc -name guest=vm,debug-threads=on");
+	accepted("-kernel K -overcommit cpu-pm=on -name guest=vm,debug-threads=on");
 	assert_string_equal(config.name, "vm");
 	assert_false(config.no_pit);
 	accepted("-kernel K -machine accel=tcg -machine pit=off");

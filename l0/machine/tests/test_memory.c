@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "../layout.h"
@@ -46,6 +47,23 @@ static void ram_lies_at_base_plus_address_on_both_sides_of_the_hole(void **state
 	/* low and high don't share pages of the file */
 	assert_int_equal(m.base[0], 1);
 	assert_int_equal(m.base[MEMORY_HOLE_START - 1], 2);
+	memory_destroy(&m);
+}
+
+static void all_of_it_can_be_touched_at_once(void **state)
+{
+	static u8 there[MEMORY_HOLE_START / PAGE_SIZE];
+	struct memory m;
+	u64 pages = 0;
+
+	(void)state;
+	assert_int_equal(memory_init(&m, 16 * MIB), 0);
+	memory_touch(&m);
+	assert_int_equal(mincore(m.base, m.low, there), 0);
+	for (u64 i = 0; i < m.low / PAGE_SIZE; i++)
+		pages += there[i] & 1;
+	assert_int_equal(pages, m.low / PAGE_SIZE);
+	assert_int_equal(m.base[m.low - 1], 0);
 	memory_destroy(&m);
 }
 
@@ -166,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ram_lies_at_base_plus_address_on_both_sides_of_the_hole),
+		cmocka_unit_test(all_of_it_can_be_touched_at_once),
 		cmocka_unit_test(every_page_has_its_own_flags),
 		cmocka_unit_test(small_memory_has_no_high_part_and_an_end),
 		cmocka_unit_test(impossible_sizes_are_refused),
