@@ -15,7 +15,7 @@ enum kind { KIND_64, KIND_32_SP32, KIND_32_SP16, KIND_16_SP32, KIND_16_SP16, KIN
  * and SIB. They say how many bytes follow, and what those mean.
  */
 #define HEAD_MAX 8
-#define ENTRIES 16384
+#define ENTRIES 4096
 #define OPERANDS_KEPT 5 /* of nearly all instructions, FLAGS included */
 
 struct entry {
@@ -393,7 +393,7 @@ static u64 hash(const struct decode *d, u64 head, unsigned int length)
 
 static unsigned int slot(u64 hash)
 {
-	return (unsigned int)(hash >> 48) % ENTRIES;
+	return (unsigned int)(hash >> 52) % ENTRIES;
 }
 
 static u16 tag(u64 hash)

@@ -7,6 +7,8 @@
 #ifndef L0_BT_EMIT_INLINE_H
 #define L0_BT_EMIT_INLINE_H
 
+#include "emit.h"
+
 #define EMIT_INLINE static inline __attribute__((always_inline))
 
 /* Beyond the longest instruction by what is stored behind its end: four bytes of displacement, eight of an immediate */

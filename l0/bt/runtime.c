@@ -249,8 +249,8 @@ static u8 *next(struct vcpu *v)
 static struct bt_block *target_of(struct vcpu *v, const struct bt_block *from, u64 linear, const u8 *code)
 {
 	struct bt *bt = v->bt->bt;
-	struct bt_block *to =
-		cache_find(bt, (from->phys & ~4095ull) | (linear & 4095), UINT64_MAX, mode_of(v, TRANSLATE_BLOCK));
+	struct bt_block *to = cache_find(bt, (from->phys & ~4095ull) | (linear & 4095), UINT64_MAX,
+					 mode_of(v, TRANSLATE_BLOCK));
 
 	if (to && cache_rx(bt, to->code) == code)
 		return to;
