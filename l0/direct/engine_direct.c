@@ -31,7 +31,7 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 			 p.class == KVM_WITH_VT || p.class == KVM_WITHOUT_VT ? p.user_why : p.why);
 		return EXIT_HOST;
 	}
-	return direct_create(t->v, &p, c->direct == DIRECT_EAGER, error, n);
+	return direct_create(t->v, &p, c->direct == DIRECT_EAGER, c->l2_vt == L2_VT_ON, error, n);
 }
 
 static void destroy(struct vcpu_thread *t)
@@ -113,7 +113,7 @@ const struct engine *engine_choose(const struct run_config *c, const struct cpu_
 	if (p.user64) {
 		snprintf(why, n, "engine direct: /dev/kvm is %s: %s%s%s%s", KVM_CLASS_NAMES[p.class], p.user_why,
 			 p.class == KVM_WITH_VT ? "; not kvm: " : "", p.class == KVM_WITH_VT ? reason : "",
-			 p.nests ? "; it nests: L2s run on VT" : "");
+			 p.nests && c->l2_vt == L2_VT_ON ? "; it nests: L2s run on VT" : "");
 		return &engine_direct;
 	}
 	snprintf(why, n, "engine bt: /dev/kvm is %s: %s", KVM_CLASS_NAMES[p.class],

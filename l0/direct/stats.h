@@ -91,6 +91,9 @@
 	S(vt_large_pages,  counted, "2 MiB pages mapped")                                                           \
 	S(vt_spaces,       counted, "sets of tables begun: the first time, and when something of one was invalidated") \
 	S(vt_forgets,      counted, "times that all their pages were used up and KVM was made to forget them")      \
+	S(vt_not_events,   counted, "slices translated since something comes with or before the next instruction: a step, a breakpoint, a shadow of STI") \
+	S(vt_not_registers, counted, "the same for its mode, or a bit of CR0, CR4 or an MSR")                       \
+	S(vt_not_controls, counted, "the same for what L1's VMCS asks for")                                         \
 	S(failures,        counted, "KVM failed: from then on everything is translated")                            \
 	RULE_STATS(S)
 /* by rule.h: slices that were translated since code that would have paid may not run directly */

@@ -160,7 +160,7 @@ static void settle(struct direct_vcpu *d, struct user_space *u, bool interrupted
 	u64 now = run_timer_now();
 
 	d->stats.ns += now - d->start_ns;
-	policy_learn(&u->policy, now - d->start_ns, interrupted);
+	policy_learn(&u->policy, now - d->start_ns, 0, interrupted);
 	d->start_ns = now;
 }
 
@@ -453,7 +453,7 @@ static void destroy_machine(struct direct_machine *dm)
 	free(dm);
 }
 
-int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, char *error, size_t n)
+int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2_vt, char *error, size_t n)
 {
 	struct direct_vcpu *d = aligned_alloc(64, (sizeof(*d) + 63) & ~63ull);
 	const char *what = NULL;
@@ -480,7 +480,7 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, char *e
 		policy_init(&d->spaces[i].policy);
 	if (!what && !make_try(d))
 		what = "page tables";
-	if (!what && p->nests && v->vmx)
+	if (!what && l2_vt && p->nests && v->vmx)
 		d->machine->vt = true;
 	if (!what && d->machine->vt) {
 		const char *lacks = vt_create(d);

@@ -39,14 +39,20 @@ static inline void policy_unfit(struct user_policy *p)
 		p->patience = PATIENCE_START;
 }
 
-/* It ran for ns; interrupted: something from outside ended it, which says nothing against it. */
-static inline void policy_learn(struct user_policy *p, u64 ns, bool interrupted)
+/*
+ * It ran for ns, of which `cost` went into getting in and out, as far as that is known (0: it isn't; the constants above are for the CPUs of
+ * today); interrupted: something from outside ended it, which says nothing against it.
+ */
+static inline void policy_learn(struct user_policy *p, u64 ns, u64 cost, bool interrupted)
 {
-	if (ns >= STAY_GOOD_NS) {
+	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS,
+	    bad = 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
+
+	if (ns >= good) {
 		p->patience = interrupted ? 0 : PATIENCE_START;
 		return;
 	}
-	if (interrupted || ns >= STAY_BAD_NS)
+	if (interrupted || ns >= bad)
 		return;
 	p->patience = p->patience < PATIENCE_START ? PATIENCE_START : p->patience * 2;
 	if (p->patience > PATIENCE_MAX)

@@ -13,7 +13,17 @@ struct vector_state {
 	u8 held[XSAVE_PKRU_OFFSET]; /* v->xsave as it was when it came from KVM, which still has it: */
 	bool holds;
 	u64 xcr0; /* as KVM was told */
+	u32 pkru_at; /* where struct kvm_xsave has PKRU; 0: the guest's isn't KVM's business, or the host has none */
+	u32 pkru; /* as KVM has it, with `holds` */
 };
+
+/* Where the host has PKRU in XSAVE's standard format, 0: it has none. SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions" */
+u32 vector_state_pkru_offset(void);
+/* Bits that the guest's XCR0 can have with this */
+static inline u64 vector_state_xcr0(const struct vector_state *s)
+{
+	return XSTATE_HOST | (s->pkru_at ? XSTATE_PKRU : 0);
+}
 
 /*
  * v->xsave and XCR0, parked, to KVM's vCPU with that file descriptor. NULL, or what failed; errno is its reason. A call takes microseconds, and

@@ -171,11 +171,14 @@ static void take(struct direct_vcpu *d)
 
 static void settle(struct direct_vcpu *d, bool interrupted)
 {
-	u64 now = run_timer_now();
+	struct vt_vcpu *t = d->vt;
+	u64 ns = run_timer_now() - d->start_ns;
 
-	d->stats.vt_ns += now - d->start_ns;
-	policy_learn(&d->vt->policy, now - d->start_ns, interrupted);
-	d->start_ns = now;
+	/* The host's VT may be one that is emulated itself. What its shortest stay took was the way in and out. */
+	if (d->entered && (!t->cost_ns || ns < t->cost_ns))
+		t->cost_ns = ns;
+	d->stats.vt_ns += ns;
+	policy_learn(&t->policy, ns, t->cost_ns, interrupted);
 }
 
 /*
@@ -386,6 +389,9 @@ const char *vt_create(struct direct_vcpu *d)
 		return what;
 	}
 	t->cr4_allowed = t->backend->cr4_allowed(&t->cpu);
+	t->vector.pkru_at = vector_state_pkru_offset();
+	if (!t->vector.pkru_at)
+		t->cr4_allowed &= ~CR4_PKE;
 	return NULL;
 }
 

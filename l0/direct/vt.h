@@ -185,6 +185,7 @@ struct vt_vcpu {
 	struct vector_state vector;
 	struct run_timer timer;
 	struct user_policy policy; /* of L2s, all of them */
+	u64 cost_ns; /* of the way in and out, as far as is known; 0: it isn't */
 	u64 entries, since; /* L1's VM entries, and v->insns then or when it was on VT for the last time */
 	struct vt_msrs {
 		u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;

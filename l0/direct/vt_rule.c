@@ -7,7 +7,7 @@
 #include "user.h"
 
 #define CR4_CET BIT(23)
-#define CR4_NEVER (CR4_PKE | CR4_PKS | CR4_CET | CR4_LA57 | CR4_SMXE)
+#define CR4_NEVER (CR4_PKS | CR4_CET | CR4_LA57 | CR4_SMXE)
 
 /* SDM vol. 3, "VM-Execution Control Fields": what an L2 has that VT wouldn't do for it as it is set up here */
 static bool controls_fit(const struct vcpu *v)
@@ -18,7 +18,7 @@ static bool controls_fit(const struct vcpu *v)
 	       !has_monitor_trap_flag(m);
 }
 
-static bool registers_fit(const struct vcpu *v, u64 cr4_allowed)
+static bool registers_fit(const struct vcpu *v, const struct vt_vcpu *t)
 {
 	u64 pg = CR0_PE | CR0_PG | CR0_NE;
 
@@ -27,7 +27,8 @@ static bool registers_fit(const struct vcpu *v, u64 cr4_allowed)
 	/* PAE paging outside IA-32e mode has its PDPTEs in registers that the two kinds of VT treat differently */
 	if (!(v->efer & EFER_LMA) && (v->cr4 & CR4_PAE))
 		return false;
-	return !((v->cr4 & ~cr4_allowed) || (v->cr4 & CR4_NEVER) || v->xss || v->debugctl);
+	return !((v->cr4 & ~t->cr4_allowed) || (v->cr4 & CR4_NEVER) || (v->xcr0 & ~vector_state_xcr0(&t->vector)) ||
+		 v->xss || v->debugctl);
 }
 
 static bool events_fit(const struct vcpu *v)
@@ -39,14 +40,23 @@ static bool events_fit(const struct vcpu *v)
 bool vt_may_run(struct direct_vcpu *d)
 {
 	const struct vcpu *v = d->v;
+	struct vt_vcpu *t = d->vt;
 
-	if (!d->vt || !v->in_l2)
+	if (!t || !v->in_l2 || atomic_load(&d->machine->broken))
 		return false;
-	if (d->vt->entries != v->vmx->stats.entries) {
-		d->vt->entries = v->vmx->stats.entries;
-		d->vt->since = v->insns;
+	if (t->entries != v->vmx->stats.entries) {
+		t->entries = v->vmx->stats.entries;
+		t->since = v->insns;
 	}
-	return (d->machine->eager || policy_go(&d->vt->policy, v->insns - d->vt->since)) &&
-	       !atomic_load(&d->machine->broken) && events_fit(v) && registers_fit(v, d->vt->cr4_allowed) &&
-	       controls_fit(v);
+	if (!d->machine->eager && !policy_go(&t->policy, v->insns - t->since))
+		return false;
+	if (!events_fit(v))
+		d->stats.vt_not_events++;
+	else if (!registers_fit(v, t))
+		d->stats.vt_not_registers++;
+	else if (!controls_fit(v))
+		d->stats.vt_not_controls++;
+	else
+		return true;
+	return false;
 }

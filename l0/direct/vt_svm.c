@@ -137,7 +137,7 @@ static u64 cr4_allowed(const struct vt_cpu *c)
 	allowed |= (ecx & BIT(17) ? CR4_PCIDE : 0) | (ecx & BIT(26) ? CR4_OSXSAVE : 0);
 	if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
 		allowed |= (ebx & BIT(0) ? CR4_FSGSBASE : 0) | (ebx & BIT(7) ? CR4_SMEP : 0) |
-			   (ebx & BIT(20) ? CR4_SMAP : 0) | (ecx & BIT(2) ? CR4_UMIP : 0);
+			   (ebx & BIT(20) ? CR4_SMAP : 0) | (ecx & BIT(2) ? CR4_UMIP : 0) | (ecx & BIT(3) ? CR4_PKE : 0);
 	return allowed;
 }
 

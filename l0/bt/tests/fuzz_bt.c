@@ -440,7 +440,7 @@ static int create_direct(struct turtles *t, char *error)
 
 	kvm_probe(&p);
 	if (p.user64)
-		return direct_create(t->thread.v, &p, true, error, ERROR_SIZE);
+		return direct_create(t->thread.v, &p, true, false, error, ERROR_SIZE);
 	snprintf(error, ERROR_SIZE, "user code can't run directly: %.160s", p.user_why);
 	return -ENOTSUP;
 }

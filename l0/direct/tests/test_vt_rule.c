@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../cpu/fpu.h"
 #include "../../machine/machine.h"
 #include "../../vmx/vmx.h"
 #include "../user.h"
@@ -38,7 +39,7 @@ static int setup(void **state)
 	all->v.machine = &all->m;
 	all->d = (struct direct_vcpu){ .v = V, .machine = &all->dm, .vt = &all->vt };
 	all->dm.eager = true;
-	all->vt.cr4_allowed = CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSFXSR | CR4_PKE;
+	all->vt.cr4_allowed = CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSFXSR | CR4_PKS;
 	V->in_l2 = true;
 	V->cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_ET;
 	V->cr4 = CR4_PAE | CR4_PGE | CR4_VMXE;
@@ -93,7 +94,8 @@ static void everything_else_is_translated(void **state)
 	REFUSED(V->rflags |= FLAG_VM);
 	REFUSED(V->efer = 0); /* PAE paging */
 	REFUSED(V->cr4 |= CR4_FSGSBASE); /* which this host hasn't */
-	REFUSED(V->cr4 |= CR4_PKE); /* which it has */
+	REFUSED(V->cr4 |= CR4_PKS); /* which it has */
+	REFUSED(V->xcr0 = XSTATE_PKRU);
 	REFUSED(V->xss = 1);
 	/* what is to happen before the next instruction, or with it */
 	REFUSED(V->rflags |= FLAG_TF);

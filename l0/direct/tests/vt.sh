@@ -56,7 +56,7 @@ counts()
 if [ ! -e "$GUEST/nested.cpio" ] || [ -n "$SANITIZE" ]; then
 	skip_all "turtles on a host with VT" "no guest images, or a build with sanitizers"
 fi
-auto="turtles.options=--engine,auto turtles.run=rows:units=20,int,matmul"
+auto="turtles.options=--engine,auto,--l2-vt,on turtles.run=rows:units=20,int,matmul"
 boot nested.cpio "$auto"
 there "a guest that is no hypervisor runs under KVM altogether" '^turtles: a: engine kvm: /dev/kvm is with VT'
 there "it ends well" 'its guest ended with exit code 0'
@@ -82,7 +82,7 @@ for host in VMX SVM; do
 	fi
 	run=boot
 	[ $host = VMX ] || run=boot_tcg
-	$run nested.cpio "$shim turtles.options=--engine,direct,--direct,eager"
+	$run nested.cpio "$shim turtles.options=--engine,direct,--direct,eager,--l2-vt,on"
 	there "$host: the small L1 ends well" 'its guest ended with exit code 33'
 	counts | diff "$folder/translated" - > "$folder/difference"
 	status=$?
@@ -98,7 +98,7 @@ if [ -n "$DEEP" ] && [ -e "$GUEST/nested3.cpio" ]; then
 	on_vt "it was on VT, kernel and all" 10
 	# every few instructions into VT and back, three levels deep: much too slow for what measures sleeps
 	for vcpus in 1 2; do
-		limit=3600 boot nested3.cpio "turtles.options=--engine,direct,--direct,eager turtles.run=check turtles.levels=3 \
+		limit=3600 boot nested3.cpio "turtles.options=--engine,direct,--direct,eager,--l2-vt,on turtles.run=check turtles.levels=3 \
 			turtles.vcpus=$vcpus turtles.cpu=Skylake-Server,+vmx"
 		there "KVM's guest checks itself on VT, $vcpus vCPUs" '^SUMMARY [0-9]* passed'
 		! grep '^FAIL' "$folder/console" | grep -v sleeps_are_as_long_as_asked
