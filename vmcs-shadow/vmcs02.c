@@ -140,7 +140,6 @@ static uint64_t merge_page_fault_error_code_match(const struct vmcs *v01, const 
 	return filter ? filter->page_fault_error_code_match : 0;
 }
 
-
 uint64_t vmcs_scale_tsc(uint64_t tsc, uint64_t multiplier)
 {
 	return (uint64_t)(((unsigned __int128)tsc * multiplier) >> 48);

@@ -142,7 +142,8 @@ static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
 }
 
 static const char ALL_OPTIONS[] =
-	"--kernel K --initrd I --append a,b --memory 1G --huge-pages off --preallocate --walk-cache off --code-cache 8M --vcpus 3 "
+	"--kernel K --initrd I --append a,b --memory 1G --huge-pages off --preallocate --walk-cache off --code-cache "
+	"8M --vcpus 3 "
 	"--cpu max,-avx"
 	" --machine pit=off --device pc-testdev --device isa-debug-exit,iobase=0xf4,iosize=4 --name n"
 	" --serial file:a,b --serial unix:s --serial pty --serial null --engine bt --vmcs-access trap"

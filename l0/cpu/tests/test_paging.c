@@ -661,15 +661,24 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(without_paging_addresses_are_identical), T(four_levels_lead_to_a_4k_page),
-		T(four_levels_have_2m_and_1g_pages),	   T(five_levels_lead_to_a_4k_page),
-		T(pae_starts_from_the_pdpte_registers),	   T(two_levels_have_4k_and_4m_pages),
-		T(every_permission_bit_is_obeyed),	   T(accessed_and_dirty_are_set_only_by_allowed_accesses),
-		T(a_probe_leaves_the_tables_alone),	   T(rights_offer_writes_only_on_dirty_pages),
-		T(reserved_bits_fault_at_every_level),	   T(tables_outside_of_ram_read_as_ones),
-		T(pdptes_with_reserved_bits_are_refused),  T(random_tables_are_walked_as_the_other_walker_does),
-		T(a_walk_begins_with_the_cached_table),	   T(what_drops_a_page_drops_the_cached_table),
-		T(no_fault_comes_from_a_cached_table),	   T(a_peek_takes_what_needs_no_flag),
+		T(without_paging_addresses_are_identical),
+		T(four_levels_lead_to_a_4k_page),
+		T(four_levels_have_2m_and_1g_pages),
+		T(five_levels_lead_to_a_4k_page),
+		T(pae_starts_from_the_pdpte_registers),
+		T(two_levels_have_4k_and_4m_pages),
+		T(every_permission_bit_is_obeyed),
+		T(accessed_and_dirty_are_set_only_by_allowed_accesses),
+		T(a_probe_leaves_the_tables_alone),
+		T(rights_offer_writes_only_on_dirty_pages),
+		T(reserved_bits_fault_at_every_level),
+		T(tables_outside_of_ram_read_as_ones),
+		T(pdptes_with_reserved_bits_are_refused),
+		T(random_tables_are_walked_as_the_other_walker_does),
+		T(a_walk_begins_with_the_cached_table),
+		T(what_drops_a_page_drops_the_cached_table),
+		T(no_fault_comes_from_a_cached_table),
+		T(a_peek_takes_what_needs_no_flag),
 		T(invlpg_drops_global_pages_of_every_pcid_and_leaves_processes_the_others),
 	};
 #undef T
