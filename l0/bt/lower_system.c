@@ -139,7 +139,6 @@ void lower_pushf(struct lower *l)
 	lower_push_reg(l, l->i->z.operand_width / 8, H_NONE, false, 0);
 }
 
-/* Host clock, and no TSD at CPL 3: the host's TSC, less where it stood at power-on, plus the vCPU's offset. */
 /* RAX = clock_tsc() of a clock that follows the host */
 static void read_clock(struct lower *l)
 {
@@ -171,6 +170,7 @@ static void give_tsc(struct lower *l)
 		emit_load(e, 4, guest_reg_home[RCX], MEM_VCPU(OFF(tsc_aux)));
 }
 
+/* Host clock, and no TSD at CPL 3: the host's TSC, less where it stood at power-on, plus the vCPU's offset. */
 void lower_rdtsc(struct lower *l)
 {
 	read_clock(l);

@@ -54,7 +54,7 @@ struct tlb_arrays {
 
 /*
  * Where accesses at constant offsets from FS' and GS' base go: a kernel's data of each CPU, a program's of each thread. What such a range of
- * offsets is, and which number it has, is the translator's (bt/segments.c); here is where it lies for one base. A copy of what the view
+ * offsets is, and which number it has, is the translator's (bt/lower_range.c); here is where it lies for one base. A copy of what the view
  * held when it was entered, and goes when that does.
  *
  *   read = 1 - base if loads may go directly, write the same for stores; the sum with the base is 1 on a hit

@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../cpu/vcpu.h"
 #include "kvm.h"
+#include "private.h"
 
 #define KVM_SYNC (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
@@ -78,53 +77,22 @@ u64 monitor_syscall_linear(void)
 	return linear_of(PAGE_SYSCALL);
 }
 
-static bool set_slot(const struct monitor_cpu *c, u64 size)
-{
-	struct kvm_userspace_memory_region r = {
-		.slot = MONITOR_SLOT_PRIVATE + c->index,
-		.guest_phys_addr = c->tables.gpa,
-		.memory_size = size,
-		.userspace_addr = (u64)c->tables.base,
-	};
-
-	return !ioctl(c->vm, KVM_SET_USER_MEMORY_REGION, &r);
-}
-
 const char *monitor_forget(struct monitor_cpu *c)
 {
-	if (!set_slot(c, 0) || !set_slot(c, MONITOR_SIZE))
-		return "KVM_SET_USER_MEMORY_REGION";
-	c->tables.next = c->tables.first;
-	return NULL;
+	return private_memory_forget(&c->tables, c->vm, MONITOR_SLOT_PRIVATE + c->index);
 }
 
 static const char *make_memory(struct monitor_cpu *c)
 {
 	struct tables *t = &c->tables;
+	const char *failed = private_memory_make(t, c->vm, MONITOR_SLOT_PRIVATE + c->index,
+						 MONITOR_GPA + c->index * MONITOR_SIZE, MONITOR_SIZE, PAGE_TABLES);
 
-	t->gpa = MONITOR_GPA + c->index * MONITOR_SIZE;
-	t->count = MONITOR_SIZE / TABLE_SIZE;
-	t->first = t->next = PAGE_TABLES;
+	if (failed)
+		return failed;
 	t->monitor = t->gpa + PAGE_PDPT * TABLE_SIZE;
-	t->base = mmap(NULL, MONITOR_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t->base == MAP_FAILED) {
-		t->base = NULL;
-		return "mmap";
-	}
 	write_tables(c);
-	return set_slot(c, MONITOR_SIZE) ? NULL : "KVM_SET_USER_MEMORY_REGION";
-}
-
-/* false: KVM doesn't have it, or doesn't want it to be so */
-static bool set_msr(const struct monitor_cpu *c, u32 index, u64 value)
-{
-	union {
-		struct kvm_msrs list;
-		u8 space[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
-	} m = { .list = { .nmsrs = 1 } };
-
-	m.list.entries[0] = (struct kvm_msr_entry){ .index = index, .data = value };
-	return ioctl(c->vcpu, KVM_SET_MSRS, &m.list) == 1;
+	return NULL;
 }
 
 #define MSR_PLATFORM_INFO 0xce
@@ -151,38 +119,25 @@ static const char *make_state(struct monitor_cpu *c)
 	s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
 	s->cr4 = CR4_TSD | CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	s->efer = EFER_LME | EFER_LMA | EFER_NX;
-	if (!set_msr(c, MSR_STAR, (u64)GDT_CS << 32 | (u64)GDT_CS << 48) ||
-	    !set_msr(c, MSR_LSTAR, linear_of(PAGE_SYSCALL)) || !set_msr(c, MSR_CSTAR, linear_of(PAGE_SYSCALL)) ||
-	    !set_msr(c, MSR_FMASK, FLAG_TF | FLAG_IF | FLAG_DF | FLAG_AC | FLAG_NT))
+	if (!private_msr_set(c->vcpu, MSR_STAR, (u64)GDT_CS << 32 | (u64)GDT_CS << 48) ||
+	    !private_msr_set(c->vcpu, MSR_LSTAR, linear_of(PAGE_SYSCALL)) ||
+	    !private_msr_set(c->vcpu, MSR_CSTAR, linear_of(PAGE_SYSCALL)) ||
+	    !private_msr_set(c->vcpu, MSR_FMASK, FLAG_TF | FLAG_IF | FLAG_DF | FLAG_AC | FLAG_NT))
 		return "KVM_SET_MSRS";
-	if (set_msr(c, MSR_PLATFORM_INFO, PLATFORM_INFO_CPUID_FAULT))
-		set_msr(c, MSR_MISC_FEATURES_ENABLES, MISC_FEATURES_CPUID_FAULT);
+	if (private_msr_set(c->vcpu, MSR_PLATFORM_INFO, PLATFORM_INFO_CPUID_FAULT))
+		private_msr_set(c->vcpu, MSR_MISC_FEATURES_ENABLES, MISC_FEATURES_CPUID_FAULT);
 	return NULL;
 }
 
 const char *monitor_cpu_open(struct monitor_cpu *c, int kvm, int vm, unsigned int index)
 {
-	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	const char *failed;
 	bool umip = false;
 
-	*c = (struct monitor_cpu){ .vm = vm, .vcpu = -1, .index = index };
-	if ((ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & KVM_SYNC) != KVM_SYNC) {
-		errno = ENOTSUP;
-		return "KVM_CAP_SYNC_REGS";
-	}
-	c->vcpu = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)index);
-	if (c->vcpu < 0)
-		return "KVM_CREATE_VCPU";
-	if (size < (int)sizeof(struct kvm_run))
-		return "KVM_GET_VCPU_MMAP_SIZE";
-	c->run_size = (size_t)size;
-	c->run = mmap(NULL, c->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->vcpu, 0);
-	if (c->run == MAP_FAILED) {
-		c->run = NULL;
-		return "mapping struct kvm_run";
-	}
-	failed = make_memory(c);
+	*c = (struct monitor_cpu){ .vm = vm, .index = index };
+	failed = private_vcpu_open(kvm, vm, index, KVM_SYNC, &c->vcpu, &c->run, &c->run_size);
+	if (!failed)
+		failed = make_memory(c);
 	if (!failed)
 		failed = kvm_cpuid_all(kvm, c->vcpu, &umip);
 	if (!failed)
@@ -194,15 +149,8 @@ const char *monitor_cpu_open(struct monitor_cpu *c, int kvm, int vm, unsigned in
 
 void monitor_cpu_close(struct monitor_cpu *c)
 {
-	if (c->run)
-		munmap(c->run, c->run_size);
-	if (c->vcpu >= 0)
-		close(c->vcpu);
-	if (c->tables.base)
-		munmap(c->tables.base, MONITOR_SIZE);
-	c->run = NULL;
-	c->vcpu = -1;
-	c->tables.base = NULL;
+	private_vcpu_close(&c->vcpu, &c->run, c->run_size);
+	private_memory_destroy(&c->tables);
 }
 
 void monitor_linux_segments(struct kvm_sregs *s, bool bits32)

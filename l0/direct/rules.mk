@@ -14,7 +14,7 @@ GENERAL_OBJS += l0/direct/user_general.o
 OBJS += l0/direct/probe.o
 OBJS += l0/direct/sensitive.o
 OBJS += l0/direct/tables.o
-OBJS += l0/direct/run_timer.o l0/direct/vector_state.o
+OBJS += l0/direct/private.o l0/direct/run_timer.o l0/direct/vector_state.o
 OBJS += l0/direct/vt.o l0/direct/vt_cpu.o l0/direct/vt_tables.o l0/direct/vt_vmx.o l0/direct/vt_svm.o l0/direct/vt_stub.o
 GENERAL_OBJS += l0/direct/vt_rule.o
 

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../cpu/mmu.h"
 #include "../machine/machine.h"
 #include "../vmx/apic.h"
 #include "../vmx/vmx.h"
+#include "private.h"
 #include "user.h"
 
 #define REGION BIT(21)
@@ -146,7 +146,7 @@ static void take_registers(struct direct_vcpu *d)
 	struct vcpu *v = d->v;
 
 	t->backend->take(&t->cpu, &t->vmx, v);
-	if (t->cpu.kind == VT_VMX && vt_cpu_get_msr(&t->cpu, MSR_KERNEL_GS_BASE, &v->kernel_gs_base))
+	if (t->cpu.kind == VT_VMX && private_msr_get(t->cpu.vcpu, MSR_KERNEL_GS_BASE, &v->kernel_gs_base))
 		t->msrs.kernel_gs_base = v->kernel_gs_base;
 	vcpu_update_mode(v);
 }
@@ -235,7 +235,7 @@ static bool give_msrs(struct vt_vcpu *t, const struct vcpu *v)
 
 #define GIVE(field, index) \
 	if (!t->msrs_known || now.field != t->msrs.field) \
-	ok &= vt_cpu_set_msr(&t->cpu, index, now.field)
+	ok &= private_msr_set(t->cpu.vcpu, index, now.field)
 	if (t->cpu.kind == VT_VMX) { /* a VMCB has the others */
 		GIVE(star, MSR_STAR);
 		GIVE(lstar, MSR_LSTAR);
@@ -244,7 +244,8 @@ static bool give_msrs(struct vt_vcpu *t, const struct vcpu *v)
 		GIVE(kernel_gs_base, MSR_KERNEL_GS_BASE);
 	}
 	if (!t->msrs_known || now.tsc_aux != t->msrs.tsc_aux)
-		vt_cpu_set_msr(&t->cpu, MSR_TSC_AUX, now.tsc_aux); /* a CPU without RDTSCP has none, and no RDPID either */
+		private_msr_set(t->cpu.vcpu, MSR_TSC_AUX,
+				now.tsc_aux); /* a CPU without RDTSCP has none, and no RDPID either */
 #undef GIVE
 	t->msrs = now;
 	t->msrs_known = ok;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * L2s on the host's VT, under an L1 that is translated. L0's VM (user.h) has a second vCPU for each of the machine's, at whose
- * CPL 0 stands nothing but the code of vt_stub.h. That code enters L2, of which the host's KVM, which nests, makes what runs on the CPU. So a host's
- * VT serves any number of L1s, each of which believes to have it for itself.
+ * CPL 0 stands nothing but the code of vt_stub.h. That code enters L2, of which the host's KVM, which nests, makes what runs on the CPU. Each L1
+ * has a VM of its own: the host's KVM shares the VT among them.
  *
  * L0 doesn't reflect what L2 leaves for. It takes L2's state, at the instruction that left, into struct vcpu, and lets the translator
  * execute that instruction: so an exit of L2 that its L1 has to see is made by the same code whether L2 was translated or not. For that the
@@ -108,10 +108,6 @@ const char *vt_cpu_open(struct vt_cpu *c, int kvm, int vm, unsigned int index);
 void vt_cpu_close(struct vt_cpu *c);
 /* KVM forgets all that it has read in the tables; all of them are free. NULL, or what failed. */
 const char *vt_cpu_forget(struct vt_cpu *c);
-/* False: KVM refuses, errno */
-bool vt_cpu_set_msr(const struct vt_cpu *c, u32 index, u64 value);
-bool vt_cpu_get_msr(const struct vt_cpu *c, u32 index, u64 *value);
-
 enum vt_ran {
 	VT_RAN_LEFT, /* into L2 and out of it again: exchange->result is VTX_LEFT */
 	VT_RAN_NOT, /* interrupted before it came into L2 */

@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "kvm.h"
 #include "monitor.h"
+#include "private.h"
 
 #define VT_SLOT (MONITOR_SLOT_PRIVATE + MONITOR_CPUS_MAX) /* memory slots from here on */
 #define VT_VCPU MONITOR_CPUS_MAX /* KVM's numbers of vCPUs, too */
@@ -65,65 +64,21 @@ static void write_memory(struct vt_cpu *c)
 	c->exchange->vmxon = vt_page_gpa(c, VT_PAGE_OWN);
 }
 
-static bool set_slot(const struct vt_cpu *c, u64 size)
-{
-	struct kvm_userspace_memory_region r = {
-		.slot = VT_SLOT + c->index,
-		.guest_phys_addr = c->tables.gpa,
-		.memory_size = size,
-		.userspace_addr = (u64)c->tables.base,
-	};
-
-	return !ioctl(c->vm, KVM_SET_USER_MEMORY_REGION, &r);
-}
-
 const char *vt_cpu_forget(struct vt_cpu *c)
 {
-	if (!set_slot(c, 0) || !set_slot(c, VT_SIZE))
-		return "KVM_SET_USER_MEMORY_REGION";
-	c->tables.next = c->tables.first;
-	return NULL;
+	return private_memory_forget(&c->tables, c->vm, VT_SLOT + c->index);
 }
 
 static const char *make_memory(struct vt_cpu *c)
 {
-	struct tables *t = &c->tables;
+	const char *failed = private_memory_make(&c->tables, c->vm, VT_SLOT + c->index, VT_GPA + c->index * VT_SIZE,
+						 VT_SIZE, VT_PAGE_TABLES);
 
-	t->gpa = VT_GPA + c->index * VT_SIZE;
-	t->count = VT_SIZE / TABLE_SIZE;
-	t->first = t->next = VT_PAGE_TABLES;
-	t->base = mmap(NULL, VT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t->base == MAP_FAILED) {
-		t->base = NULL;
-		return "mmap";
-	}
+	if (failed)
+		return failed;
 	c->exchange = (struct vt_exchange *)vt_page(c, VT_PAGE_EXCHANGE);
 	write_memory(c);
-	return set_slot(c, VT_SIZE) ? NULL : "KVM_SET_USER_MEMORY_REGION";
-}
-
-union one_msr {
-	struct kvm_msrs list;
-	u8 space[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
-};
-
-bool vt_cpu_set_msr(const struct vt_cpu *c, u32 index, u64 value)
-{
-	union one_msr m = { .list = { .nmsrs = 1 } };
-
-	m.list.entries[0] = (struct kvm_msr_entry){ .index = index, .data = value };
-	return ioctl(c->vcpu, KVM_SET_MSRS, &m.list) == 1;
-}
-
-bool vt_cpu_get_msr(const struct vt_cpu *c, u32 index, u64 *value)
-{
-	union one_msr m = { .list = { .nmsrs = 1 } };
-
-	m.list.entries[0] = (struct kvm_msr_entry){ .index = index };
-	if (ioctl(c->vcpu, KVM_GET_MSRS, &m.list) != 1)
-		return false;
-	*value = m.list.entries[0].data;
-	return true;
+	return NULL;
 }
 
 static const char *make_state(struct vt_cpu *c)
@@ -148,11 +103,11 @@ static const char *make_state(struct vt_cpu *c)
 	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (c->kind == VT_VMX ? CR4_VMXE : 0);
 	s->efer = EFER_LME | EFER_LMA | EFER_NX | (c->kind == VT_SVM ? EFER_SVME : 0);
 	if (c->kind == VT_SVM)
-		return vt_cpu_set_msr(c, MSR_VM_HSAVE_PA, vt_page_gpa(c, VT_PAGE_OWN)) ? NULL : "MSR VM_HSAVE_PA";
-	if (!vt_cpu_set_msr(c, MSR_FEATURE_CONTROL, FEATURE_CONTROL_VMX))
+		return private_msr_set(c->vcpu, MSR_VM_HSAVE_PA, vt_page_gpa(c, VT_PAGE_OWN)) ? NULL : "MSR VM_HSAVE_PA";
+	if (!private_msr_set(c->vcpu, MSR_FEATURE_CONTROL, FEATURE_CONTROL_VMX))
 		return "MSR IA32_FEATURE_CONTROL";
 	for (u32 i = 0; i < VT_CAPS; i++) /* not every CPU has all */
-		vt_cpu_get_msr(c, VT_CAP_FIRST + i, &c->caps[i]);
+		private_msr_get(c->vcpu, VT_CAP_FIRST + i, &c->caps[i]);
 	*(u32 *)vt_page(c, VT_PAGE_OWN) = *(u32 *)vt_page(c, VT_PAGE_REGION) = (u32)c->caps[0] & INT32_MAX;
 	return NULL;
 }
@@ -169,30 +124,16 @@ static bool leave_hypercalls(const struct vt_cpu *c)
 
 const char *vt_cpu_open(struct vt_cpu *c, int kvm, int vm, unsigned int index)
 {
-	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	const char *failed;
 	bool umip;
 
 	*c = (struct vt_cpu){ .vm = vm, .vcpu = -1, .index = index };
-	if ((ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & KVM_SYNC) != KVM_SYNC) {
-		errno = ENOTSUP;
-		return "KVM_CAP_SYNC_REGS";
-	}
 	c->kind = kvm_cpuid_has_vmx(kvm) ? VT_VMX : VT_SVM;
 	if (!leave_hypercalls(c))
 		return "KVM_X86_QUIRK_FIX_HYPERCALL_INSN";
-	c->vcpu = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)(VT_VCPU + index));
-	if (c->vcpu < 0)
-		return "KVM_CREATE_VCPU";
-	if (size < (int)sizeof(struct kvm_run))
-		return "KVM_GET_VCPU_MMAP_SIZE";
-	c->run_size = (size_t)size;
-	c->run = mmap(NULL, c->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->vcpu, 0);
-	if (c->run == MAP_FAILED) {
-		c->run = NULL;
-		return "mapping struct kvm_run";
-	}
-	failed = make_memory(c);
+	failed = private_vcpu_open(kvm, vm, VT_VCPU + index, KVM_SYNC, &c->vcpu, &c->run, &c->run_size);
+	if (!failed)
+		failed = make_memory(c);
 	if (!failed)
 		failed = kvm_cpuid_all(kvm, c->vcpu, &umip);
 	return failed ? failed : make_state(c);
@@ -200,15 +141,8 @@ const char *vt_cpu_open(struct vt_cpu *c, int kvm, int vm, unsigned int index)
 
 void vt_cpu_close(struct vt_cpu *c)
 {
-	if (c->run)
-		munmap(c->run, c->run_size);
-	if (c->vcpu >= 0)
-		close(c->vcpu);
-	if (c->tables.base)
-		munmap(c->tables.base, VT_SIZE);
-	c->run = NULL;
-	c->vcpu = -1;
-	c->tables.base = NULL;
+	private_vcpu_close(&c->vcpu, &c->run, c->run_size);
+	private_memory_destroy(&c->tables);
 }
 
 /* Is it in our code, and not in L2, that it was interrupted? L2 has other page tables. */

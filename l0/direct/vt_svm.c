@@ -88,11 +88,9 @@ AT(pat, 0x668);
 #define TLB_FLUSH 1
 #define ASID 1
 
-#define EXIT_EXCEPTION 0x40
 #define EXIT_INTR 0x60
 #define EXIT_NMI 0x61
 #define EXIT_VINTR 0x64
-#define EXIT_IRET 0x74
 #define EXIT_NPF 0x400
 #define EXIT_INVALID UINT64_MAX
 
