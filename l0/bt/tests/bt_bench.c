@@ -51,6 +51,19 @@ void bt_bench_destroy(struct bt_bench *b)
 	memory_destroy(&b->machine.memory);
 }
 
+u64 bt_bench_read(struct bt_bench *b, u64 gpa)
+{
+	u64 value;
+
+	memcpy(&value, memory_host(&b->machine.memory, gpa), sizeof(value));
+	return value;
+}
+
+void bt_bench_write(struct bt_bench *b, u64 gpa, u64 value)
+{
+	memcpy(memory_host(&b->machine.memory, gpa), &value, sizeof(value));
+}
+
 struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n)
 {
 	struct bt_block *block;

@@ -22,6 +22,9 @@ void bt_bench_create(struct bt_bench *b, size_t cache_bytes);
 /* model: as -cpu */
 void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_bytes);
 void bt_bench_destroy(struct bt_bench *b);
+/* Eight bytes of the machine's memory */
+u64 bt_bench_read(struct bt_bench *b, u64 gpa);
+void bt_bench_write(struct bt_bench *b, u64 gpa, u64 value);
 /* Put code at guest-physical `at` and translate the block there. */
 struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, size_t n);
 /*

@@ -35,14 +35,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static u64 read64(u64 gpa)
-{
-	u64 value;
-
-	memcpy(&value, memory_host(&b.machine.memory, gpa), sizeof(value));
-	return value;
-}
-
 static u64 at_a(u64 offset)
 {
 	return 0x1000000 + offset;
@@ -103,7 +95,7 @@ static void a_sum_of_two_registers_is_one_search(void **state)
 		for (u64 k = 0; k < 0x40; k += 8) {
 			bool copied = k == 0 || k == 0x10 || k == 0x20 || k == 0x38;
 
-			assert_int_equal(read64(B + b.v->gpr[RAX] + k), copied ? at_a(b.v->gpr[RAX] + k) : 0);
+			assert_int_equal(bt_bench_read(&b, B + b.v->gpr[RAX] + k), copied ? at_a(b.v->gpr[RAX] + k) : 0);
 		}
 	}
 }
@@ -178,7 +170,7 @@ static void variables_beside_each_other(void **state)
 		    0x48, 0x89, 0x0d, 0x2b, 0x00, 0x1f, 0x00); /* mov [A + 0x40], rcx */
 		assert_int_equal(b.v->gpr[RCX], at_a(0x20));
 		assert_int_equal(b.v->gpr[RDX], at_a(0x30));
-		assert_int_equal(read64(A + 0x40), at_a(0x20));
+		assert_int_equal(bt_bench_read(&b, A + 0x40), at_a(0x20));
 	}
 	assert_int_equal(searches_of_block(), 1);
 }
@@ -197,7 +189,7 @@ static void a_group_across_pages_is_done_one_by_one(void **state)
 	assert_int_equal(b.v->gpr[RCX], at_a(0xfe0));
 	assert_int_equal(b.v->gpr[RDX], at_a(0xff8) >> 32 | at_a(0x1000) << 32);
 	assert_int_equal(b.v->gpr[RBX], at_a(0x1010));
-	assert_int_equal(read64(A + 0x1018), at_a(0xfe0));
+	assert_int_equal(bt_bench_read(&b, A + 0x1018), at_a(0xfe0));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -17,11 +17,6 @@
 
 static struct bt_bench b;
 
-static void write64(u64 gpa, u64 value)
-{
-	memcpy(memory_host(&b.machine.memory, gpa), &value, sizeof(value));
-}
-
 static u64 alias(unsigned int i)
 {
 	return i == ALIASES - 1 ? 0 : UPPER + i * GIB;
@@ -33,12 +28,12 @@ static int setup(void **state)
 
 	(void)state;
 	bt_bench_create(&b, 0);
-	write64(TABLES, (TABLES + 0x1000) | 0x23);
-	write64(TABLES + 8 * 256, (TABLES + 0x1000) | 0x23);
+	bt_bench_write(&b, TABLES, (TABLES + 0x1000) | 0x23);
+	bt_bench_write(&b, TABLES + 8 * 256, (TABLES + 0x1000) | 0x23);
 	for (i = 0; i < ALIASES; i++)
-		write64(TABLES + 0x1000 + 8 * i, (TABLES + 0x2000) | 0x23);
+		bt_bench_write(&b, TABLES + 0x1000 + 8 * i, (TABLES + 0x2000) | 0x23);
 	for (i = 0; i < 8; i++)
-		write64(TABLES + 0x2000 + 8 * i, i << 21 | 0xe3);
+		bt_bench_write(&b, TABLES + 0x2000 + 8 * i, i << 21 | 0xe3);
 	b.v->cr3 = TABLES;
 	b.v->cr4 |= CR4_PAE;
 	b.v->cr0 |= CR0_PG | CR0_WP;

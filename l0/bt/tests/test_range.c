@@ -29,19 +29,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static u64 read64(u64 gpa)
-{
-	u64 value;
-
-	memcpy(&value, memory_host(&b.machine.memory, gpa), sizeof(value));
-	return value;
-}
-
-static void write64(u64 gpa, u64 value)
-{
-	memcpy(memory_host(&b.machine.memory, gpa), &value, sizeof(value));
-}
-
 static void put(const u8 *code, size_t n)
 {
 	static const u8 end[] = { 0x90, 0xcc };
@@ -65,8 +52,8 @@ static const u8 load_gs[] = { 0x65, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00, 0x00, 0x
 static void a_load_follows_its_base(void **state)
 {
 	(void)state;
-	write64(A + 0x28, 1);
-	write64(B + 0x28, 2);
+	bt_bench_write(&b, A + 0x28, 1);
+	bt_bench_write(&b, B + 0x28, 2);
 	put(load_gs, sizeof(load_gs));
 	for (unsigned int i = 0; i < 6; i++) {
 		b.v->seg[GS].base = i % 2 ? B : A;
@@ -86,10 +73,10 @@ static void segments_and_offsets_are_kept_apart(void **state)
 				   0xeb, 0x00 };
 
 	(void)state;
-	write64(A + 0x28, 1);
-	write64(B + 0x128, 2);
-	write64(B + 0x100 - 8, 3);
-	write64(A + FAR_OFFSET, 4);
+	bt_bench_write(&b, A + 0x28, 1);
+	bt_bench_write(&b, B + 0x128, 2);
+	bt_bench_write(&b, B + 0x100 - 8, 3);
+	bt_bench_write(&b, A + FAR_OFFSET, 4);
 	b.v->seg[GS].base = A;
 	b.v->seg[FS].base = B + 0x100;
 	put(code, sizeof(code));
@@ -127,25 +114,25 @@ static void all_kinds_of_instructions_reach_their_operand(void **state)
 		b.v->gpr[RSP] = B + 0x100;
 		b.v->gpr[R14] = 7;
 		b.v->gpr[R15] = 9;
-		write64(A + 0x38, 8);
-		write64(A + 0x40, 100);
-		write64(A + 0x48, 0x1ff);
-		write64(A + 0x50, 0);
-		write64(A + 0x58, 3);
-		write64(A + 0x60, 0x77);
-		write64(A + 0x68, CODE + sizeof(code));
+		bt_bench_write(&b, A + 0x38, 8);
+		bt_bench_write(&b, A + 0x40, 100);
+		bt_bench_write(&b, A + 0x48, 0x1ff);
+		bt_bench_write(&b, A + 0x50, 0);
+		bt_bench_write(&b, A + 0x58, 3);
+		bt_bench_write(&b, A + 0x60, 0x77);
+		bt_bench_write(&b, A + 0x68, CODE + sizeof(code));
 		misses(11);
 		assert_int_equal(b.v->rip, CODE + sizeof(code));
-		assert_int_equal(read64(A + 0x28), 42);
-		assert_int_equal(read64(A + 0x30), 42);
+		assert_int_equal(bt_bench_read(&b, A + 0x28), 42);
+		assert_int_equal(bt_bench_read(&b, A + 0x30), 42);
 		assert_int_equal(b.v->gpr[RSP], B + 0x100);
-		assert_int_equal(read64(A + 0x38), 7);
+		assert_int_equal(bt_bench_read(&b, A + 0x38), 7);
 		assert_int_equal(b.v->gpr[R14], 8);
-		assert_int_equal(read64(A + 0x40), 109);
+		assert_int_equal(bt_bench_read(&b, A + 0x40), 109);
 		assert_int_equal(b.v->gpr[R15], 100);
-		assert_int_equal(read64(A + 0x48), 0x100);
-		assert_int_equal(read64(A + 0x50), 1 << 5);
-		assert_int_equal(read64(A + 0x58), 3 << 4);
+		assert_int_equal(bt_bench_read(&b, A + 0x48), 0x100);
+		assert_int_equal(bt_bench_read(&b, A + 0x50), 1 << 5);
+		assert_int_equal(bt_bench_read(&b, A + 0x58), 3 << 4);
 		assert_int_equal(b.v->gpr[RAX], 0x7715);
 	}
 }
@@ -154,8 +141,8 @@ static void all_kinds_of_instructions_reach_their_operand(void **state)
 static void a_base_within_a_page_is_right_all_the_same(void **state)
 {
 	(void)state;
-	write64(A + 0x28, 1);
-	write64(A + 0xfe8, 2);
+	bt_bench_write(&b, A + 0x28, 1);
+	bt_bench_write(&b, A + 0xfe8, 2);
 	put(load_gs, sizeof(load_gs));
 	for (unsigned int i = 0; i < 4; i++) {
 		b.v->seg[GS].base = i % 2 ? A + 0xfc0 : A;
@@ -201,10 +188,10 @@ static void invlpg_makes_it_look_again(void **state)
 	(void)state;
 	put(load_gs, sizeof(load_gs));
 	b.v->seg[GS].base = A;
-	write64(A + 0x28, 5);
+	bt_bench_write(&b, A + 0x28, 5);
 	misses(2);
 	tlb_flush_page(b.v->tlb, A);
-	write64(A + 0x28, 6);
+	bt_bench_write(&b, A + 0x28, 6);
 	assert_int_equal(misses(2), 1);
 	assert_int_equal(b.v->gpr[RAX], 6);
 }
@@ -220,7 +207,7 @@ static void only_so_many_ranges_have_numbers(void **state)
 
 		memcpy(code + 5, &offset, sizeof(offset));
 		put(code, sizeof(code));
-		write64(A + offset, i + 1000);
+		bt_bench_write(&b, A + offset, i + 1000);
 		misses(2);
 		assert_int_equal(b.v->gpr[RAX], i + 1000);
 		misses(2);
