@@ -57,10 +57,12 @@ def parser():
 def choose(only):
     from .experiments import EXPERIMENTS
 
-    if not only:
+    if only is None:
         return list(EXPERIMENTS)
     by_id = {e.id: e for e in EXPERIMENTS}
     ids = [name.strip().upper() for name in only.split(",") if name.strip()]
+    if not ids:
+        raise LabError(f"--only {only}: no experiment is named there")
     for name in ids:
         if name not in by_id:
             raise LabError(f"--only {name}: no such experiment; there are {', '.join(by_id)}")
@@ -87,17 +89,18 @@ def do_run(options):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stopped)
-    problems = runner.run(runs_of(experiments, options.small), options.repeat, options.again)
+    runs = runs_of(experiments, options.small)
+    problems = runner.run(runs, options.repeat, options.again)
     for problem in problems:
         print(f"lab: {problem}", file=sys.stderr)
     report = Path(options.results) / "report.html"
-    failed = write_report(options.results, experiments, report)
-    print(f"{report}: {len(experiments)} experiments" + (f", {len(problems)} runs went wrong" if problems else ""))
+    failed = write_report(options.results, choose(None), report)  # of all that is there, whatever was made now
+    print(f"{report}: {len(runs)} runs of {len(experiments)} experiments were asked for" + (f", {len(problems)} went wrong" if problems else ""))
     return 1 if problems or failed else 0
 
 
 def write_report(results, experiments, path):
-    """Returns the number of checks that don't hold."""
+    """Returns the number of checks that don't hold, and of what can't be read."""
     from .report import render
     from .results import write_whole
 
@@ -105,7 +108,7 @@ def write_report(results, experiments, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, html)
     for line in failed:
-        print(f"lab: doesn't hold: {line}", file=sys.stderr)
+        print(f"lab: {line}", file=sys.stderr)
     return len(failed)
 
 
@@ -126,28 +129,31 @@ def do_list(options):
 
 
 def write_figures(results, experiments, folder):
+    """Those of the experiments, in the place of those that were there. Returns their paths."""
     from .report import sections
+    from .results import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("E*.svg"):
-        if any(old.name.startswith(f"{e.id}-") for e in experiments):
-            old.unlink()
     paths = []
     for e, section in sections(results, experiments):
         for i, figure in enumerate(section.figures if section else ()):
             for name, svg in ((f"{e.id}-{i + 1}.svg", figure.svg), (f"{e.id}-{i + 1}-published.svg", figure.paper)):
                 if svg:
                     paths.append(folder / name)
-                    paths[-1].write_text(svg)
+                    write_whole(paths[-1], svg)
+    for old in folder.glob("E*.svg"):
+        if old not in paths and any(old.name.startswith(f"{e.id}-") for e in experiments):
+            old.unlink()
     return paths
 
 
 def do_plot(options):
     from .results import ResultSet
 
-    for path in write_figures(ResultSet(options.results), choose(options.only), Path(options.output or Path(options.results) / "figures")):
+    results = ResultSet(options.results)
+    for path in write_figures(results, choose(options.only), Path(options.output or Path(options.results) / "figures")):
         print(path)
-    return 0
+    return told(results.problems.values())
 
 
 def do_report(options):
@@ -161,47 +167,68 @@ def do_compare(options):
     from .compare import text
 
     only = {name for e in choose(options.only) for name in e.runs} if options.only else None
-    print(text(options.a, options.b, only, options.all))
-    return 0
+    said, problems = text(options.a, options.b, only, options.all)
+    print(said)
+    return told(problems)
+
+
+def told(problems):
+    """The exit code, when they have been said"""
+    for problem in problems:
+        print(f"lab: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def keep_run(result, to, results):
+    """A copy of what is small of a run: no trace, no console but the lines that are read, no file name of this machine"""
+    from .results import read_stats
+
+    to.mkdir(parents=True)
+    about = result.about
+    if not about["native"]:
+        for name in ("stats.json", "before.json"):
+            if name == "before.json" and not (result.folder / name).exists():
+                continue
+            stats = read_stats(result.folder / name)
+            # both stand in run.json
+            stats.pop("host", None)
+            stats["run"].pop("command", None)
+            (to / name).write_text(json.dumps(stats, separators=(",", ":")) + "\n")
+    said = [line for line in result.console.splitlines()
+            if line.startswith(("row ", "skip ", "count ", "check ", "kvm exits", "nested: its guest")) or "tsc: Detected" in line]
+    for name in ("collapsed.txt", "round.csv"):
+        if (result.folder / name).exists():
+            shutil.copy(result.folder / name, to / name)
+    (to / "console.txt").write_text("".join(line + "\n" for line in said))
+    about["command"] = about["command"].replace(results, "RESULTS")
+    (to / "run.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
 def do_keep(options):
-    """No traces, no consoles but the lines that are read, no file names of this machine."""
-    from .results import ResultSet, read_json, read_stats, write_whole
+    """The target's runs are replaced when all of the new ones are there: it is a copy of this set, not of those before it."""
+    from .results import ResultSet, write_whole
 
     source, target = ResultSet(options.results), ResultSet(options.to)
-    kept = 0
-    for old in target.runs.glob("*.[0-9]*"):
-        if (old / "run.json").exists():
-            shutil.rmtree(old)  # it is a copy of this set, not of those before it
-    for folder in sorted(source.runs.glob("*.[0-9]*")):
-        if folder.suffix[1:].isdigit() is False:
-            continue
-        to, about = target.runs / folder.name, read_json(folder / "run.json")
-        to.mkdir(parents=True)
-        if not about["native"]:
-            for name in ("stats.json", "before.json"):
-                if name == "before.json" and not (folder / name).exists():
-                    continue
-                stats = read_stats(folder / name)
-                # both stand in run.json
-                stats.pop("host", None)
-                stats["run"].pop("command", None)
-                (to / name).write_text(json.dumps(stats, separators=(",", ":")) + "\n")
-        lines = (folder / "console.txt").read_text(errors="replace").replace("\r", "").splitlines()
-        said = [line for line in lines if line.startswith(("row ", "skip ", "count ", "check ", "kvm exits", "nested: its guest")) or "tsc: Detected" in line]
-        for name in ("collapsed.txt", "round.csv"):
-            if (folder / name).exists():
-                shutil.copy(folder / name, to / name)
-        (to / "console.txt").write_text("".join(line + "\n" for line in said))
-        about["command"] = about["command"].replace(str(Path(options.results)), "RESULTS")
-        (to / "run.json").write_text(json.dumps(about, indent=1) + "\n")
-        kept += 1
+    if source.folder.resolve() == target.folder.resolve():
+        raise LabError(f"{target.folder}: a result set isn't kept in itself")
+    results = source.finished("*")
+    if not results:
+        raise LabError(f"{source.folder}: no results there")
+    new = target.folder / "runs.new"
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        for result in results:
+            keep_run(result, new / result.folder.name, str(source.folder))
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    shutil.rmtree(target.runs, ignore_errors=True)
+    new.rename(target.runs)
     write_whole(target.folder / "set.json", json.dumps({"small": source.small}) + "\n")
     write_report(options.to, choose(None), target.folder / "report.html")
     write_figures(target, choose(None), target.folder / "figures")
-    print(f"{target.folder}: {kept} runs")
-    return 0
+    print(f"{target.folder}: {len(results)} runs")
+    return told(source.problems.values())
 
 
 def main(arguments):

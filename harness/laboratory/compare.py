@@ -41,7 +41,7 @@ def _numbers(result):
 
 
 def names_of(results):
-    return {folder.name.rsplit(".", 1)[0] for folder in results.runs.glob("*.[0-9]*") if folder.suffix[1:].isdigit()}
+    return {folder.stem for folder in results.folders()}
 
 
 def _open(folder_a, folder_b):
@@ -54,22 +54,35 @@ def _open(folder_a, folder_b):
     return a, b
 
 
+def _all_numbers(results, name):
+    """_numbers() of a run's repeats; one that hasn't got them is told and left out"""
+    numbers = []
+    for result in results.finished(name):
+        try:
+            numbers.append(_numbers(result))
+        except (LabError, LookupError, TypeError, AttributeError) as error:
+            results.problems[result.folder] = str(error) if isinstance(error, LabError) else f"{result.folder}/stats.json: {error} isn't there"
+    return numbers
+
+
 def compare(folder_a, folder_b, only=None):
     """A table with a line for each number that both sets have and that differs; only: names of runs"""
-    a, b = _open(folder_a, folder_b)
+    return _compare(*_open(folder_a, folder_b), only)
+
+
+def _compare(a, b, only):
     names = sorted(name for name in names_of(a) if only is None or name in only)
     lines = []
     for name in names:
-        ours, theirs = a.finished(name), b.finished(name)
-        if not ours or not theirs:
+        first, second = _all_numbers(a, name), _all_numbers(b, name)
+        if not first or not second:
             continue
-        first, second = [_numbers(r) for r in ours], [_numbers(r) for r in theirs]
+        kind = a.one(name).about["kind"]
         for what in first[0]:
             left = Sample([v[what] for v in first if what in v])
             right = Sample([v[what] for v in second if what in v])
             if not left or not right or left.values == right.values:
                 continue
-            kind = ours[0].about["kind"]
             apart = left.values[-1] < right.values[0] or right.values[-1] < left.values[0]
             lines.append({"run": name, "number": what, "kind": kind, "A": left.text(4), "B": right.text(4),
                           "B/A": f"{right.median / left.median:.3f}" if left.median else "–",
@@ -90,10 +103,10 @@ def _of(results, names):
 
 
 def text(folder_a, folder_b, only=None, everything=False):
-    """What `lab compare` prints. Of timed numbers those whose ranges don't overlap, unless everything is wanted."""
+    """What `lab compare` prints, and lines about what can't be read. Of timed numbers those whose ranges don't overlap, unless everything is wanted."""
     a, b = _open(folder_a, folder_b)
     in_a, in_b = (names_of(x) if only is None else names_of(x) & set(only) for x in (a, b))
-    table = compare(folder_a, folder_b, only)
+    table = _compare(a, b, only)
     lines = [f"A: {folder_a}: {_of(a, in_a)}", f"B: {folder_b}: {_of(b, in_b)}"]
     for what, names in ((f"{folder_a} alone", in_a - in_b), (f"{folder_b} alone", in_b - in_a)):
         if names:
@@ -110,4 +123,4 @@ def text(folder_a, folder_b, only=None, everything=False):
         lines.append(shown.drop(columns=["kind"] + (["apart"] if not everything or kind == "counted" else [])).to_string(index=False))
         if len(part) > len(shown):
             lines.append(f"and {len(part) - len(shown)} numbers whose ranges overlap: --all shows them")
-    return "\n".join(lines)
+    return "\n".join(lines), [*a.problems.values(), *b.problems.values()]

@@ -2,9 +2,11 @@
 """The report: one HTML page that needs nothing but itself."""
 import jinja2
 
+from . import LabError
 from .commands import all_runs
 from .papers import SOURCES
 from .results import ResultSet
+from .section import Section
 
 KIND_WORDS = {
     "counted": "counted by L0, with the instruction clock the same each time",
@@ -70,7 +72,7 @@ agrees and what doesn't. {{ sections|selectattr(1)|list|length }} of {{ sections
 error bars let you. Counted numbers don't depend on it.</strong></p>{% endif %}
 <h3>The experiments</h3>
 <div class="scroll"><table class="text"><thead><tr><th></th><th>experiment</th><th>reproduces</th><th>checks of shape that hold</th></tr></thead>
-{% for e, s in sections %}<tr><td><a href="#{{ e.id }}">{{ e.id }}</a></td><td>{{ e.title }}</td><td>{{ e.reproduces }}</td><td>{% if e.not_run %}not run{% elif not s %}no results yet{% else %}{{ s.checks|selectattr(1)|list|length }} of {{ s.checks|length }}{% endif %}</td></tr>
+{% for e, s in sections %}<tr><td><a href="#{{ e.id }}">{{ e.id }}</a></td><td>{{ e.title }}</td><td>{{ e.reproduces }}</td><td>{% if e.not_run %}not run{% elif not s %}no results yet{% elif s.unreadable %}can't be read{% else %}{{ s.checks|selectattr(1)|list|length }} of {{ s.checks|length }}{% endif %}</td></tr>
 {% endfor %}</table></div>
 {% for e, s in sections %}
 <h2 id="{{ e.id }}">{{ e.id }}: {{ e.title }}</h2>
@@ -78,6 +80,8 @@ error bars let you. Counted numbers don't depend on it.</strong></p>{% endif %}
 {% else %}
 <div class="ask"><p><b>Question</b> {{ e.question }}</p><p><b>Method</b> {{ e.method }}</p><p><b>Reproduces</b> {{ e.reproduces }}</p></div>
 {% if not s %}<p><strong>No results yet:</strong> <code>harness/lab run --only {{ e.id }}</code>.</p>
+{% else %}
+{% if s.unreadable %}<p><strong>Something that this is made of can't be read:</strong> <code>harness/lab report</code> says what, <code>harness/lab run --only {{ e.id }} --again</code> makes it anew.</p>
 {% else %}
 {% if missing[e.id] %}<p><strong>Runs that are missing, whose numbers are left out:</strong> {{ missing[e.id]|join(", ") }}.</p>{% endif %}
 <div class="figures">{% for f in s.figures %}{% if f.paper %}<div class="pair"><figure><figcaption>{{ f.title }}</figcaption>{{ f.svg|safe }}</figure>
@@ -94,7 +98,7 @@ error bars let you. Counted numbers don't depend on it.</strong></p>{% endif %}
 {% if s.checks %}<details><summary>{{ s.checks|selectattr(1)|list|length }} of {{ s.checks|length }} checks hold</summary><ul>{% for what, holds in s.checks %}<li class="{{ 'holds' if holds else 'fails' }}">{{ what }}</li>{% endfor %}</ul></details>{% endif %}
 <details><summary>The commands</summary><pre>{% for c in commands[e.id] %}{{ c }}
 {% endfor %}</pre></details>
-{% endif %}{% endif %}
+{% endif %}{% endif %}{% endif %}
 {% endfor %}
 <h2>Sources</h2>
 <ul>{% for key, text in sources.items() %}<li>{{ key }}: {{ text }}</li>{% endfor %}</ul>
@@ -117,37 +121,48 @@ WORDS = (
 
 
 def sections(results, experiments):
-    """(experiment, its section) for each; None in the section's place where nothing was run"""
+    """(experiment, its section) for each; None in the section's place where nothing was run, or nothing can be read"""
     for e in experiments:
+        for name in e.runs:
+            results.finished(name)  # to know which can't be read
         there = not e.not_run and any(results.has(name, 1) for name in e.runs)
-        yield e, e.analyse(results) if there else None
+        yield e, _analysed(results, e) if there else None
+
+
+def _analysed(results, e):
+    """What an experiment says; if its runs don't hold what it reads, it says so, and the others are what they are."""
+    try:
+        return e.analyse(results)
+    except LabError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}"
+    except (LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        problem = f"{results.folder}: {e.id}: something isn't in its runs' stats that this laboratory reads there: {type(error).__name__}: {error}"
+    if problem not in results.problems.values():
+        results.problems[e.id] = problem
+    return Section(unreadable=True)
 
 
 def _hosts(results):
     """A line for each host and turtles that results are of"""
     hosts = {}
-    for folder in sorted(results.runs.glob("*.[0-9]*")):
-        if not folder.suffix[1:].isdigit():
-            continue
-        about = results.finished(folder.stem)
-        for result in about:
-            if result.folder != folder:
-                continue
-            host, versions = result.about["host"], result.about["versions"]
-            key = (host["cpu"], host["cores"], host["kernel"], host["kvm"], versions["commit"])
-            line = hosts.setdefault(key, {"runs": 0, "timed": 0, "busy": 0, "load": []})
-            line["runs"] += 1
-            line["load"].append(host["load"])
-            if result.about["kind"] == "timed":
-                line["timed"] += 1
-                line["busy"] += host["busy"]
+    for result in results.finished("*"):
+        host, versions = result.about["host"], result.about["versions"]
+        key = (host["cpu"], host["cores"], host["kernel"], host["kvm"], versions["commit"])
+        line = hosts.setdefault(key, {"runs": 0, "timed": 0, "busy": 0, "load": []})
+        line["runs"] += 1
+        line["load"].append(host["load"])
+        if result.about["kind"] == "timed":
+            line["timed"] += 1
+            line["busy"] += host["busy"]
     for (cpu, cores, kernel, kvm, commit), line in hosts.items():
         yield {"cpu": cpu, "cores": cores, "kernel": kernel, "kvm": kvm, "commit": commit, **line,
                "loads": f"{min(line['load']):.1f} to {max(line['load']):.1f}"}
 
 
 def render(folder, experiments):
-    """Returns the page, and lines for the checks that don't hold."""
+    """Returns the page, and lines for the checks that don't hold and for what can't be read."""
     results = ResultSet(folder)
     done = list(sections(results, experiments))
     expected = all_runs(results.small)
@@ -156,7 +171,7 @@ def render(folder, experiments):
     for e, section in done:
         commands[e.id] = [r.about["command"] for name in e.runs for r in results.finished(name)[:1]] if section else []
     hosts = list(_hosts(results))
-    failed = [f"{e.id}: {what}" for e, s in done if s for what, holds in s.checks if not holds]
+    failed = [*results.problems.values(), *(f"doesn't hold: {e.id}: {what}" for e, s in done if s for what, holds in s.checks if not holds)]
     page = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(PAGE).render(
         sections=done, kinds=KIND_WORDS, words=WORDS, small=results.small, hosts=hosts, busy=sum(h["busy"] for h in hosts), missing=missing, commands=commands,
         sources=SOURCES)

@@ -35,6 +35,22 @@ def read_stats(path):
     return stats
 
 
+def read_about(path):
+    """run.json; what is read of it everywhere is there"""
+    about = read_json(path)
+    lacks = [key for key in ("name", "kind", "native", "work", "command", "host", "versions") if not isinstance(about, dict) or key not in about]
+    if lacks:
+        raise LabError(f"{path}: it doesn't say the run's {lacks[0]}")
+    return about
+
+
+def read_text(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}") from error
+
+
 def write_whole(path, text):
     """A reader never sees half of it, and a full disk leaves what was there."""
     new = path.with_name(path.name + ".new")
@@ -51,9 +67,9 @@ class Result:
 
     def __init__(self, folder):
         self.folder = folder
-        self.about = read_json(folder / "run.json")
-        self.stats = None if self.about.get("native") else read_stats(folder / "stats.json")
-        self.console = (folder / "console.txt").read_text(errors="replace").replace("\r", "")
+        self.about = read_about(folder / "run.json")
+        self.stats = None if self.about["native"] else read_stats(folder / "stats.json")
+        self.console = read_text(folder / "console.txt").replace("\r", "")
 
     @property
     def l1(self):
@@ -143,11 +159,17 @@ class ResultSet:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.runs = self.folder / "runs"
+        self.problems = {}  # {folder of a run that can't be read, or experiment that can't make something of its runs: a line about it}
 
     @property
     def small(self):
         path = self.folder / "set.json"
-        return path.exists() and bool(read_json(path).get("small"))
+        if not path.exists():
+            return False
+        about = read_json(path)
+        if not isinstance(about, dict) or "small" not in about:
+            raise LabError(f"{path}: it doesn't say whether this is the small form")
+        return bool(about["small"])
 
     def say_size(self, small):
         """A result set is of one size: the same names mean other command lines."""
@@ -164,13 +186,26 @@ class ResultSet:
     def pair(self, name):
         return self.added(f"{name}-many", f"{name}-few")
 
+    def folders(self, name="*"):
+        """Of finished runs, in the order of their numbers"""
+        folders = [folder for folder in self.runs.glob(f"{name}.*") if re.fullmatch(r"\d+", folder.suffix[1:])]
+        return sorted(folders, key=lambda f: (f.stem, int(f.suffix[1:])))
+
+    def read(self, folder):
+        """A Result; None if it can't be read: the others are what they are"""
+        try:
+            return Result(folder)
+        except LabError as error:
+            self.problems[folder] = str(error)
+            return None
+
     def finished(self, name):
         """The results of a run in the order of their numbers"""
-        folders = [folder for folder in self.runs.glob(f"{name}.*") if re.fullmatch(r"\d+", folder.name[len(name) + 1:])]
-        return [Result(folder) for folder in sorted(folders, key=lambda f: int(f.suffix[1:]))]
+        return [result for result in map(self.read, self.folders(name)) if result]
 
     def has(self, name, number):
-        return (self.runs / f"{name}.{number}" / "run.json").exists()
+        folder = self.runs / f"{name}.{number}"
+        return (folder / "run.json").exists() and folder not in self.problems
 
     def one(self, name):
         """The first result of a run; None if there is none"""

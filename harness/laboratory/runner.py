@@ -38,6 +38,7 @@ class Progress:
         self.out, self.jobs = out, jobs
         self.total = sum(run.seconds for run, _ in tasks)
         self.count, self.done, self.expected, self.took = len(tasks), 0, 0.0, 0.0
+        self.last = time.monotonic()
 
     def left(self):
         pace = self.took / self.expected if self.expected else 1.0
@@ -45,9 +46,9 @@ class Progress:
 
     def show(self, name):
         part = self.expected / self.total if self.total else 1.0
-        left = self.left()
+        left = round(max(self.left() - (time.monotonic() - self.last), 0))
         line = (f"[{'#' * int(part * 24):24}] {self.done}/{self.count}, "
-                f"{int(left // 60)}:{int(left % 60):02} left: {name}")
+                f"{left // 60}:{left % 60:02} left: {name}")
         if self.out.isatty():
             self.out.write(f"\r{line[:110]}\x1b[K")
         else:
@@ -58,6 +59,7 @@ class Progress:
         self.done += 1
         self.expected += run.seconds
         self.took += seconds
+        self.last = time.monotonic()
 
     def end(self):
         if self.out.isatty():
@@ -109,11 +111,15 @@ class Runner:
     def _clean(self, runs, again):
         for folder in [*self.set.runs.glob("*.part"), *self.set.runs.glob("*.failed")]:
             shutil.rmtree(folder)
-        for file in self.set.folder.glob("*.new"):
-            file.unlink()
-        for run in runs if again else ():
-            for result in self.set.finished(run.name):
-                shutil.rmtree(result.folder)
+        for new in self.set.folder.glob("*.new"):
+            new.unlink() if new.is_file() else shutil.rmtree(new)
+        for run in runs:
+            for folder in self.set.folders(run.name):
+                if again or not self.set.read(folder):
+                    shutil.rmtree(folder)
+        for problem in self.set.problems.values():
+            print(f"{problem}: it is made again", file=self.out)
+        self.set.problems.clear()
 
     def _warn_of_others(self, runs):
         mine = self.versions["turtles_sha256"]
@@ -126,13 +132,17 @@ class Runner:
         progress, problems = Progress(tasks, self.jobs, self.out), []
         pool = ThreadPoolExecutor(self.jobs)
         waiting, left = {}, list(tasks)
+        tick = 1 if self.out.isatty() else None  # on a terminal the time runs
         try:
             while left or waiting:
                 while left and len(waiting) < self.jobs:
                     task = left.pop(0)
                     progress.show(f"{task[0].name}.{task[1]}")
                     waiting[pool.submit(self._one, *task)] = task
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                done = wait(waiting, tick, FIRST_COMPLETED).done
+                if not done:
+                    progress.show(f"{task[0].name}.{task[1]}")
+                for future in done:
                     run, _ = waiting.pop(future)
                     seconds, problem = future.result()
                     progress.finish(run, seconds)

@@ -29,6 +29,7 @@ class Section:
     agrees: list = field(default_factory=list)
     differs: list = field(default_factory=list)
     checks: list = field(default_factory=list)  # (what must hold, whether it does)
+    unreadable: bool = False  # its runs don't hold what it is made of
 
     def check(self, what, holds):
         self.checks.append((what, bool(holds)))

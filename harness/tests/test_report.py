@@ -119,9 +119,45 @@ def test_a_missing_or_broken_run_is_one_line_on_the_command_line(fixture, capsys
         stats.unlink(missing_ok=True)
         if text is not None:
             stats.write_text(text)
+        (fixture / "report.html").unlink(missing_ok=True)
         assert main(["report", "--results", str(fixture)]) == 1
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and "shim-cpuid-trap.1/stats.json" in said, (text, said)
+        assert (fixture / "report.html").exists(), "of the others it is made all the same"
+
+
+@pytest.mark.parametrize("name", ["run.json", "stats.json", "console.txt"])
+def test_a_run_that_cannot_be_read_leaves_the_others_in_the_report(fixture, capsys, name):
+    path = fixture / "runs" / "shim-cpuid-shadow.1" / name
+    for text in (None, "[]", '{"schema": 1, "l1'):
+        path.unlink(missing_ok=True)
+        if text is not None and name != "console.txt":
+            path.write_text(text)
+        assert main(["report", "--results", str(fixture), "--only", "E2"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and f"shim-cpuid-shadow.1/{name}: " in said, (text, said)
+        page = (fixture / "report.html").read_text()
+        assert "13.00" in page and "numbers are left out:</strong> " in page and "shim-cpuid-shadow" in page
+
+
+def test_an_experiment_whose_stats_lack_something_is_one_line_and_the_others_are_there(fixture, capsys):
+    write(fixture, "linux-off", about={"kind": "timed"})
+    assert main(["report", "--results", str(fixture)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "E11: something isn't in its runs' stats" in said and "translate_ns" in said
+    page = (fixture / "report.html").read_text()
+    assert "13.00" in page and "Something that this is made of can't be read" in page
+    assert main(["compare", str(fixture), str(fixture)]) == 0
+
+
+def test_a_run_that_cannot_be_compared_is_one_line_and_the_others_are(fixture, tmp_path, capsys):
+    other = tmp_path / "other"
+    write(other, "shim-cpuid-trap", rounds=cpuid(7, 4), insns=50)
+    write(other, "shim-cpuid-shadow", rounds=cpuid(0, 1))
+    (other / "runs" / "shim-cpuid-shadow.1" / "stats.json").write_text('{"schema": 1, "l1": [{}]}')
+    assert main(["compare", str(fixture), str(other)]) == 1
+    said = capsys.readouterr()
+    assert "guest instructions" in said.out and said.err.count("\n") == 1 and "shim-cpuid-shadow.1/stats.json" in said.err
 
 
 def test_a_counted_run_has_the_instruction_clock_and_a_timed_one_has_not():
@@ -181,6 +217,8 @@ def test_truncated_stats_are_one_line(fixture):
 def test_the_command_line_says_what_is_unknown(fixture, capsys):
     assert main(["run", "--only", "E99"]) == 1
     assert "E99: no such experiment" in capsys.readouterr().err
+    assert main(["list", "--only", ","]) == 1
+    assert "no experiment is named" in capsys.readouterr().err
 
 
 def test_the_report_is_written_for_a_half_filled_set(fixture, capsys):
@@ -239,6 +277,21 @@ def test_what_is_kept_names_no_file_of_the_machine(fixture, tmp_path, capsys):
     assert main(["keep", "--results", str(fixture), str(kept)]) == 0
     assert not any(str(tmp_path) in file.read_text() for file in kept.rglob("*.*") if file.is_file())
     assert len(ResultSet(kept).finished("shim-cpuid-trap")) == 1
+
+
+def test_what_is_kept_takes_the_place_of_what_was_there(fixture, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    write(kept, "nano")
+    assert main(["keep", "--results", str(fixture), str(kept)]) == 0
+    assert sorted(p.name for p in (kept / "runs").iterdir()) == sorted(p.name for p in (fixture / "runs").iterdir())
+    assert not list(kept.glob("*.new"))
+
+
+def test_nothing_is_kept_of_nothing_nor_in_itself(fixture, tmp_path, capsys):
+    for source, why in ((fixture, "in itself"), (tmp_path / "empty", "no results there")):
+        assert main(["keep", "--results", str(source), str(fixture)]) == 1
+        assert why in capsys.readouterr().err
+        assert len(ResultSet(fixture).finished("*")) == 3
 
 
 def test_rows_of_both_kinds_are_read_from_a_console(tmp_path):

@@ -58,6 +58,17 @@ def test_a_half_run_is_redone(lab):
     assert lab.names() == ["a.1"]
 
 
+def test_a_run_that_cannot_be_read_any_more_is_made_again(lab):
+    runs = [a_run(name, name) for name in "abc"]
+    assert lab.run(runs, repeat=2) == []
+    (lab.set.runs / "a.2" / "stats.json").write_text('{"schema": 1')
+    (lab.set.runs / "b.1" / "run.json").write_text("{}")
+    assert lab.run(runs, repeat=2) == []
+    assert lab.called()[6:] == ["a", "b"] and lab.names() == ["a.1", "a.2", "b.1", "b.2", "c.1", "c.2"]
+    said = lab.out.getvalue()
+    assert "a.2/stats.json: not JSON, or cut off" in said and "b.1/run.json" in said and said.count("made again") == 2
+
+
 def test_a_run_that_fails_is_told_and_the_others_are_kept(lab):
     problems = lab.run([a_run("bad", "fails-once"), a_run("good")], repeat=1)
     assert len(problems) == 1 and "bad.1: exit code 4 instead of 33: turtles: the guest died" in problems[0]
@@ -214,6 +225,9 @@ def test_the_progress_on_a_terminal_is_one_line_with_the_time_left():
     progress.finish(a_run("a"), 60.0)
     progress.show("b.1")
     assert out.getvalue().count("\n") == 0 and "1/2, 1:00 left: b.1" in out.getvalue()
+    progress.last -= 7
+    progress.show("b.1")
+    assert out.getvalue().endswith("1/2, 0:53 left: b.1\x1b[K")
 
 
 def test_a_result_set_is_of_one_size(lab):
