@@ -160,6 +160,9 @@ def _reasons(n):
         yield shim(f"shim-all-time-{name}", TIMED, f"rounds={n(20000, 1000)} steps=100", *options, seconds=3, small=name == "rewrite")
         yield kvm(f"kvm-rows-{name}", COUNTED, n("rows", "rows:syscall,fault"), *options, seconds=9)
         yield kvm(f"kvm-rows-time-{name}", TIMED, "rows", *options, seconds=9, small=False)
+        # what Linux as L2 hardly ever does
+        for run, kind in (("kvm-reasons", COUNTED), ("kvm-reasons-time", TIMED)):
+            yield kvm_bare(f"{run}-{name}", kind, "nano", f"ops=ud+cr0+apic+window rounds={n(1000, 100)} batches=1", *options, seconds=2, small=kind == COUNTED)
 
 
 def _programs(n):

@@ -19,7 +19,8 @@ typedef uint8_t u8;
  *
  * The others are those that hypervisors are compared by, at each level: a call to the hypervisor, a port and memory of a device
  * (pc-testdev, which is the VMM's), the TSC deadline timer and the end of an interrupt by MSRs of the x2APIC, another MSR, an
- * invalid instruction, and an interrupt for another CPU that halts.
+ * invalid instruction, and an interrupt for another CPU that halts. The last ones have exits that those don't: a bit of CR0, a register
+ * of a local APIC in memory that no CPU answers by itself, an interrupt that waits for RFLAGS.IF.
  */
 /* clang-format off */
 #define OPS(O) \
@@ -40,7 +41,10 @@ typedef uint8_t u8;
 	O(eoi,     false, lacks_x2apic) \
 	O(rdmsr,   false, NULL) \
 	O(ud,      false, NULL) \
-	O(ipi,     false, lacks_second_cpu)
+	O(ipi,     false, lacks_second_cpu) \
+	O(cr0,     false, NULL) \
+	O(apic,    false, NULL) \
+	O(window,  false, lacks_pic)
 /* clang-format on */
 
 #define O(name, ...) void op_##name(u64 n);
@@ -51,10 +55,12 @@ OPS(O)
 const char *lacks_vmcall(void);
 const char *lacks_x2apic(void);
 const char *lacks_second_cpu(void);
+const char *lacks_pic(void);
 
 void ops_prepare(void); /* page tables, system calls */
 void idt_prepare(void); /* on each CPU */
 void apic_prepare(void); /* on each CPU, where there is an x2APIC */
+void apic_pass_pic(void); /* the 8259's interrupts come through */
 void gate(unsigned int vector, void (*handler)(void));
 
 #define VECTOR_IPI 0x40
@@ -65,6 +71,7 @@ void gate(unsigned int vector, void (*handler)(void));
 #define MSR_X2APIC_SVR 0x80f
 #define MSR_X2APIC_ICR 0x830
 #define MSR_X2APIC_LVT_TIMER 0x832
+#define MSR_X2APIC_LVT_LINT0 0x835
 
 static inline void out8(u16 port, u8 value)
 {

@@ -15,6 +15,12 @@
 #define APIC_BASE_ENABLED_X2APIC 0xc00
 #define SVR_ENABLED 0x1ff
 #define LVT_TSC_DEADLINE (2u << 17)
+#define LVT_EXTINT 0x700
+#define APIC_MEMORY 0xfee00000ul
+#define APIC_LVT_LINT0 0x350
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_BASE_ENABLED 0x800
+#define CR0_AM 0x40000
 #define FAR_AWAY (1ull << 40) /* ticks: the timer is set and never fires */
 
 void syscall_entry(void);
@@ -129,6 +135,36 @@ void op_ud(u64 n)
 	__asm__ volatile("1: ud2\n\tdec %0\n\tjnz 1b" : "+r"(n) : : "memory");
 }
 
+/* A bit that matters to nobody here: there is no CPL 3 with RFLAGS.AC. */
+void op_cr0(u64 n)
+{
+	u64 cr0;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("1: xor %2, %0\n\tmov %0, %%cr0\n\tdec %1\n\tjnz 1b" : "+r"(cr0), "+r"(n) : "i"(CR0_AM));
+}
+
+/*
+ * The timer's current count isn't among the registers that a CPU reads from a virtual-APIC page, SDM vol. 3, "Virtualizing Reads from the
+ * APIC-Access Page". An x2APIC's registers aren't in memory: it is left for that time, through the disabled state.
+ */
+void op_apic(u64 n)
+{
+	bool x2apic = !lacks_x2apic();
+	u64 base = rdmsr(MSR_APIC_BASE) & ~(u64)APIC_BASE_ENABLED_X2APIC;
+
+	if (x2apic) {
+		wrmsr(MSR_APIC_BASE, base);
+		wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLED);
+	}
+	__asm__ volatile("1: movl (%1), %%eax\n\tdec %0\n\tjnz 1b"
+			 : "+r"(n)
+			 : "r"(APIC_MEMORY + APIC_TIMER_CURRENT)
+			 : "eax", "memory");
+	if (x2apic)
+		apic_prepare();
+}
+
 const char *lacks_x2apic(void)
 {
 	return cpuid(1).c & CPUID_1_ECX_X2APIC ? NULL : "the CPU has no x2APIC";
@@ -170,6 +206,14 @@ void apic_prepare(void)
 		return;
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLED_X2APIC);
 	wrmsr(MSR_X2APIC_SVR, SVR_ENABLED);
+}
+
+void apic_pass_pic(void)
+{
+	if (lacks_x2apic())
+		*(volatile u32 *)(APIC_MEMORY + APIC_LVT_LINT0) = LVT_EXTINT;
+	else
+		wrmsr(MSR_X2APIC_LVT_LINT0, LVT_EXTINT);
 }
 
 void ops_prepare(void)

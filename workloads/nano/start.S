@@ -8,6 +8,9 @@
 #define USER_2M 0x87			/* present, writable, for CPL 3, 2 MiB */
 #define USER_TABLE 7
 #define X2APIC_EOI 0x80b
+#define SERIAL_IER 0x3f9
+#define PIC_COMMAND 0x20
+#define PIC_EOI 0x20
 
 	.section .multiboot, "a"
 	.balign 4
@@ -140,6 +143,21 @@ ipi_entry:
 	incq ipis(%rip)
 	pop %rdx
 	pop %rcx
+	pop %rax
+	iretq
+
+	/* The interrupt of op_window: its source is silenced, and the 8259 told */
+	.globl pic_entry
+pic_entry:
+	push %rax
+	push %rdx
+	mov $SERIAL_IER, %edx
+	xor %eax, %eax
+	out %al, %dx
+	mov $PIC_EOI, %al
+	out %al, $PIC_COMMAND
+	incq pic_interrupts(%rip)
+	pop %rdx
 	pop %rax
 	iretq
 
