@@ -109,11 +109,11 @@ static bool map_large(struct direct_vcpu *d, u64 root, u64 from, const struct ne
 		return false;
 	if (d->v->apic_access && (d->v->apic_access & ~(PAGE_SIZE - 1)) - gpa < REGION)
 		return false;
-	if (access & ACC_WRITE) {
-		if (!region_unwatched(m, gpa))
-			return false;
+	/* or it would have to be split for the first page that is written */
+	if (!region_unwatched(m, gpa))
+		return false;
+	if (access & ACC_WRITE)
 		memset(d->machine->writable + (memory_flag(m, gpa) - m->flags), 1, REGION / PAGE_SIZE);
-	}
 	if (vt_map(&d->vt->cpu.tables, d->vt->backend->format, root, at, gpa, 21, rights) != SPACE_DONE)
 		return false;
 	d->stats.vt_large_pages++;

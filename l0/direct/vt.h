@@ -47,8 +47,11 @@ extern const struct vt_format VT_EPT, VT_NPT;
 
 /*
  * Map the page of 1 << shift bytes (12 or 21) at `from` (L2-physical) to `to`, with ACC_READ, and ACC_WRITE and ACC_EXEC if `rights` has them; rights
- * that are there stay, and a large page gives way to small ones that say the same. SPACE_FULL: no page is left. SPACE_REDUCES: something
- * else is mapped there, or small pages where a large one is to be; nothing is changed. `root`: the first table's address.
+ * that are there stay. SPACE_FULL: no page is left. SPACE_REDUCES: something else is mapped there, or a page of the other size; nothing is
+ * changed. `root`: the first table's address.
+ *
+ * A large page isn't split in place. KVM may have made a table of small ones of it, and share that among all large pages to the same memory with
+ * the same rights; it would go on with that table, and a right that is added to one small page would be all the others' as well.
  */
 enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int shift,
 			 unsigned int rights);

@@ -36,17 +36,6 @@ static unsigned int rights_of(const struct vt_format *f, u64 entry)
 	       ((f->exec ? entry & f->exec : !(entry & f->no_exec)) ? ACC_EXEC : 0);
 }
 
-/* In the place of a large leaf, a table that says the same: no CPU finds less in it. */
-static void split(struct tables *t, const struct vt_format *f, u64 *e)
-{
-	u64 gpa = 0, *table = table_new(t, &gpa), to = *e & ENTRY_ADDRESS;
-	unsigned int rights = rights_of(f, *e);
-
-	for (u64 i = 0; i < TABLE_SIZE / sizeof(u64); i++)
-		table[i] = leaf(f, to + i * PAGE_SIZE, rights);
-	__atomic_store_n(e, gpa | f->table, __ATOMIC_RELEASE);
-}
-
 enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, u64 from, u64 to, unsigned int shift,
 			 unsigned int rights)
 {
@@ -65,7 +54,7 @@ enum space_result vt_map(struct tables *t, const struct vt_format *f, u64 root, 
 			continue;
 		}
 		if (level == LARGE_SHIFT && (*e & ENTRY_LARGE))
-			split(t, f, e);
+			return SPACE_REDUCES;
 		table = table_at(t, *e & ENTRY_ADDRESS);
 	}
 	if (*e & ENTRY_P) {
