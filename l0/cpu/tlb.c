@@ -415,10 +415,7 @@ void tlb_flush_page(struct tlb *t, u64 linear)
 {
 	const struct tlb_held *h = held(t, linear);
 
-	if (t->dropped.count < TLB_DROPPED_PAGES)
-		t->dropped.page[t->dropped.count++] = linear;
-	else
-		t->dropped.count = TLB_DROPPED_PAGES + 1;
+	tlb_note_dropped(&t->dropped, linear);
 	if (test_bit(h->large_1g, hash_1g(linear))) {
 		tlb_flush(t);
 		return;

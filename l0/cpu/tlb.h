@@ -98,6 +98,14 @@ struct tlb_dropped {
 	u64 page[TLB_DROPPED_PAGES];
 };
 
+static inline void tlb_note_dropped(struct tlb_dropped *d, u64 page)
+{
+	if (d->count < TLB_DROPPED_PAGES)
+		d->page[d->count++] = page;
+	else
+		d->count = TLB_DROPPED_PAGES + 1;
+}
+
 /*
  * So that INVLPG finds what it has to drop without searching for it. Direct-mapped tables; a place that two things want
  * stands for both, and then dropping one drops more. All may name what isn't held any more, never less than what is.

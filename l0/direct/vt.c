@@ -32,16 +32,32 @@ static bool forget(struct direct_vcpu *d)
 	return !vt_cpu_forget(&d->vt->cpu);
 }
 
+/* Is something mapped that L1 was told an EPT violation of? It may have put another page there, without INVEPT. */
+static bool violated(const struct vt_vcpu *t, const struct tlb_dropped *pages)
+{
+	unsigned int shift;
+
+	if (pages->count > TLB_DROPPED_PAGES)
+		return true;
+	for (unsigned int i = 0; i < pages->count; i++)
+		for (unsigned int k = 0; k < VT_ROOTS; k++)
+			if (t->roots[k].root &&
+			    vt_mapped(&t->cpu.tables, t->backend->format, t->roots[k].root, pages->page[i], &shift))
+				return true;
+	return false;
+}
+
 /* The tables of L2's EPT pointer, without what is no longer so; 0: KVM has failed. */
 static u64 root_current(struct direct_vcpu *d)
 {
 	struct vt_vcpu *t = d->vt;
-	const struct vmx *x = d->v->vmx;
+	struct vmx *x = d->v->vmx;
 	u64 epoch = atomic_load(&d->machine->epoch);
 	struct vt_root *r;
 
-	if (t->epoch != epoch || t->invalidations != x->invalidations)
+	if (t->epoch != epoch || t->invalidations != x->invalidations || violated(t, &x->violated))
 		give_up_all(t);
+	x->violated.count = 0;
 	t->epoch = epoch;
 	t->invalidations = x->invalidations;
 	for (unsigned int i = 0; i < VT_ROOTS; i++)
@@ -184,9 +200,6 @@ static void settle(struct direct_vcpu *d, bool interrupted)
 /*
  * L2 has touched a page that isn't mapped, or not for this. True: now it is. False: the translator executes the instruction, and finds that
  * L1's tables don't allow it, or a device, or a page of which stores have to be noticed.
- *
- * What L1 is told of is forgotten: "an EPT violation invalidates any guest-physical mappings [...] that would be used to translate the guest-physical
- * address" (SDM vol. 3, "Operations that Invalidate Cached Mappings"), so L1 may put another page there without INVEPT.
  */
 static bool fill(struct direct_vcpu *d, u64 *root, const struct vt_exit *e)
 {
@@ -196,11 +209,8 @@ static bool fill(struct direct_vcpu *d, u64 *root, const struct vt_exit *e)
 	enum space_result result;
 
 	if (!vmx_nested_walk(d->v, e->gpa, e->access, e->linear, e->how | NESTED_QUIET, &page) ||
-	    (e->access & ~page.rights & (ACC_READ | ACC_WRITE | ACC_EXEC))) {
-		if (vt_mapped(&d->vt->cpu.tables, format, *root, e->gpa, &shift))
-			give_up_all(d->vt);
+	    (e->access & ~page.rights & (ACC_READ | ACC_WRITE | ACC_EXEC)))
 		return false;
-	}
 	if (!mappable(d->v, &page))
 		return false;
 	if (map_large(d, *root, e->gpa, &page, e->access)) {
@@ -272,20 +282,17 @@ static void run_once(struct direct_vcpu *d, struct vt_exit *e)
 	struct vt_vcpu *t = d->vt;
 	struct vt_failure f = { .lost = false };
 	enum vt_ran ran = VT_RAN_NOT;
-	bool in = false;
 
 	d->running = t->cpu.run;
 	atomic_store(&d->inside, 1);
 	if (direct_may_go_on(d, t->epoch)) {
 		d->stats.vt_kvm_runs++;
-		in = true;
 		ran = vt_cpu_run(&t->cpu, &f);
 	}
 	atomic_store(&d->inside, 0);
 	*e = (struct vt_exit){ .kind = VT_EXIT_KICK };
 	switch (ran) {
 	case VT_RAN_NOT:
-		t->vmx.valid &= !in; /* some fields may have been written */
 		break;
 	case VT_RAN_LEFT:
 		t->backend->left(&t->cpu, &t->vmx, e);

@@ -140,8 +140,7 @@ static void list_writes(struct vt_cpu *c, struct vt_vmx *x)
 	GIVEN(F)
 #undef F
 	e->write_count = n;
-	x->known = x->now;
-	x->valid = true;
+	x->valid = false; /* until L2 has left: of a run that is interrupted earlier all, some or none of them are written */
 }
 
 static void list_reads(struct vt_cpu *c)
@@ -215,6 +214,8 @@ static void left(struct vt_cpu *c, struct vt_vmx *x, struct vt_exit *e)
 	unsigned int n = 0;
 
 	c->exchange->launched = 1;
+	x->known = x->now;
+	x->valid = true;
 #define F(field) m->field = (VMCS_C_TYPE(VMCS_##field))c->exchange->read[n++].value;
 	INFO(F)
 	TAKEN(F)

@@ -191,7 +191,11 @@ static _Noreturn void refused(struct vcpu *v, const struct ept_walk *w, u64 addr
 		e.reason = EXIT_REASON_EPT_VIOLATION;
 		e.qualification = w->qualification;
 		e.linear = linear;
-		/* "... invalidates any combined mappings that would be used to translate the linear address" */
+		/*
+		 * "... invalidates any guest-physical mappings (associated with the current EP4TA) that would be used to translate the
+		 * guest-physical address", and "any combined mappings that would be used to translate the linear address"
+		 */
+		tlb_note_dropped(&v->vmx->violated, address);
 		if (!(how & NESTED_PDPTE))
 			tlb_flush_page(v->tlb, linear);
 		break;

@@ -13,6 +13,7 @@
 #include "../../vmcs-shadow/vmcs02.h"
 #include "../../vmcs-shadow/vmcs_fields.h"
 #include "../../vmcs-shadow/vmx_caps.h"
+#include "../cpu/tlb.h"
 #include "../cpu/vcpu.h"
 #include "../run/clock.h"
 #include "../account/rounds.h"
@@ -50,7 +51,9 @@ struct vmx {
 	bool entering; /* an entry is under way: what fails now is a failed entry */
 	struct vmx_mmu *mmu; /* nested_mmu.c */
 	struct vmx_apic apic;
-	u64 invalidations; /* of EPT12, by INVEPT: direct/vt.c has tables of its own */
+	/* for direct/vt.c, which has tables of its own: INVEPTs; L2-physical pages whose mappings an EPT violation has invalidated */
+	u64 invalidations;
+	struct tlb_dropped violated;
 	bool init_pending; /* an INIT signal came while it was blocked */
 	struct rounds rounds;
 };
