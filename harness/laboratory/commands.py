@@ -218,7 +218,10 @@ def _operations(n):
     yield nano("nano", TIMED, n("", "rounds=1000 batches=5"), seconds=2)
     yield nano("nano-auto", TIMED, n("", "rounds=1000 batches=5"), *AUTO, seconds=2)
     yield shim("shim-tsc-time", TIMED, f"payload=vmcall,rdtsc,tsc rounds={n(2000, 200)} steps=1000", *REWRITE, seconds=1)
-    yield native("native-operations", 1, "{guest}/bin/rows", "callret", "rdtsc", "syscall", "divzero", "segv")
+    rows = ("callret", "rdtsc", "syscall", "divzero", "segv")
+    yield native("native-operations", 1, "{guest}/bin/rows", *rows)
+    for name, options in (("linux-operations", ()), ("linux-operations-auto", AUTO)):
+        yield linux(name, TIMED, f"rows:{','.join(rows)}", *options, seconds=4, expects=r"(?m)^row segv ")
 
 
 def _depth(n):
