@@ -217,6 +217,8 @@ def _operations(n):
     """E9, E10"""
     yield nano("nano", TIMED, n("", "rounds=1000 batches=5"), seconds=2)
     yield nano("nano-auto", TIMED, n("", "rounds=1000 batches=5"), *AUTO, seconds=2)
+    for part, steps in (("few", 100), ("many", 200)):
+        yield shim(f"shim-tsc-{part}", COUNTED, f"payload=tsc rounds=100 steps={steps}", *REWRITE, work=100 * steps, host_clock=True)
     yield shim("shim-tsc-time", TIMED, f"payload=vmcall,rdtsc,tsc rounds={n(2000, 200)} steps=1000", *REWRITE, seconds=1)
     rows = ("callret", "rdtsc", "syscall", "divzero", "segv")
     yield native("native-operations", 1, "{guest}/bin/rows", *rows)

@@ -83,10 +83,9 @@ def _compare(a, b, only):
             right = Sample([v[what] for v in second if what in v])
             if not left or not right or left.values == right.values:
                 continue
-            apart = left.values[-1] < right.values[0] or right.values[-1] < left.values[0]
             lines.append({"run": name, "number": what, "kind": kind, "A": left.text(4), "B": right.text(4),
                           "B/A": f"{right.median / left.median:.3f}" if left.median else "–",
-                          "apart": "yes" if apart else "no"})
+                          "apart": "yes" if left.apart(right) else "no"})
     return pandas.DataFrame(lines, columns=["run", "number", "kind", "A", "B", "B/A", "apart"])
 
 

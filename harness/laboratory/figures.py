@@ -113,19 +113,27 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
 
-def stacked(salt, groups, parts, unit, width=0.0):
-    """parts: [(label, values)], from the bottom up"""
+def stacked(salt, groups, parts, unit, width=0.0, totals=()):
+    """parts: [(label, values)], from the bottom up; one that is None has its filling kept for others' figures. totals: Samples, for error bars"""
     figure, axes = _axes(groups, unit, width=width)
     bottom = [0.0] * len(groups)
-    for i, (label, values) in enumerate(parts):
+    for i, part in enumerate(parts):
+        if part is None:
+            continue
+        label, values = part
         axes.bar(range(len(groups)), values, 0.6, bottom=bottom, label=label, color=SHADES[i % 4], edgecolor="black", hatch=HATCHES[i % 7])
         bottom = [b + v for b, v in zip(bottom, values)]
-    for x, top in enumerate(bottom):
-        axes.annotate(_short(top), (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=FONT - 2)
-    _room(axes, max(bottom), False)
+    tops = list(bottom)
+    if any(len(t.values) > 1 for t in totals):
+        errors = _errors(totals)
+        axes.errorbar(range(len(groups)), bottom, yerr=errors, fmt="none", ecolor="black", capsize=4, linewidth=1)
+        tops = [b + high for b, high in zip(bottom, errors[1])]
+    for x, (value, top) in enumerate(zip(bottom, tops)):
+        axes.annotate(_short(value), (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=FONT - 2)
+    _room(axes, max(tops), False)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], fontsize=FONT - 1, frameon=False, bbox_to_anchor=(0, 1.02), loc="lower left", borderaxespad=0,
-                ncols=2 if len(parts) > 3 else 1)
+                ncols=2 if len(handles) > 3 else 1)
     return svg_of(figure, salt)
 
 

@@ -243,6 +243,14 @@ class Sample:
     def scaled(self, factor):
         return Sample([value * factor for value in self.values])
 
+    def over(self, other):
+        """This over another: of the medians, and the range that both ranges allow"""
+        return Sample([self.values[0] / other.values[-1], self.median / other.median, self.values[-1] / other.values[0]])
+
+    def apart(self, other):
+        """Whether the ranges don't overlap"""
+        return self.values[-1] < other.values[0] or other.values[-1] < self.values[0]
+
     def errors(self):
         return self.median - self.values[0], self.values[-1] - self.median
 

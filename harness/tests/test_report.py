@@ -12,7 +12,7 @@ from laboratory.cli import main
 from laboratory.commands import COUNTED, RUNS, all_runs
 from laboratory.compare import compare
 from laboratory.experiments import EXPERIMENTS
-from laboratory.figures import flame
+from laboratory.figures import flame, stacked
 from laboratory.papers import FIGURE_10
 from laboratory.report import render
 from laboratory.results import ResultSet, Sample, read_stats
@@ -305,6 +305,29 @@ def test_a_sample_has_its_median_and_its_range():
     sample = Sample([3, 1, 2])
     assert sample.median == 2 and sample.errors() == (1, 1) and "1…3" in sample.text()
     assert not Sample([]) and Sample([]).text() == "–"
+
+
+def test_samples_over_each_other_have_the_range_that_both_allow():
+    assert Sample([4, 6, 10]).over(Sample([2, 3, 5])).values == [4 / 5, 2, 5]
+    assert Sample([1, 2]).apart(Sample([3, 4])) and not Sample([1, 3]).apart(Sample([3, 4]))
+
+
+def test_a_stack_of_repeated_times_has_error_bars():
+    parts = [None, ("L1", [1.0]), ("L0", [2.0])]
+    plain, repeated = (stacked("x", ["a"], parts, "cycles", totals=t) for t in ((), [Sample([2, 3, 9])]))
+    assert repeated.count("<path") > plain.count("<path") and "L1" in plain
+
+
+def test_shares_by_few_samples_are_no_check(tmp_path):
+    e5 = next(e for e in EXPERIMENTS if e.id == "E5")
+    for samples, checks in ((6, 0), (60, 1)):
+        folder = tmp_path / str(samples)
+        write(folder, "linux-compile", about={"kind": "timed"})
+        path = folder / "runs" / "linux-compile.1" / "stats.json"
+        stats = json.loads(path.read_text())
+        stats["l1"][0]["profile"] = {"l2": 0, "l1": samples // 2, "l0_for_l2": 0, "l0_for_l1": samples // 2, "switching": 0}
+        path.write_text(json.dumps(stats))
+        assert len(e5.analyse(ResultSet(folder)).checks) == checks
 
 
 def test_the_model_meets_the_columns_that_it_is_fitted_on():

@@ -122,10 +122,18 @@ def cycles(results, variant):
     return results.sample(f"kvm-cpuid-time-{variant}", lambda r: r.shim_rows().get("cpuid"))
 
 
+def _profiles(results, name):
+    return [p for p in (r.since_mark("profile") for r in results.finished(name)) if p]
+
+
+def samples(results, name):
+    """How many samples owners() goes by"""
+    return sum(sum(p[o] for o in OWNERS) for p in _profiles(results, name))
+
+
 def owners(results, name):
     """Shares of a program's time by owner, {owner: share}: samples of all repeats, from the run's mark on"""
-    profiles = [p for p in (r.since_mark("profile") for r in results.finished(name)) if p]
-    total = sum(sum(p[o] for o in OWNERS) for p in profiles)
+    profiles, total = _profiles(results, name), samples(results, name)
     return {o: sum(p[o] for p in profiles) / total for o in OWNERS} if total else None
 
 
@@ -162,8 +170,8 @@ def analyse_e1(results):
         section.figure("Ours: KVM as L1, a cpuid of L2 by owner (timed, by samples)", stacked(
             "e1", names, [("L2", [p[1]["l2"] for p in parts]), ("L1", [p[1]["l1"] for p in parts]),
                           ("L0", [p[1]["l0_for_l1"] + p[1]["l0_for_l2"] for p in parts]), ("reflecting, entering", [p[1]["switching"] for p in parts])],
-            "TSC cycles"), stacked(
-            "e1-paper", list(FIGURE_10), [("L1", [c.l1 for c in FIGURE_10.values()]), ("L0", [c.l0 for c in FIGURE_10.values()]),
+            "TSC cycles", totals=[ours[n] for n in names]), stacked(
+            "e1-paper", list(FIGURE_10), [None, ("L1", [c.l1 for c in FIGURE_10.values()]), ("L0", [c.l0 for c in FIGURE_10.values()]),
                                           ("mode switches", [c.switches for c in FIGURE_10.values()])], "cycles"),
             "Turtles, figure 10 (published, read off the figure)")
     section.table("A cpuid of L2. Of each run the least batch, of these the median; smallest and largest of the repeats in brackets", [

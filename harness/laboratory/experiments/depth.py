@@ -128,10 +128,12 @@ def analyse_e18(results):
                        bars("e18-paper", [names[op] for op in there], [("nested KVM", "published", [PVM[names[op]][1] for op in there])], "us"), "PVM, table 1")
     if times["pio"][1] and times["cpuid"][1]:
         pio = times["pio"][1].median
-        section.check("a port access costs more than a cpuid", pio > times["cpuid"][1].median)
         section.say(all(pio >= times[op][1].median for op in there), "A port access, for which L1's kernel goes to its user space, is the dearest in both.")
         ours, theirs = pio / times["cpuid"][1].median, PVM["out"][1] / PVM["cpuid"][1]
         section.say(0.5 < ours / theirs < 2, f"It costs {ours:.1f} times a cpuid here and {theirs:.1f} times in PVM's nested KVM.")
+    counted = {op: exits(results, 2, op) for op in ("pio", "cpuid")}
+    if all(counted.values()):
+        section.check("a port access of L2 has more exits than a cpuid", sum(counted["pio"].values()) > sum(counted["cpuid"].values()))
     section.differs.append("PVM's machine runs L2's code natively and has VMCS shadowing; here it is translated.")
     return section
 
@@ -146,5 +148,5 @@ EXPERIMENTS = [
     Experiment(
         "E18", "Round trips and system calls", "What do single operations cost in L1 and in L2?",
         "The runs of E16 in L1 and L2, and Linux's shortest system call in both.",
-        "PVM, tables 1 and 2", ("nano1-time", "nano2-time", "linux-getpid", "kvm-getpid"), analyse_e18),
+        "PVM, tables 1 and 2", ("nano1-time", "nano2-time", "nano2-base", "nano2-cpuid", "nano2-pio", "linux-getpid", "kvm-getpid"), analyse_e18),
 ]

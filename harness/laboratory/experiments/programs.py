@@ -3,10 +3,11 @@
 from ..figures import bars, stacked
 from ..papers import FIGURE_5, FORKWAIT, NANO, TABLE_2
 from ..section import Experiment, Section
-from .cpuid import owners
+from .cpuid import owners, samples
 
 ROWS = ("int", "sort", "chase", "syscall", "fork", "fault", "forkwait")
 PROGRAMS = (("compile", "kernbench"), ("warehouse", "SPECjbb"))
+ENOUGH = 40  # samples: a busy host may be late to mark where a program begins, and leave few
 COLUMNS = (("native", "native-{}"), ("L1", "linux-{}"), ("L2, trap", "kvm-{}-trap"), ("L2, rewrite", "kvm-{}-rewrite"))
 
 
@@ -17,14 +18,14 @@ def _row(results, run, row, scale=1e9):
 def analyse_e4(results):
     section = Section()
     for program, paper in PROGRAMS:
-        samples = {name: _row(results, run.format(program), program) for name, run in COLUMNS}
-        if not samples["native"]:
+        times = {name: _row(results, run.format(program), program) for name, run in COLUMNS}
+        if not times["native"]:
             continue
-        native, single = samples["native"].median, samples["L1"].median if samples["L1"] else None
+        native, single = times["native"].median, times["L1"].median if times["L1"] else None
         rows, checks = [], set()
         for name, run in COLUMNS:
             run = run.format(program)
-            s = samples[name]
+            s = times[name]
             if not s:
                 continue
             cpu = results.sample(run, lambda r: r.row(f"{program}.cpu") and 100 * r.row(f"{program}.cpu") / r.row(program))
@@ -35,27 +36,32 @@ def analyse_e4(results):
         what = {"compile": "Debian's gcc compiles files of newlib, a pass over the list/s", "warehouse": "warehouse, 1000 transactions/ms"}[program]
         if program == "warehouse":
             for row in rows:
-                row[1] = samples[row[0]].scaled(1e3).text()
+                row[1] = times[row[0]].scaled(1e3).text()
         section.table(f"{what}. In the place of {paper}", [
             ("where", ""), ("time", "timed"), ("first pass, nothing in caches/s" if program == "compile" else "score: transactions a millisecond", "timed"),
             ("%CPU", "timed"), ("over native", "timed"), ("over L1/%", "timed")], rows)
         section.check(f"{program}: the same result wherever it ran", len(checks) == 1 and None not in checks)
-        there = [name for name, _ in COLUMNS if samples[name]]
+        there = [name for name, _ in COLUMNS if times[name]]
         published = TABLE_2[paper]
         host = published[0][0]
         relative = [p[0] / host if paper == "kernbench" else host / p[0] for p in published]
         section.figure(f"Ours: {program}, time relative to native", bars(
-            f"e4-{program}", there, [("turtles", "timed", [samples[name].scaled(1 / native) for name in there])], "times native"),
+            f"e4-{program}", there, [("turtles", "timed", [times[name].scaled(1 / native) for name in there])], "times native"),
             bars(f"e4-{program}-paper", ["host", "guest", "nested", "nested, 3.5.2"], [("Turtles", "published", relative)], "times native"),
             f"Turtles, table 2: {paper}")
-        if single and samples["L2, rewrite"]:
-            over = 100 * (samples["L2, rewrite"].median / single - 1)
-            trap = 100 * (samples["L2, trap"].median / single - 1) if samples["L2, trap"] else None
+        if single and times["L2, rewrite"]:
+            over = 100 * (times["L2, rewrite"].median / single - 1)
+            trap = 100 * (times["L2, trap"].median / single - 1) if times["L2, trap"] else None
             there, unit = published[2][0] / published[1][0], published[3][0] / published[1][0]
             paper_trap, paper_rewrite = (100 * ((x if paper == "kernbench" else 1 / x) - 1) for x in (there, unit))
             text = (f"{program}: a second level costs {over:+.1f} % with rewrite" + (f", {trap:+.1f} % with trap" if trap is not None else "") +
                     f"; Turtles: {paper} {paper_rewrite:+.1f} % and {paper_trap:+.1f} %.")
-            section.say(over < 30, text)
+            section.say(over < 2 * paper_trap, text)
+            if times["L2, trap"]:
+                seen = times["L2, trap"].apart(times["L2, rewrite"]) and len(times["L2, trap"].values) > 1
+                section.say(seen and over < trap, f"{program}: what VMCS accesses that don't exit save ({paper_trap - paper_rewrite:.1f} points of a second level's cost in Turtles) " + (
+                    "is seen here as well." if seen and over < trap else "is turned round here: that isn't explained." if seen else
+                    "isn't seen here: the repeats with trap and with rewrite overlap. An exit is a call here, and the program makes few."))
         if single:
             section.differs.append(f"{program}: one level costs {single / native:.1f} times native here, where code is translated; {relative[1]:.2f} times in Turtles, "
                                    "where the CPU runs it.")
@@ -80,7 +86,8 @@ def analyse_e5(results):
             l1 = share["l1"] if name.startswith("L2") else 0
             l0 = share["l0_for_l2"] + share["l0_for_l1"]
             ours[program, name] = [100 * x for x in (guest, l1, l0, share["switching"])]
-            section.check(f"{program}, {name}: the guest has more of the time than L1 and the switches", guest > l1 + share["switching"])
+            if samples(results, run.format(program)) >= ENOUGH:
+                section.check(f"{program}, {name}: the guest has more of the time than L1 and the switches", guest > l1 + share["switching"])
             rows.append([program, name, *(f"{x:.1f}" for x in ours[program, name]),
                          f"{100 * share['l0_for_l2' if name.startswith('L2') else 'l0_for_l1']:.1f}"])
     section.table("Whose CPU time it is, %", [
@@ -96,12 +103,16 @@ def analyse_e5(results):
             f"e5-{program}", names, [(p, [ours[program, n][i] for n in names]) for i, p in enumerate(parts)], "% of CPU time"), stacked(
             f"e5-{program}-paper", list(published), [(p, [published[n][i] for n in published]) for i, p in enumerate(parts)], "% of the nested run's cycles"),
             f"Turtles, figure 5: {paper} (published, read off the figure)")
+        if all((program, n) in ours for n in ("L1", "L2, trap")):
+            grows, there = ours[program, "L2, trap"][2] / ours[program, "L1"][2], published["nested"][2] / published["guest"][2]
+            section.say(grows > 2, f"{program}: L0's share is {grows:.1f} times as large in L2 as in L1, {there:.1f} times in Turtles (of the same whole).")
         if all((program, n) in ours for n in ("L2, trap", "L2, rewrite")):
-            trap, rewrite = ours[program, "L2, trap"], ours[program, "L2, rewrite"]
-            section.say(abs(trap[3] - rewrite[3]) >= 0 and trap[1] + trap[3] < 10,
-                        f"{program}: L1 and the switches between levels have {trap[1] + trap[3]:.1f} % with trap and {rewrite[1] + rewrite[3]:.1f} % with rewrite; "
-                        f"Turtles: {sum(published['nested'][i] for i in (1, 3)):.1f} % and {sum(published['nested, 3.5.2'][i] for i in (1, 3)):.1f} %. Most of the time is "
-                        "the guest's own in both.")
+            trap, rewrite = (ours[program, name][1] + ours[program, name][3] for name in ("L2, trap", "L2, rewrite"))
+            before, after = (sum(published[name][i] for i in (1, 3)) for name in ("nested", "nested, 3.5.2"))
+            section.say(trap < 10 and rewrite < 10, f"{program}: little of the time is L1's and the switches', {trap:.1f} % with trap and {rewrite:.1f} % with rewrite; "
+                        f"Turtles: {before:.1f} % and {after:.1f} %.")
+            section.say(rewrite < 0.75 * trap, f"{program}: that part is {rewrite / trap:.2f} of what it was where VMCS accesses don't exit, {after / before:.2f} in Turtles. What exits cost is "
+                        "small here beside what L1 does, and this a small part of the samples.")
     section.table("Published: Turtles, figure 5, % of the nested run's cycles", [
         ("benchmark", ""), ("setup", ""), *((name, "published") for name in ("guest", "L1", "L0", "mode switches"))],
         [[bench, setup, *(f"{v:g}" for v in row)] for bench, setups in FIGURE_5.items() for setup, row in setups.items()])
