@@ -68,7 +68,7 @@ struct run_config {
 		DIRECT_ADAPTIVE,
 		DIRECT_EAGER
 	} direct; /* with ENGINE_DIRECT: user code runs directly when it pays, or always */
-	enum l2_vt { L2_VT_OFF, L2_VT_ON } l2_vt; /* with ENGINE_DIRECT: L2s run on the host's VT */
+	enum l2_vt { L2_VT_AUTO, L2_VT_ON, L2_VT_OFF } l2_vt; /* with ENGINE_DIRECT: L2s run on the host's VT */
 	struct vmx_modes vmx; /* with a CPU model that has VMX */
 	enum clock_kind clock; /* CLOCK_INSNS: only with ENGINE_BT, which ENGINE_AUTO is then */
 	u64 timeout_ns; /* host time until EXIT_TIMEOUT; 0: none */

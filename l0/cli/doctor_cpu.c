@@ -182,8 +182,7 @@ void doctor_kvm(struct doctor *d)
 	doctor_add(d, "kvm", "class", VERDICTS[p.class], json_string(KVM_CLASS_NAMES[p.class]), "/dev/kvm is %s: %s",
 		   KVM_CLASS_NAMES[p.class], p.why);
 	doctor_add(d, "kvm", "nests", p.nests ? VERDICT_GOOD : VERDICT_LIMITED, json_boolean(p.nests), "%s: %s",
-		   p.nests ? "a guest of it can be a hypervisor, so L2s of a translated L1 can run on its VT with "
-			     "--l2-vt on"
+		   p.nests ? "a guest of it can be a hypervisor, so L2s of a translated L1 run on its VT"
 			   : "no guest of it can be a hypervisor, so L2s don't run on VT",
 		   p.nests_why);
 	doctor_add(d, "kvm", "user_code", p.user64 ? VERDICT_GOOD : VERDICT_LIMITED,

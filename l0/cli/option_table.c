@@ -634,8 +634,9 @@ const struct option OPTIONS[] = {
 { GROUP_RUN,     "direct",        NULL,            "WHEN",      set_word,        FIELD(direct),       "adaptive eager",
   "with --engine direct: adaptive, user code runs directly when it computes long enough to be worth it; eager, whenever it is allowed, which"
   " is slow, for tests" },
-{ GROUP_RUN,     "l2-vt",         NULL,            "on|off",    set_word,        FIELD(l2_vt),        "off on",
-  "with --engine direct, where the host's KVM nests: on, L2s run on its VT, kernel and all. It is off without the option: see the README" },
+{ GROUP_RUN,     "l2-vt",         NULL,            "WHEN",      set_word,        FIELD(l2_vt),        "auto on off",
+  "with --engine direct: auto, L2s run on the host's VT, kernel and all, where its KVM has VT and nests; on, also where its VT is an emulated"
+  " one; off, they are translated but for their user code" },
 { GROUP_RUN,     "code-cache",    NULL,            "SIZE",      set_code_cache,  0,                   NULL,
   "room for translated code, 64M without the option; when it is full, a part of it is emptied" },
 { GROUP_RUN,     NULL,            "accel",         "NAME",      set_accel,       0,                   NULL,

@@ -25,8 +25,8 @@ struct kvm_probe;
 
 /*
  * With the first vCPU of the machine, whose translator exists. `p` says that user code can run directly. 0, or the process's exit code with
- * one line in error[0..n-1]. eager: not only when it pays. l2_vt: L2s run on VT,
- * where the host's KVM nests. Destroyed with its vCPU, the first one last.
+ * one line in error[0..n-1]. eager: not only when it pays. l2_vt: L2s run on VT, which
+ * /dev/kvm offers. Destroyed with its vCPU, the first one last.
  */
 int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2_vt, char *error, size_t n);
 void direct_destroy(struct vcpu *v);

@@ -17,6 +17,12 @@ static int prepare(struct cpu_model *model, char *error, size_t n)
 	return engine_bt.prepare(model, error, n);
 }
 
+/* Emulated VT is slower than the translator: only if the user says so. */
+static bool l2s_on_vt(const struct run_config *c, const struct kvm_probe *p)
+{
+	return c->l2_vt == L2_VT_ON ? p->offers_vt : c->l2_vt == L2_VT_AUTO && p->nests;
+}
+
 static int create(struct vcpu_thread *t, const struct run_config *c, char *error, size_t n)
 {
 	int code = engine_bt.create(t, c, error, n);
@@ -31,7 +37,10 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 			 p.class == KVM_WITH_VT || p.class == KVM_WITHOUT_VT ? p.user_why : p.why);
 		return EXIT_HOST;
 	}
-	return direct_create(t->v, &p, c->direct == DIRECT_EAGER, c->l2_vt == L2_VT_ON, error, n);
+	if (c->l2_vt == L2_VT_ON && !t->v->index && t->v->vmx && !p.offers_vt)
+		fprintf(stderr, "turtles: %s: --l2-vt: L2s are translated but for their user code: %s\n",
+			t->v->machine->name, p.nests_why);
+	return direct_create(t->v, &p, c->direct == DIRECT_EAGER, l2s_on_vt(c, &p), error, n);
 }
 
 static void destroy(struct vcpu_thread *t)
@@ -113,7 +122,7 @@ const struct engine *engine_choose(const struct run_config *c, const struct cpu_
 	if (p.user64) {
 		snprintf(why, n, "engine direct: /dev/kvm is %s: %s%s%s%s", KVM_CLASS_NAMES[p.class], p.user_why,
 			 p.class == KVM_WITH_VT ? "; not kvm: " : "", p.class == KVM_WITH_VT ? reason : "",
-			 p.nests && c->l2_vt == L2_VT_ON ? "; it nests: L2s run on VT" : "");
+			 l2s_on_vt(c, &p) ? "; it nests: L2s run on VT" : "");
 		return &engine_direct;
 	}
 	snprintf(why, n, "engine bt: /dev/kvm is %s: %s", KVM_CLASS_NAMES[p.class],

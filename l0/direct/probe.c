@@ -465,11 +465,12 @@ static void find_nesting(struct probe *p)
 	struct kvm_probe *r = p->result;
 	bool cpuid = kvm_cpuid_nests(p->kvm), state = ioctl(p->kvm, KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE) > 0;
 
-	r->nests = r->class == KVM_WITH_VT && cpuid && state;
+	r->offers_vt = cpuid && state;
+	r->nests = r->class == KVM_WITH_VT && r->offers_vt;
 	if (r->nests)
 		say(r->nests_why, sizeof(r->nests_why), "it offers VMX or SVM, and KVM_CAP_NESTED_STATE");
-	else if (r->class != KVM_WITH_VT)
-		say(r->nests_why, sizeof(r->nests_why), "there is no VT");
+	else if (r->offers_vt)
+		say(r->nests_why, sizeof(r->nests_why), "it offers VMX or SVM, but has no VT itself");
 	else
 		say(r->nests_why, sizeof(r->nests_why), "it doesn't offer %s",
 		    cpuid ? "KVM_CAP_NESTED_STATE" : "VMX or SVM");

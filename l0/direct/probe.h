@@ -23,7 +23,8 @@ extern const char *const KVM_CLASS_NAMES[];
 struct kvm_probe {
 	enum kvm_class class;
 	char why[160]; /* one line: the reason for class */
-	bool nests; /* a guest of this KVM can be a hypervisor */
+	bool offers_vt; /* to its guests: VMX or SVM */
+	bool nests; /* a guest of this KVM can be a hypervisor, on VT */
 	char nests_why[160];
 	/* User code can run directly beside the translator (user.h): of 64-bit mode, of compatibility mode */
 	bool user64, user32;

@@ -480,12 +480,8 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2
 		policy_init(&d->spaces[i].policy);
 	if (!what && !make_try(d))
 		what = "page tables";
-	if (!what && l2_vt && v->vmx && !v->index) {
-		d->machine->vt = p->nests;
-		if (!p->nests)
-			fprintf(stderr, "turtles: %s: --l2-vt: L2s are translated but for their user code: %s\n",
-				v->machine->name, p->nests_why);
-	}
+	if (!v->index)
+		d->machine->vt = l2_vt && v->vmx;
 	if (!what && d->machine->vt) {
 		const char *lacks = vt_create(d);
 

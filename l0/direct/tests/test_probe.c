@@ -49,7 +49,7 @@ static void what_is_found_agrees_with_what_was_measured(void **state)
 		assert_true(p.kernel_ns < 20 * p.host_ns + 1);
 	else
 		assert_true(p.kernel_ns < 0 || p.kernel_ns > 10 * p.host_ns);
-	assert_true(p.class == KVM_WITH_VT || !p.nests);
+	assert_true(p.nests == (p.class == KVM_WITH_VT && p.offers_vt));
 	if (!p.user64)
 		assert_true(strlen(p.user_why) > 0);
 	else

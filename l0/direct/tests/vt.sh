@@ -3,7 +3,7 @@
 # A host with VT, which the machine that this runs on needn't be. Such a host is an L1 of turtles, a Linux whose /dev/kvm has turtles' VT under it,
 # and a guest of QEMU's TCG with its SVM. turtles runs there with --engine auto, which has to choose kvm for a guest that is no
 # hypervisor, and direct for one that may be; and the small L1, translated there, has its L2s on that VT, whose exits it has to see as it does without.
-# DEEP=1 (make check-kvm) also has Debian's KVM as that L1, with a Linux whose user code runs on VT, and its kernel translated.
+# DEEP=1 (make check-kvm) also has Debian's KVM as that L1, with a Linux whose user code runs on VT, and its kernel translated, or there, too.
 turtles=$BUILD/turtles
 limit=${BOOT_SECONDS:-300}
 folder=$(mktemp -d)
@@ -66,7 +66,7 @@ same()
 if [ ! -e "$GUEST/nested.cpio" ] || [ -n "$SANITIZE" ]; then
 	skip_all "turtles on a host with VT" "no guest images, or a build with sanitizers"
 fi
-auto="turtles.options=--engine,auto,--l2-vt,on turtles.run=rows:units=20,int,matmul"
+auto="turtles.options=--engine,auto turtles.run=rows:units=20,int,matmul"
 boot nested.cpio "$auto"
 there "a guest that is no hypervisor runs under KVM altogether" '^turtles: a: engine kvm: /dev/kvm is with VT'
 there "it ends well" 'its guest ended with exit code 0'
@@ -113,10 +113,17 @@ for host in VMX SVM; do
 done
 
 if [ -n "$DEEP" ] && [ -e "$GUEST/nested3.cpio" ]; then
-	boot nested3.cpio "turtles.options=--engine,auto turtles.run=rows:units=20,int,matmul turtles.cpu=Skylake-Server,+vmx turtles.levels=3"
-	there "the hypervisor's guest computes what it has to" '^row matmul '
-	there "it ends well, and so does its VMM" 'its guest ended with exit code 0'
-	[ "$(number 'direct runs_l2')" -gt 10 ]
-	ok $? "L2's user code ran on VT under a translated L1: $(number 'direct runs_l2') times"
+	linux="turtles.run=rows:units=20,int,matmul turtles.cpu=Skylake-Server,+vmx turtles.levels=3"
+	for vt in off on; do
+		boot nested3.cpio "turtles.options=--engine,direct,--l2-vt,$vt $linux"
+		there "--l2-vt $vt: the hypervisor's guest computes what it has to" '^row matmul '
+		there "--l2-vt $vt: it ends well, and so does its VMM" 'its guest ended with exit code 0'
+		if [ $vt = on ]; then
+			on_vt "that guest was on VT, kernel and all, under a translated L1" 100
+		else
+			[ "$(number 'direct runs_l2')" -gt 10 ]
+			ok $? "L2's user code ran on VT under a translated L1: $(number 'direct runs_l2') times"
+		fi
+	done
 fi
 plan
