@@ -2,6 +2,7 @@
 """The laboratory's command line."""
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -147,16 +148,25 @@ def write_figures(results, experiments, folder):
     return paths
 
 
-def do_plot(options):
+def there(folder):
+    """A result set that has a run"""
     from .results import ResultSet
 
-    results = ResultSet(options.results)
+    results = ResultSet(folder)
+    if not results.folders():
+        raise LabError(f"{results.folder}: no results there")
+    return results
+
+
+def do_plot(options):
+    results = there(options.results)
     for path in write_figures(results, choose(options.only), Path(options.output or Path(options.results) / "figures")):
         print(path)
     return told(results.problems.values())
 
 
 def do_report(options):
+    there(options.results)
     path = Path(options.output or Path(options.results) / "report.html")
     failed = write_report(options.results, choose(options.only), path)
     print(path)
@@ -208,19 +218,19 @@ def do_keep(options):
     """The target's runs are replaced when all of the new ones are there: it is a copy of this set, not of those before it."""
     from .results import ResultSet, write_whole
 
-    source, target = ResultSet(options.results), ResultSet(options.to)
+    source, target = there(options.results), ResultSet(options.to)
     if source.folder.resolve() == target.folder.resolve():
         raise LabError(f"{target.folder}: a result set isn't kept in itself")
     results = source.finished("*")
-    if not results:
-        raise LabError(f"{source.folder}: no results there")
     new = target.folder / "runs.new"
     shutil.rmtree(new, ignore_errors=True)
     try:
         for result in results:
             keep_run(result, new / result.folder.name, str(source.folder))
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OSError) and not error.filename:
+            raise OSError(error.errno, error.strerror, str(target.folder)) from error
         raise
     shutil.rmtree(target.runs, ignore_errors=True)
     new.rename(target.runs)
@@ -234,12 +244,17 @@ def do_keep(options):
 def main(arguments):
     options = parser().parse_args(arguments)
     try:
-        return globals()[f"do_{options.command}"](options)
+        code = globals()[f"do_{options.command}"](options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # lab compare A B | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"lab: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
+        print(f"lab: {error.filename or options.command}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lab: stopped; the same command goes on with what is missing", file=sys.stderr)

@@ -57,9 +57,9 @@ def write_whole(path, text):
     try:
         new.write_text(text)
         new.rename(path)
-    except OSError:
+    except OSError as error:
         new.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class Result:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is read from results, and the page that is made of them."""
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -267,9 +270,22 @@ def test_compare_of_two_sizes_is_one_line(fixture, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_compare_of_nothing_is_one_line(tmp_path, capsys):
-    assert main(["compare", str(tmp_path), str(tmp_path)]) == 1
-    assert "no results there" in capsys.readouterr().err
+@pytest.mark.parametrize("command", ["compare", "report", "plot"])
+def test_nothing_is_made_of_nothing(tmp_path, capsys, command):
+    nowhere = tmp_path / "nowhere"
+    assert main([command, *([str(nowhere)] * 2 if command == "compare" else ["--results", str(nowhere)])]) == 1
+    said = capsys.readouterr().err
+    assert "no results there" in said and said.count("\n") == 1 and not nowhere.exists()
+
+
+def test_a_reader_that_has_enough_is_no_error(fixture):
+    lab = Path(__file__).resolve().parents[1] / "lab"
+    for words in (["list", "--results", fixture], ["compare", fixture, fixture]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([sys.executable, lab, *words], stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_kept_names_no_file_of_the_machine(fixture, tmp_path, capsys):

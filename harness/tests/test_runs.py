@@ -190,10 +190,23 @@ def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path):
 
 def test_a_report_on_a_full_disk_is_one_line_and_the_old_one_stays(tmp_path):
     lab_ = Path(__file__).resolve().parents[1] / "lab"
-    command = (f"mkdir -p $DISK/set/runs && echo old > $DISK/set/report.html && head -c 300000 /dev/zero > $DISK/zero; "
+    command = (f"mkdir -p $DISK/set/runs/x.1 && touch $DISK/set/runs/x.1/run.json && echo old > $DISK/set/report.html && head -c 300000 /dev/zero > $DISK/zero 2> /dev/null; "
                f"{sys.executable} {lab_} report --results $DISK/set; echo code $?; cat $DISK/set/report.html")
     _, said = _on_a_small_disk(tmp_path, command)
-    assert "code 1" in said and "No space left" in said and "Traceback" not in said and "code 1\nold\n" in said
+    assert "code 1\nold\n" in said and said.count("No space left") == 1 and "report.html" in said and "Traceback" not in said, said
+
+
+def test_what_does_not_fit_is_not_kept_and_what_was_there_stays(tmp_path):
+    lab_ = Path(__file__).resolve().parents[1] / "lab"
+    runs = tmp_path / "set" / "runs"
+    for n in range(1, 40):
+        folder = runs / f"x.{n}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text('{"name": "x", "kind": "timed", "native": true, "work": 0, "command": "x", "host": {}, "versions": {}}')
+        (folder / "console.txt").write_text("row x 1\n" * 2000)
+    _, said = _on_a_small_disk(tmp_path, f"mkdir -p $DISK/kept/runs/old.1; {sys.executable} {lab_} keep --results {tmp_path / 'set'} $DISK/kept; echo code $?; ls $DISK/kept $DISK/kept/runs")
+    assert said.count("No space left") == 1 and "disk/kept" in said and "code 1\n" in said and "old.1" in said.splitlines(), said
+    assert "Traceback" not in said and "runs.new" not in said.splitlines()
 
 
 def test_the_command_line_is_stopped_by_ctrl_c_in_one_line(tmp_path):
