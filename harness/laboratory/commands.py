@@ -24,7 +24,6 @@ class Run:
     trace: str = ""  # behind --trace FILE: a trace is part of the run. Others have one if they are counted, up to a limit
     after: tuple = ()  # (file, words of turtles trace) made of the trace when the run is over
     mark: str = ""  # a regular expression: when the console has it, the stats of that moment are kept as before.json
-    several: bool = False  # vCPUs or L1s: such a run isn't traced
     host_clock: bool = False  # counted, but with the host's clock: only what its rounds are made of is the same each time
     small: bool = True  # part of the small form
 
@@ -68,7 +67,7 @@ def kvm(name, kind, what, *options, seconds=5.0, expects="ended with exit code 0
 def kvm_bare(name, kind, program, append, *options, level=2, seconds=2.0, cpu="", vcpus=1, **more):
     """KVM as L1 with a kernel of ours as L2; with level=3 the same KVM as L2, and the kernel as L3"""
     if vcpus > 1:
-        options, more = (*options, "--vcpus", str(vcpus)), {**more, "several": True}
+        options = (*options, "--vcpus", str(vcpus))
     words = f" turtles.l2={program} turtles.levels={level} turtles.vcpus={vcpus}{cpu} turtles.append={append.replace(' ', ',')}"
     return kvm(name, kind, "none", *options, append=words, seconds=seconds + 3 * (level - 2), expects=ENDED,
                initrd="nested" if level == 2 else "nested3", memory="1024" if level == 2 else "2048", **more)
@@ -236,7 +235,6 @@ def _depth(n):
         def at(name, kind, append, *options, level=level, **more):
             if level == 1:
                 vcpus = more.pop("vcpus", 1)
-                more = {**more, "several": True} if vcpus > 1 else more
                 return nano(name, kind, append, *NESTED, *options, *(("--vcpus", str(vcpus)) if vcpus > 1 else ()), **more)
             return kvm_bare(name, kind, "nano", append, *options, level=level, **more)
 
@@ -249,7 +247,7 @@ def _depth(n):
             yield at(f"nano{level}-{op}", COUNTED, f"ops={op} rounds={each} batches=1", *TRAP, work=2 * each, small=op in few and (level < 3 or op == "cpuid"))
     for level in LEVELS:
         each, batches = {1: (n(500, 50), n(11, 3)), 2: (n(200, 20), n(5, 3)), 3: (n(50, 10), n(5, 1))}[level]
-        bare = (lambda *a, level=level, **more: nano(*a, *NESTED, "--vcpus", "2", several=True, **more)) if level == 1 else \
+        bare = (lambda *a, level=level, **more: nano(*a, *NESTED, "--vcpus", "2", **more)) if level == 1 else \
             (lambda name, kind, append, *a, level=level, **more: kvm_bare(name, kind, "nano", append, *a, level=level, vcpus=2, **more))
         yield bare(f"nano{level}-ipi-time", TIMED, f"ops=ipi rounds={each} batches={batches}", seconds=3, small=level == 2)
         yield bare(f"nano{level}-ipi-base", COUNTED, "ops=ipi rounds=1 batches=1", *TRAP, work=2, small=False)
@@ -268,12 +266,12 @@ def _several(n):
         each = tuple(word for pair in l1s[:k] for word in pair) if k > 1 else ()
         for guests in (1, 2):
             words = f" turtles.guests={guests} turtles.l2=nano turtles.append=ops=cpuid,batches=1,rounds={n(50000, 5000)}"
-            yield kvm(f"several-{k}-{guests}", COUNTED, "none", *each, append=words, seconds=1 + 1.2 * k, expects=ENDED, several=k > 1,
+            yield kvm(f"several-{k}-{guests}", COUNTED, "none", *each, append=words, seconds=1 + 1.2 * k, expects=ENDED,
                       work=2 * guests * n(50000, 5000), small=k < 4)
     for k in (*SEVERAL, 8):
         each = tuple(word for pair in l1s[:k] for word in pair) if k > 1 else ()
         yield Run(f"fair-{k}", TIMED, 2.2, ("run", "--kernel", "{guest}/bin/l1shim", "--memory", "64", *NESTED, *DEBUG_EXIT, "--timeout", n("2", "0.5"), *each,
-                                            "--append", "payload=loop rounds=1000000000 batches=1"), exit_code=124, several=True, small=k == 2)
+                                            "--append", "payload=loop rounds=1000000000 batches=1"), exit_code=124, small=k == 2)
 
 
 def _translation(n):

@@ -31,6 +31,14 @@ def files(word, guest):
     return [Path(name.replace("{guest}", guest)) for name in re.findall(r"\{guest\}[^ ,]*", word)]
 
 
+def with_trace(words, file, options):
+    """turtles' command with --trace FILE and its options; of several L1s each has a file of its own, FILE.NAME"""
+    if "--l1" not in words:
+        return [*words[:2], "--trace", file + options, *words[2:]]
+    of_one = options.replace(",", ",,")  # a comma in a value of --l1
+    return [f"{word},trace={file}.{word.removeprefix('name=')}{of_one}" if before == "--l1" else word for before, word in zip(("", *words), words)]
+
+
 class Progress:
     """Runs done, and the time left by what they were expected to take and what they took"""
 
@@ -192,7 +200,7 @@ class Runner:
 
         words = run.words(self.turtles, self.guest, short(part / "stats.json"))
         if self._traced(run):
-            words[2:2] = ["--trace", short(part / "trace") + (run.trace or f",limit={TRACE_LIMIT}")]
+            words = with_trace(words, short(part / "trace"), run.trace or f",limit={TRACE_LIMIT}")
         before, started = host.describe(), time.time()
         with open(part / "console.txt", "wb") as console, open(part / "errors.txt", "wb") as errors:
             with self.lock:
@@ -238,7 +246,7 @@ class Runner:
                 marked = True
 
     def _traced(self, run):
-        if run.native or run.several:
+        if run.native:
             return False
         return bool(run.trace) or self.trace == "all" or (self.trace == "counted" and run.kind == COUNTED)
 

@@ -13,7 +13,7 @@ import pytest
 from laboratory import LabError
 from laboratory.commands import COUNTED, TIMED, Run
 from laboratory.results import ResultSet
-from laboratory.runner import Progress, Runner
+from laboratory.runner import Progress, Runner, with_trace
 
 FAKE = str(Path(__file__).with_name("fake.py"))
 HARNESS = str(Path(__file__).resolve().parents[1])
@@ -252,6 +252,12 @@ def test_a_result_set_is_of_one_size(lab):
 def test_a_counted_run_has_a_trace_and_a_timed_one_has_not(lab):
     lab.run([a_run("c", kind=COUNTED), a_run("t")], repeat=1)
     assert "--trace" in lab.set.one("c").about["command"] and "--trace" not in lab.set.one("t").about["command"]
+
+
+def test_each_of_several_l1s_has_a_trace_of_its_own():
+    assert with_trace(["turtles", "run", "--kernel", "k"], "t", ",limit=1M") == ["turtles", "run", "--trace", "t,limit=1M", "--kernel", "k"]
+    words = with_trace(["turtles", "run", "--l1", "name=a", "--l1", "name=b", "--append", "x"], "t", ",limit=1M")
+    assert words == ["turtles", "run", "--l1", "name=a,trace=t.a,,limit=1M", "--l1", "name=b,trace=t.b,,limit=1M", "--append", "x"]
 
 
 def test_the_stats_at_a_mark_are_kept(lab, monkeypatch):
