@@ -17,7 +17,7 @@ from laboratory.compare import compare
 from laboratory.experiments import EXPERIMENTS
 from laboratory.figures import flame, stacked
 from laboratory.papers import FIGURE_10
-from laboratory.report import render
+from laboratory.report import render, sections
 from laboratory.results import ResultSet, Sample, read_stats
 
 ABOUT = {"kind": "counted", "native": False, "work": 0, "command": "turtles run", "seconds": 1, "exit_code": 33, "started": 0,
@@ -181,6 +181,16 @@ def test_the_page_needs_nothing_but_itself(fixture):
 def test_thirteen_exits_are_found_in_stats(fixture):
     page, _ = render(fixture, [e for e in EXPERIMENTS if e.id == "E2"])
     assert "l1shim, trap: 13 exits" in page and "13.00" in page
+
+
+def test_the_repositorys_results_are_read_and_all_that_ran_is_drawn():
+    results = ResultSet(Path(__file__).resolve().parents[2] / "results")
+    drawn = {e.id: section for e, section in sections(results, EXPERIMENTS)}
+    assert not results.problems
+    assert [id_ for id_, section in drawn.items() if section and not section.tables] == []
+    assert [e.id for e in EXPERIMENTS if not e.not_run and not drawn[e.id]] == []
+    here = {f"{id_}-{n}.svg" for id_, section in drawn.items() if section for n in range(1, len(section.figures) + 1)}
+    assert {path.name for path in (results.folder / "figures").glob("E*[0-9].svg")} <= here
 
 
 def test_a_wrong_count_fails_a_check(tmp_path):
