@@ -270,7 +270,7 @@ def _several(n):
                       work=2 * guests * n(50000, 5000), small=k < 4)
     for k in (*SEVERAL, 8):
         each = tuple(word for pair in l1s[:k] for word in pair) if k > 1 else ()
-        yield Run(f"fair-{k}", TIMED, 2.2, ("run", "--kernel", "{guest}/bin/l1shim", "--memory", "64", *NESTED, *DEBUG_EXIT, "--timeout", n("2", "0.5"), *each,
+        yield Run(f"fair-{k}", TIMED, 2.2, ("run", "--kernel", "{guest}/bin/l1shim", "--memory", "64", *NESTED, *DEBUG_EXIT, "--timeout", n("2", "1"), *each,
                                             "--append", "payload=loop rounds=1000000000 batches=1"), exit_code=124, small=k == 2)
 
 

@@ -144,6 +144,11 @@ def samples(results, name):
     return sum(sum(p[o] for o in OWNERS) for p in _profiles(results, name))
 
 
+def share_of(results, name, owner):
+    """An owner's share in each repeat, in percent"""
+    return Sample([100 * p[owner] / sum(p[o] for o in OWNERS) for p in _profiles(results, name) if sum(p[o] for o in OWNERS)])
+
+
 def owners(results, name):
     """Shares of a program's time by owner, {owner: share}: samples of all repeats, from the run's mark on"""
     profiles, total = _profiles(results, name), samples(results, name)

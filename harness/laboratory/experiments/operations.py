@@ -90,7 +90,7 @@ def analyse_e10(results):
                        bars("e10-paper", names, [("Adams and Agesen", "published", [RDTSC[n] for n in names])], "cycles"), "Adams and Agesen, section 3.3")
         # of the least of each, and far apart: a busy host doesn't turn that round
         section.check("in the translated code, and by callout, it is cheaper than by a trap", max(inside.values[0], callout.values[0]) < trap.values[0])
-        section.say(inside.median < callout.median < trap.median, f"In Adams and Agesen the order is in translated code, by callout, by a trap: here 1 : {callout.median / inside.median:.1f} : {trap.median / inside.median:.1f} here, "
+        section.say(inside.median < callout.median < trap.median, f"In Adams and Agesen the order is: in translated code, by callout, by a trap. 1 : {callout.median / inside.median:.1f} : {trap.median / inside.median:.1f} here, "
                               f"1 : {RDTSC['callout'] / RDTSC['in the translated code']:.1f} : {RDTSC['trap and emulate'] / RDTSC['in the translated code']:.1f} there.")
     added = results.pair("shim-tsc")
     if added:
