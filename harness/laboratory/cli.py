@@ -118,7 +118,7 @@ def do_list(options):
 
     results = ResultSet(options.results)
     for e in choose(options.only):
-        runs = runs_of([e])
+        runs = runs_of([e], results.small)
         if e.not_run:
             state = f"not run: {e.not_run}"
         else:
