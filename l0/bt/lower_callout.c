@@ -237,7 +237,7 @@ static void cold_access(struct lower *l, struct cold *c)
 	emit_jmp(e, c->after);
 }
 
-/* A REP that the host hasn't begun, all of it; an RDTSC, after what lower_rdtsc_l2() has put aside is back */
+/* A REP that the host hasn't begun, all of it; an RDTSC, after what lower_rdtsc_l2() has put aside is back; STI */
 static void cold_callout(struct lower *l, const struct cold *c)
 {
 	bool string = c->kind == COLD_CALLOUT;
@@ -250,11 +250,11 @@ static void cold_callout(struct lower *l, const struct cold *c)
 	if (string) {
 		a.imm = (u32)(l->b - l->bt->blocks);
 		l->own = true;
-	} else {
+	} else if (c->kind == COLD_TSC) {
 		emit_mov_rr(&l->e, 8, H_RAX, TA);
 		emit_mov_rr(&l->e, 8, H_RDX, TI);
 	}
-	call(l, l->i->rule->callout, a.raw, string ? DESC_STRING : 0);
+	call(l, c->kind == COLD_STI ? insn_sti : l->i->rule->callout, a.raw, string ? DESC_STRING : 0);
 	emit_jmp(&l->e, c->after);
 	l->at = l->count - 1;
 	l->i = &l->insn[l->at];
@@ -279,6 +279,7 @@ void lower_cold(struct lower *l)
 			break;
 		case COLD_CALLOUT:
 		case COLD_TSC:
+		case COLD_STI:
 			cold_callout(l, c);
 			break;
 		case COLD_GROUP:

@@ -45,21 +45,23 @@ void lower_cli(struct lower *l)
 }
 
 /*
- * The next instruction is in the same block, so nothing comes between. If an interrupt is waiting, vcpu_leave_soon(): the
- * block after that leaves.
+ * The next instruction is in the same block, so nothing comes between. If an interrupt is waiting, C casts the shadow, and the block is left: the
+ * interrupt is delivered right behind that next instruction.
  */
 void lower_sti(struct lower *l)
 {
+	bool loops = lower_check_loops(l);
 	struct emit *e = &l->e;
-	u8 *none;
+	struct cold *c;
 
-	lower_set_flag(l, 9);
 	emit_load(e, 1, TC, MEM_VCPU(OFF(intr_wait)));
-	none = emit_jrcxz_fwd(e);
-	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
-	emit_store(e, 8, MEM_VCPU(OFF(budget_held)), TC);
-	emit_store_imm32(e, 8, MEM_VCPU(OFF(budget)), -1);
-	emit_patch8(e, none);
+	if (loops)
+		emit_lea(e, 8, TC, MEM_BASE(TC, 1));
+	c = lower_new_cold(l, COLD_STI);
+	c->n = (u8)l->at;
+	lower_check(l, loops, c);
+	lower_set_flag(l, 9);
+	c->after = emit_rx(e);
 }
 
 void lower_cld(struct lower *l)

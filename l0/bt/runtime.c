@@ -402,7 +402,12 @@ u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn)
 	v->rip = v->next_rip;
 	b->fixup = 0;
 	if (!(desc & DESC_END)) {
-		if (!v->apic_due && !((desc & DESC_STRING) && (v->rip == at || !string_block(b->bt, args)->valid))) {
+		/* STI that casts a shadow: an interrupt is waiting */
+		bool leaves = v->apic_due || v->intr_shadow != shadow;
+
+		if (desc & DESC_STRING)
+			leaves |= v->rip == at || !string_block(b->bt, args)->valid;
+		if (!leaves) {
 			vcpu_fpu_load(v);
 			return NULL;
 		}
