@@ -45,7 +45,7 @@ static void left_at(const u8 *code, size_t n, u64 rflags, bool waits, u64 rip, s
 	assert_int_equal(b.v->intr_shadow, 0);
 }
 
-/* nop; sti; nop; cmp eax, eax; (many) nop; hlt-less loop: jmp . */
+/* nop; sti; nop; cmp eax, eax; nop; jmp . */
 static const u8 AFTER_NOP[] = { 0x90, 0xfb, 0x90, 0x39, 0xc0, 0x90, 0xeb, 0xfe };
 
 static void behind_the_next_instruction(void **state)
