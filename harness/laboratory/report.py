@@ -108,7 +108,7 @@ error bars let you. Counted numbers don't depend on it.</strong></p>{% endif %}
 
 WORDS = (
     ("L0", "turtles: a user-space program that translates its guests' code"),
-    ("L1", "a guest hypervisor on L0: Debian's KVM, or l1shim, our own smallest one"),
+    ("L1", "a guest hypervisor on L0: Debian's KVM, Debian's Xen, or l1shim, our own smallest one"),
     ("L2, L3", "a guest of L1, and a guest of an L2 that is a hypervisor itself"),
     ("exit", "an event at which VT hardware would leave a guest for its hypervisor. L0 needn't, but counts it"),
     ("reflected", "an exit of L2 that L0 hands to L1, since it is L1's guest"),

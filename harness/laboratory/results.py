@@ -243,6 +243,9 @@ class Sample:
     def scaled(self, factor):
         return Sample([value * factor for value in self.values])
 
+    def plus(self, number):
+        return Sample([value + number for value in self.values])
+
     def over(self, other):
         """This over another: of the medians, and the range that both ranges allow"""
         return Sample([self.values[0] / other.values[-1], self.median / other.median, self.values[-1] / other.values[0]])

@@ -331,5 +331,6 @@ u64 l1_user_ns(const struct l1 *l)
 		if (ns && (!first || ns < first))
 			first = ns;
 	}
-	return first;
+	/* the guest's clock has run since its machine was made, wall_ns since it was started */
+	return first && l->machine.clock.kind == CLOCK_HOST ? first - l->start_ns : first;
 }

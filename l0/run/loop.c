@@ -257,7 +257,8 @@ void vcpu_loop(struct vcpu_thread *t)
 		end_slice(v);
 		gate_pass(v);
 		if (v->user_seen && !t->user_ns)
-			__atomic_store_n(&t->user_ns, clock_ns(&v->machine->clock), __ATOMIC_RELAXED);
+			__atomic_store_n(&t->user_ns, v->machine->clock.start_ns + clock_ns(&v->machine->clock),
+					 __ATOMIC_RELAXED);
 		if (v->event.valid) {
 			v->exceptions++;
 			/* It takes time: a handler that faults at once would otherwise make the instruction clock stand still. */

@@ -27,7 +27,7 @@ struct vcpu_thread {
 	pthread_cond_t wake;
 	const struct l1 *l1; /* a vCPU's but the first, while it runs: life.c */
 	u32 trace; /* BIT(TRACE_BIT_*) of cli/config.h */
-	u64 user_ns; /* clock when CPL 3 was first seen, 0 before */
+	u64 user_ns; /* the host's CLOCK_MONOTONIC when CPL 3 was first seen, 0 before; with the instruction clock that one */
 	/* Another thread has posted something: get the vCPU out of the guest. NULL: it looks often enough by itself. */
 	void (*kick)(struct vcpu_thread *t);
 	/* With others on one host thread: turns.h. NULL: alone */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """E13: which code runs directly, and which is translated."""
+from ..figures import bars
 from ..section import Experiment, Section
 
 PROGRAMS = ("int", "sort", "syscall", "fork", "fault")
@@ -39,6 +40,8 @@ def analyse_e13(results):
         return section
     section.table("Programs in L1 with --engine auto", [
         ("program", ""), ("times that it ran directly", "counted"), ("us each time", "timed"), ("% of the time directly", "timed"), ("slices that a rule forbade", "counted")], rows)
+    named = [p for p in PROGRAMS if shares[p]]
+    section.figure("Ours: how much of its time a program runs directly", bars("e13", named, [("turtles", "timed", [shares[p] for p in named])], "% of the time from user space on"))
     computing, entering = ([shares[p].median for p in names if shares.get(p)] for names in (("int", "sort"), ("syscall", "fork")))
     if computing and entering:
         section.check("what computes runs directly for more of its time than what keeps entering its kernel", min(computing) > max(entering))
