@@ -53,10 +53,12 @@ def _axes(groups, unit, log=False, width=0.0, height=3.0):
     return figure, axes
 
 
-def _room(axes, highest, log):
+def _room(axes, highest, log, lowest=0.0):
     """For the numbers over the bars; and a log axis of less than two decades has its ticks in between named, too"""
     if not log:
-        axes.set_ylim(0, highest * 1.12 or 1)
+        axes.set_ylim(min(lowest * 1.12, 0), max(highest, 0) * 1.12 or 1)
+        if lowest < 0:
+            axes.axhline(0, color="black", linewidth=0.8)
         return
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 1.15)
@@ -85,7 +87,7 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
     values: write the numbers over the bars; if not said, where there is room for it.
     """
     figure, axes = _axes(groups, unit, log, width)
-    bar, highest = 0.8 / len(series), 0
+    bar, highest, lowest = 0.8 / len(series), 0, 0
     values = len(groups) * len(series) <= 12 if values is None else values
     for i, (label, kind, numbers) in enumerate(series):
         at = [g + (i - (len(series) - 1) / 2) * bar for g, v in enumerate(numbers) if _is_there(v)]
@@ -97,6 +99,7 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
             style["color"], style["hatch"] = MORE.get(kind, MORE["published"])[(len(same) - 1) % 3]
         axes.bar(at, heights, bar, label=f"{label} ({kind})", **style)
         tops = heights
+        lowest = min([lowest, *(v.values[0] if hasattr(v, "values") else v for v in there)])
         if any(hasattr(v, "errors") and len(v.values) > 1 for v in there):
             errors = _errors(there)
             axes.errorbar(at, heights, yerr=errors, fmt="none", ecolor="black", capsize=3, linewidth=1)
@@ -105,7 +108,7 @@ def bars(salt, groups, series, unit, log=False, values=None, width=0.0):
         if values:
             for x, height, top in zip(at, heights, tops):
                 axes.annotate(_short(height), (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=FONT - 2)
-    _room(axes, highest, log)
+    _room(axes, highest, log, lowest)
     _legend(axes)
     return svg_of(figure, salt)
 

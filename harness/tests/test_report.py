@@ -15,7 +15,7 @@ from laboratory.cli import main
 from laboratory.commands import COUNTED, RUNS, all_runs
 from laboratory.compare import compare
 from laboratory.experiments import EXPERIMENTS
-from laboratory.figures import flame, stacked
+from laboratory.figures import bars, flame, stacked
 from laboratory.papers import FIGURE_10
 from laboratory.report import render, sections
 from laboratory.results import ResultSet, Sample, read_stats
@@ -342,6 +342,11 @@ def test_a_stack_of_repeated_times_has_error_bars():
     parts = [None, ("L1", [1.0]), ("L0", [2.0])]
     plain, repeated = (stacked("x", ["a"], parts, "cycles", totals=t) for t in ((), [Sample([2, 3, 9])]))
     assert repeated.count("<path") > plain.count("<path") and "L1" in plain
+
+
+def test_a_bar_below_zero_is_seen():
+    svg = bars("x", ["a", "b"], [("turtles", "timed", [Sample([-4, -2, 1]), 8])], "%")
+    assert re.search(r">−\d+</text>", svg), "the axis has numbers below 0, with the typographer's minus"
 
 
 def test_shares_by_few_samples_are_no_check(tmp_path):
