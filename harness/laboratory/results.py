@@ -70,6 +70,8 @@ class Result:
         self.about = read_about(folder / "run.json")
         self.stats = None if self.about["native"] else read_stats(folder / "stats.json")
         self.console = read_text(folder / "console.txt").replace("\r", "")
+        before = folder / "before.json"
+        self.before = read_stats(before)["l1"][0] if before.exists() else {}  # the stats at the run's mark
 
     @property
     def l1(self):
@@ -77,11 +79,9 @@ class Result:
 
     def since_mark(self, table):
         """Numbers of a table, of what came behind the run's mark; None: there is no such table"""
-        path = self.folder / "before.json"
-        before = read_stats(path)["l1"][0] if path.exists() else {}
         if table not in self.l1:
             return None
-        return {key: n - before.get(table, {}).get(key, 0) for key, n in self.l1[table].items()}
+        return {key: n - self.before.get(table, {}).get(key, 0) for key, n in self.l1[table].items()}
 
     @property
     def vmx(self):
@@ -191,9 +191,11 @@ class ResultSet:
         folders = [folder for folder in self.runs.glob(f"{name}.*") if re.fullmatch(r"\d+", folder.suffix[1:])]
         return sorted(folders, key=lambda f: (f.stem, int(f.suffix[1:])))
 
-    def read(self, folder):
-        """A Result; None if it can't be read: the others are what they are"""
+    def read(self, folder, others=()):
+        """A Result; None if it can't be read, or other files of it aren't there: the other runs are what they are"""
         try:
+            for name in others:
+                read_text(folder / name)
             return Result(folder)
         except LabError as error:
             self.problems[folder] = str(error)

@@ -123,7 +123,7 @@ class Runner:
             new.unlink() if new.is_file() else shutil.rmtree(new)
         for run in runs:
             for folder in self.set.folders(run.name):
-                if again or not self.set.read(folder):
+                if again or not self.set.read(folder, [name for name, _ in run.after]):
                     shutil.rmtree(folder)
         for problem in self.set.problems.values():
             print(f"{problem}: it is made again", file=self.out)

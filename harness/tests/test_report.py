@@ -143,6 +143,23 @@ def test_a_run_that_cannot_be_read_leaves_the_others_in_the_report(fixture, caps
         assert "13.00" in page and "numbers are left out:</strong> " in page and "shim-cpuid-shadow" in page
 
 
+def test_without_the_files_made_of_a_trace_there_is_no_flame_graph_and_the_rest_is_there(fixture, capsys):
+    write(fixture, "kvm-stacks")
+    assert main(["report", "--results", str(fixture), "--only", "E2"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "kvm-stacks.1/round.csv: No such file" in said
+    page = (fixture / "report.html").read_text()
+    assert "13.00" in page and "Flame graph" not in page
+
+
+def test_a_run_whose_mark_is_damaged_is_not_kept_and_the_others_are(fixture, tmp_path, capsys):
+    (fixture / "runs" / "shim-cpuid-trap.1" / "before.json").write_text('{"schema": 1')
+    assert main(["keep", "--results", str(fixture), str(tmp_path / "kept")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "shim-cpuid-trap.1/before.json" in said
+    assert len(ResultSet(tmp_path / "kept").finished("*")) == 2
+
+
 def test_an_experiment_whose_stats_lack_something_is_one_line_and_the_others_are_there(fixture, capsys):
     write(fixture, "linux-off", about={"kind": "timed"})
     assert main(["report", "--results", str(fixture)]) == 1

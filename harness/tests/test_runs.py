@@ -260,6 +260,15 @@ def test_each_of_several_l1s_has_a_trace_of_its_own():
     assert words == ["turtles", "run", "--l1", "name=a,trace=t.a,,limit=1M", "--l1", "name=b,trace=t.b,,limit=1M", "--append", "x"]
 
 
+def test_a_run_without_what_was_made_of_its_trace_is_made_again(lab):
+    lab.run([a_run("a", kind=COUNTED)])
+    run = Run("a", COUNTED, 1.0, ("run", "--append", ""), exit_code=33, expects="^row", after=(("x.csv", ()),))
+    assert "turtles: no such trace" in lab.run([run])[0] and "a.1/x.csv: No such file or directory: it is made again" in lab.out.getvalue()
+    (lab.set.runs / "a.1.failed").rename(lab.set.runs / "a.1")
+    (lab.set.runs / "a.1" / "x.csv").write_text("")
+    assert lab.run([run]) == []
+
+
 def test_the_stats_at_a_mark_are_kept(lab, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "2")
     run = Run("a", TIMED, 1.0, ("run", "--append", "marks"), exit_code=33, expects="^row", mark="^row cpuid")

@@ -3,12 +3,12 @@
 import csv
 import io
 
-from .. import model
+from .. import LabError, model
 from ..commands import VARIANTS
 from ..figures import bars, flame, stacked, unfolded
 from ..papers import (CPUID_EXITS, CPUID_EXITS_DRW, CPUID_VMREADS, CPUID_VMWRITES, EXIT_CYCLES, FIGURE_10, MODERN_KVM_READS, NESTED_EXIT,
                       OUR_VARIANT, PIO_EXITS, PIO_EXITS_DRW, FIGURE_6, SINGLE_CPUID)
-from ..results import Sample
+from ..results import Sample, read_text
 from ..section import Experiment, Section
 
 VMCS = ("VMREAD", "VMWRITE")
@@ -79,8 +79,13 @@ def _unfolded(section, results):
     run = results.one("kvm-stacks")
     if run is None:
         return
+    try:
+        rows, stacks = (read_text(run.folder / name) for name in ("round.csv", "collapsed.txt"))
+    except LabError as error:
+        results.problems[run.folder] = str(error)
+        return
     events = []
-    for row in csv.DictReader(io.StringIO((run.folder / "round.csv").read_text())):
+    for row in csv.DictReader(io.StringIO(rows)):
         if row["event"] == "kvm_entry":
             label = "VM entry: L2 goes on"
         elif row["level"] == "2":
@@ -91,7 +96,7 @@ def _unfolded(section, results):
     if len(events) > 2:
         section.figure("One cpuid of L2, unfolded: what L1 (Debian's KVM) does until L2 goes on, with --vmcs-access trap. Each mark is an exit of L1 that L0 "
                        "handles (counted)", unfolded("e2-round", events, "instructions of L1 since the exit"))
-    svg = flame("e2-flame", (run.folder / "collapsed.txt").read_text(), "exits of L1 for one cpuid (counted)", scale=run.about["work"],
+    svg = flame("e2-flame", stacks, "exits of L1 for one cpuid (counted)", scale=run.about["work"],
                 below="L2", skip=("CPUID", "entry_SYSCALL_64_after_hwframe", "do_syscall_64", "__x64_sys_ioctl", "kvm_vcpu_ioctl"))
     if svg:
         section.figure("Flame graph of the same: which function of L1's kernel makes which exit. Callers below, exits of L1 dark, widths are numbers of exits", svg)
