@@ -125,6 +125,11 @@ def test_two_laboratories_do_not_share_a_folder(lab):
         lab.run([a_run("a")])
 
 
+def _hears_ctrl_c():
+    """These tests may run in the background of a shell, which has SIGINT ignored there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _interrupted(tmp_path, signal_):
     """Another laboratory is ended by a signal while its first guest runs: (the exit code, the guest's process ID)"""
     script = (f"import sys; sys.dont_write_bytecode = True; sys.path[:0] = [{HARNESS!r}]\n"
@@ -132,7 +137,7 @@ def _interrupted(tmp_path, signal_):
               f"from laboratory.runner import Runner; from laboratory.commands import Run\n"
               f"Runner({str(tmp_path / 'set')!r}, {FAKE!r}).run([Run(n, 'timed', 1, ('run', '--append', n), 33, '^row') for n in 'ab'], 1)\n")
     environment = {**os.environ, "FAKE_SECONDS": "30"}
-    child = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.DEVNULL, preexec_fn=_hears_ctrl_c)
     for _ in range(300):
         if (tmp_path / "log").exists():
             break
@@ -213,7 +218,7 @@ def test_the_command_line_is_stopped_by_ctrl_c_in_one_line(tmp_path):
     lab_ = Path(__file__).resolve().parents[1] / "lab"
     log = tmp_path / "log"
     child = subprocess.Popen([sys.executable, lab_, "run", "--only", "E11", "--turtles", FAKE, "--results", tmp_path / "set"],
-                             env={**os.environ, "FAKE_SECONDS": "30", "FAKE_LOG": str(log)}, stderr=subprocess.PIPE, text=True)
+                             env={**os.environ, "FAKE_SECONDS": "30", "FAKE_LOG": str(log)}, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_ctrl_c)
     for _ in range(300):
         if log.exists() or child.poll() is not None:
             break

@@ -144,6 +144,8 @@ static bool open_probe(struct probe *p)
 #define TURNS_SHORT 16u
 #define TURNS_LONG 80u
 #define TRIES 3
+#define DOUBTS 4
+#define DOUBT_US 20000
 
 /* cli; dec ecx; jnz; hlt */
 static const u8 KERNEL_LOOP[] = { 0xfa, 0xff, 0xc9, 0x75, 0xfb, 0xf4 };
@@ -207,17 +209,29 @@ static bool is_fast(double ns, double host)
 	return ns >= 0 && ns < SLOW_MIN_NS + SLOW_FACTOR * host;
 }
 
-/* Fast in a short run may be luck; a long one says how fast. */
-static double measure(struct probe *p, bool (*turns)(struct probe *, u64))
+static bool native(double ns, double host)
 {
-	double ns = ns_a_turn(p, turns, TURNS_SHORT, TURNS_LONG);
-
-	return is_fast(ns, p->result->host_ns) ? ns_a_turn(p, turns, TURNS_SHORT, LONG_RUN) : ns;
+	return ns >= 0 && ns < 10 * host + 1;
 }
 
-static bool native(const struct kvm_probe *r, double ns)
+bool kvm_probe_doubts(double ns, double host)
 {
-	return ns >= 0 && ns < 10 * r->host_ns + 1;
+	return is_fast(ns, host) && !native(ns, host);
+}
+
+/* Fast in a short run may be luck; a long one says how fast. One that others had the CPU in is made again, somewhat later. */
+static double measure(struct probe *p, bool (*turns)(struct probe *, u64))
+{
+	double host = p->result->host_ns, ns;
+
+	for (int i = 0;; i++) {
+		ns = ns_a_turn(p, turns, TURNS_SHORT, TURNS_LONG);
+		if (is_fast(ns, host))
+			ns = ns_a_turn(p, turns, TURNS_SHORT, LONG_RUN);
+		if (!kvm_probe_doubts(ns, host) || i == DOUBTS)
+			return ns;
+		usleep(DOUBT_US);
+	}
 }
 
 static void find_class(struct probe *p)
@@ -229,10 +243,10 @@ static void find_class(struct probe *p)
 	r->kernel_ns = measure(p, kernel_turns);
 	user64 = measure(p, user64_turns);
 	user32 = measure(p, user32_turns);
-	r->user64 = native(r, user64);
-	r->user32 = native(r, user32);
+	r->user64 = native(user64, r->host_ns);
+	r->user32 = native(user32, r->host_ns);
 	r->user_ns = r->user64 || !r->user32 ? user64 : user32;
-	if (native(r, r->kernel_ns)) {
+	if (native(r->kernel_ns, r->host_ns)) {
 		r->class = KVM_WITH_VT;
 		say(r->why, sizeof(r->why), "a loop at CPL 0 takes %.2f ns a turn, %.2f ns in this process",
 		    r->kernel_ns, r->host_ns);

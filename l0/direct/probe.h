@@ -47,4 +47,7 @@ void kvm_probe(struct kvm_probe *p);
 /* The same of another file. */
 void kvm_probe_file(struct kvm_probe *p, const char *path);
 
+/* A turn of a loop is too slow for the CPU's own and too fast for an interpreter's: others had the CPU meanwhile. */
+bool kvm_probe_doubts(double ns, double host_ns);
+
 #endif

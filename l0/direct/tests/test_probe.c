@@ -74,6 +74,16 @@ static void two_looks_see_the_same(void **state)
 	assert_int_equal(p.nests, q.nests);
 }
 
+static void what_a_busy_host_makes_slow_is_measured_again(void **state)
+{
+	(void)state;
+	assert_false(kvm_probe_doubts(0.3, 0.3)); /* the CPU itself */
+	assert_true(kvm_probe_doubts(
+		25.85, 1.33)); /* seen on one: user code, where --engine auto had found it fast a moment before */
+	assert_false(kvm_probe_doubts(1000, 0.3)); /* an interpreter */
+	assert_false(kvm_probe_doubts(-1, 0.3)); /* it doesn't run */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +91,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_not_kvm_is_not_usable),
 		cmocka_unit_test(what_is_found_agrees_with_what_was_measured),
 		cmocka_unit_test(two_looks_see_the_same),
+		cmocka_unit_test(what_a_busy_host_makes_slow_is_measured_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
