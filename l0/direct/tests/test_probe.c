@@ -78,8 +78,8 @@ static void what_a_busy_host_makes_slow_is_measured_again(void **state)
 {
 	(void)state;
 	assert_false(kvm_probe_doubts(0.3, 0.3)); /* the CPU itself */
-	assert_true(kvm_probe_doubts(
-		25.85, 1.33)); /* seen on one: user code, where --engine auto had found it fast a moment before */
+	/* seen on one: user code, which --engine auto had found fast a moment before */
+	assert_true(kvm_probe_doubts(25.85, 1.33));
 	assert_false(kvm_probe_doubts(1000, 0.3)); /* an interpreter */
 	assert_false(kvm_probe_doubts(-1, 0.3)); /* it doesn't run */
 }
