@@ -6,30 +6,40 @@
 #include <string.h>
 #include "../cpu/mode.h"
 #include "../cpu/model.h"
+#include "decode_head.h"
 
 /* CS' size, or real mode's 16 bits; and SP's size outside 64-bit mode */
 enum kind { KIND_64, KIND_32_SP32, KIND_32_SP16, KIND_16_SP32, KIND_16_SP16, KIND_REAL_SP32, KIND_REAL_SP16, KINDS };
 
 /*
- * What is remembered of an instruction is keyed by its head: the bytes before its displacement and its immediates, prefixes, opcode, ModRM
- * and SIB. They say how many bytes follow, and what those mean.
+ * What is remembered of an instruction is keyed by its head (decode_head.h). Entries are filled one after the other, and forgotten all together
+ * before a block for which there might not be enough: what a block has been told lies still.
  */
-#define HEAD_MAX 8
 #define ENTRIES 4096
+#define SLOTS 8192
 #define OPERANDS_KEPT 5 /* of nearly all instructions, FLAGS included */
 
 struct entry {
-	u64 head; /* the bytes behind it 0 */
-	u8 length, kind; /* length 0: nobody's */
+	u64 head;
+	u8 length, kind;
+	u8 reg_at, rm_at,
+		memory_at; /* operands whose registers were taken out; that one has the first register of the kind. NO_OPERAND: none */
 	struct decoded z;
 	struct operand op[OPERANDS_KEPT];
 } __attribute__((aligned(64)));
 
+struct slot {
+	u16 tag; /* of the head */
+	u16 entry; /* the number after it; 0: nobody's */
+};
+
 struct decode {
 	ZydisDecoder zydis[KINDS], ud2;
 	enum kind kind; /* of the code at hand */
-	u8 lengths[KINDS][256]; /* by the first byte of a head: a bit for each length, from 1 on, that one has had */
-	u16 tag[ENTRIES]; /* of the entry's head; small enough for a cache of the host's, which entries aren't */
+	unsigned int used; /* of entry[] */
+	unsigned int others; /* of other[] */
+	struct decoded other[DECODE_MAX]; /* that aren't remembered */
+	struct slot slot[SLOTS];
 	struct entry entry[ENTRIES];
 };
 
@@ -87,6 +97,11 @@ void decode_begin(struct decode *d, u32 mode)
 {
 	bool real = !(mode & MODE_PE) || (mode & MODE_VM86);
 
+	d->others = 0;
+	if (d->used > ENTRIES - DECODE_MAX) {
+		d->used = 0;
+		memset(d->slot, 0, sizeof(d->slot));
+	}
 	switch (mode & MODE_CS_MASK) {
 	case MODE_CS64:
 		d->kind = KIND_64;
@@ -223,44 +238,29 @@ static struct enc host_enc(enum kind kind, const struct raw *r, const struct dec
 	return c;
 }
 
-/* The constant that these bytes are, sign-extended if `is_signed` */
-static s64 constant(const u8 *bytes, struct bytes_at at, bool is_signed)
+static s64 constant(const u8 *bytes, struct bytes_at at)
 {
 	unsigned int unused = 64 - 8 * at.size;
-	u64 x = 0;
+	u64 x;
 
 	if (!at.size)
 		return 0;
-	memcpy(&x, bytes + at.offset, at.size);
-	return is_signed ? (s64)(x << unused) >> unused : (s64)x;
+	memcpy(&x, bytes + at.offset, sizeof(x));
+	x <<= unused;
+	return at.is_signed ? (s64)x >> unused : (s64)(x >> unused);
 }
 
-#define SIGNED 0x80 /* in operand.from */
-
-/* What varies among instructions with the same head */
-static void set_constants(struct decoded *z, struct operand *op, const u8 *bytes)
+/* What varies among instructions with the same head. Reads beyond them: HEAD_READS */
+static void set_constants(struct insn *i, const u8 *bytes)
 {
-	u8 *imm = z->enc.imm;
+	const struct decoded *z = i->z;
 
-	for (unsigned int k = 0; k < 2; k++) {
-		memcpy(imm, bytes + z->imm[k].offset, z->imm[k].size);
-		imm += z->imm[k].size;
-	}
-	for (unsigned int k = 0; k < z->operand_count_visible; k++) {
-		switch (op[k].from & ~SIGNED) {
-		case FROM_DISP:
-			op[k].disp = constant(bytes, z->disp, true);
-			break;
-		case FROM_IMM0:
-			op[k].imm = constant(bytes, z->imm[0], op[k].from & SIGNED);
-			break;
-		case FROM_IMM1:
-			op[k].imm = constant(bytes, z->imm[1], op[k].from & SIGNED);
-			break;
-		default:
-			break;
-		}
-	}
+	i->disp = constant(bytes, z->disp);
+	if (!z->imm[0].size)
+		return;
+	i->imm[0] = constant(bytes, z->imm[0]);
+	i->imm[1] = constant(bytes, z->imm[1]);
+	memcpy(i->imm_bytes, bytes + z->imm[0].offset, sizeof(i->imm_bytes));
 }
 
 /* Which of the immediates an operand is, by Zydis' order. */
@@ -269,9 +269,9 @@ static u8 imm_from(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *
 	unsigned int k = *next;
 
 	if (o->encoding == ZYDIS_OPERAND_ENCODING_NONE || k > 1 || !z->raw.imm[k].size)
-		return FROM_NONE; /* the 1 of SHL r/m, 1 */
+		return FROM_ONE; /* of SHL r/m, 1 */
 	++*next;
-	return (k ? FROM_IMM1 : FROM_IMM0) | (z->raw.imm[k].is_signed ? SIGNED : 0);
+	return k ? FROM_IMM1 : FROM_IMM0;
 }
 
 static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o,
@@ -292,16 +292,37 @@ static void keep_operand(struct operand *to, const ZydisDecodedInstruction *z, c
 		to->index = (u16)o->mem.index;
 		to->scale = o->mem.scale;
 		to->from = o->mem.disp.has_displacement ? FROM_DISP : FROM_NONE;
-		to->disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0;
 		break;
 	case ZYDIS_OPERAND_TYPE_POINTER:
 		to->segment = o->ptr.segment;
-		to->imm = o->ptr.offset;
+		to->from = FROM_IMM0;
 		break;
 	default:
 		to->from = imm_from(z, o, next);
-		to->imm = o->imm.value.s;
 	}
+}
+
+static bool makes_flags(u16 mnemonic)
+{
+	switch (mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_CMP:
+	case ZYDIS_MNEMONIC_AND:
+	case ZYDIS_MNEMONIC_OR:
+	case ZYDIS_MNEMONIC_XOR:
+	case ZYDIS_MNEMONIC_TEST:
+	case ZYDIS_MNEMONIC_NEG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_plain(const struct operand *m)
+{
+	return (m->base != ZYDIS_REGISTER_NONE || m->index != ZYDIS_REGISTER_NONE) && m->segment != ZYDIS_REGISTER_FS &&
+	       m->segment != ZYDIS_REGISTER_GS && m->size >= 8;
 }
 
 static void summarize(struct decoded *z, const struct operand *op)
@@ -317,11 +338,21 @@ static void summarize(struct decoded *z, const struct operand *op)
 	}
 	if (accesses != 1)
 		z->memory = NO_OPERAND;
+	z->alu = !accesses && makes_flags(z->mnemonic);
+	z->plain_address = z->memory != NO_OPERAND && z->address_width == 64 && is_plain(&op[z->memory]);
+	for (unsigned int k = 0; k < z->operand_count; k++)
+		z->written |= (u16)((operand_writes(&op[k]) && operand_is_gpr(&op[k])) << k);
 }
 
-static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct operand *op, const u8 *bytes)
+static struct bytes_at bytes_at(u8 offset, u8 bits, bool is_signed)
+{
+	return (struct bytes_at){ .offset = offset, .size = bits / 8, .is_signed = is_signed };
+}
+
+static void keep(enum kind kind, const struct raw *r, struct insn *i, const u8 *bytes)
 {
 	const ZydisDecodedInstruction *z = &r->z;
+	struct decoded *to = i->z;
 	unsigned int next = 0;
 
 	*to = (struct decoded){ .attributes = z->attributes,
@@ -340,9 +371,9 @@ static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct
 				.mod = z->raw.modrm.mod,
 				.reg = z->raw.modrm.reg,
 				.rm = z->raw.modrm.rm,
-				.disp = { z->raw.disp.offset, z->raw.disp.size / 8 },
-				.imm = { { z->raw.imm[0].offset, z->raw.imm[0].size / 8 },
-					 { z->raw.imm[1].offset, z->raw.imm[1].size / 8 } } };
+				.disp = bytes_at(z->raw.disp.offset, z->raw.disp.size, true) };
+	for (unsigned int k = 0; k < 2; k++)
+		to->imm[k] = bytes_at(z->raw.imm[k].offset, z->raw.imm[k].size, z->raw.imm[k].is_signed);
 	if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) {
 		to->vex_w = z->raw.vex.W;
 		to->vex_l = z->raw.vex.L;
@@ -354,21 +385,21 @@ static void keep(enum kind kind, const struct raw *r, struct decoded *to, struct
 		to->rex_b = z->raw.rex.B;
 	}
 	for (unsigned int k = 0; k < z->operand_count; k++)
-		keep_operand(&op[k], z, &r->op[k], &next);
-	summarize(to, op);
-	to->enc = host_enc(kind, r, to, op);
-	set_constants(to, op, bytes);
+		keep_operand(&i->op[k], z, &r->op[k], &next);
+	summarize(to, i->op);
+	to->enc = host_enc(kind, r, to, i->op);
+	set_constants(i, bytes);
 	/* Outside 64-bit mode there are 8 vector registers. */
 	for (unsigned int k = 0; k < z->operand_count_visible; k++)
-		if (kind != KIND_64 && op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
-			to->enc.imm[to->enc.imm_len - 1] &= 0x7f;
+		if (kind != KIND_64 && i->op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+			i->imm_bytes[to->enc.imm_len - 1] &= 0x7f;
 }
 
-/* Does its head tell all but constants? A register in the immediate, and a far pointer, are something else. */
+/* Does its head tell all but registers and constants? A register in the immediate, and a far pointer, are something else. */
 static bool is_told_by_head(const struct decoded *z, const struct operand *op)
 {
 	if ((z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
-	    z->opcode_map == ZYDIS_OPCODE_MAP_0F0F || z->operand_count > OPERANDS_KEPT)
+	    z->operand_count > OPERANDS_KEPT)
 		return false;
 	for (unsigned int k = 0; k < z->operand_count; k++)
 		if (op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4 || op[k].type == ZYDIS_OPERAND_TYPE_POINTER)
@@ -381,99 +412,152 @@ static unsigned int head_length(const struct decoded *z)
 	return z->disp.size ? z->disp.offset : z->imm[0].size ? z->imm[0].offset : z->length;
 }
 
-static u64 first(u64 bytes, unsigned int length)
+static u64 hash(const struct decode *d, const struct head *h)
 {
-	return length == 8 ? bytes : bytes & ((1ull << 8 * length) - 1);
+	return (h->bytes ^ (u64)d->kind << 61 ^ (u64)h->length << 57) * 0x9e3779b97f4a7c15ull;
 }
 
-static u64 hash(const struct decode *d, u64 head, unsigned int length)
+static struct slot *slot(struct decode *d, u64 hash)
 {
-	return (head ^ (u64)d->kind << 61 ^ (u64)length << 57) * 0x9e3779b97f4a7c15ull;
-}
-
-static unsigned int slot(u64 hash)
-{
-	return (unsigned int)(hash >> 52) % ENTRIES;
+	return &d->slot[(hash >> 51) % SLOTS];
 }
 
 static u16 tag(u64 hash)
 {
-	return (u16)(hash >> 36);
+	return (u16)(hash >> 35);
 }
 
-/* No head begins with another one, so the first length that is known is the right one. */
-static bool remembered(const struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
+/* From the first register of a kind to its n-th. Of 8 bits, with REX: AH to BH stand between. */
+static u16 nth(u16 first, u8 n)
 {
-	static const u8 lengths[] = { 3, 2, 1, 4, 5, 6, 7, 8 }; /* most frequent first */
-	unsigned int seen = d->lengths[d->kind][bytes[0]] << 1;
-	u64 start;
+	return (u16)(first + n + (first == ZYDIS_REGISTER_AL && n > 3 ? 4 : 0));
+}
 
-	memcpy(&start, bytes, sizeof(start));
-	for (unsigned int k = 0; k < sizeof(lengths); k++) {
-		const struct entry *e;
-		u64 head, h;
+/* The other way */
+static u16 first(u16 reg, u8 n)
+{
+	return reg_is_byte(reg) ? ZYDIS_REGISTER_AL : (u16)(reg - n);
+}
 
-		if (!(seen >> lengths[k] & 1))
-			continue;
-		head = first(start, lengths[k]);
-		h = hash(d, head, lengths[k]);
-		if (d->tag[slot(h)] != tag(h))
-			continue;
-		e = &d->entry[slot(h)];
-		if (e->head != head || e->length != lengths[k] || e->kind != d->kind)
-			continue;
-		if (e->z.length > n)
-			return false;
-		*z = e->z;
-		for (unsigned int j = 0; j < e->z.operand_count; j++)
-			op[j] = e->op[j];
-		set_constants(z, op, bytes);
-		return true;
+/* SDM vol. 1, "Specifying a Segment Selector": SS with ESP or EBP as base */
+static u16 segment(u16 segment, u8 base)
+{
+	return segment != ZYDIS_REGISTER_DS || (base & ~1) != RSP ? segment : ZYDIS_REGISTER_SS;
+}
+
+static void put_in(const struct entry *e, struct insn *i, const struct head *h)
+{
+	if (e->reg_at != NO_OPERAND)
+		i->op[e->reg_at].reg = nth(i->op[e->reg_at].reg, h->reg);
+	if (e->rm_at != NO_OPERAND)
+		i->op[e->rm_at].reg = nth(i->op[e->rm_at].reg, h->rm);
+	if (e->memory_at != NO_OPERAND) {
+		struct operand *m = &i->op[e->memory_at];
+
+		if (h->out & HEAD_BASE) {
+			m->base += h->rm;
+			m->segment = segment(m->segment, h->rm);
+		}
+		if (h->out & HEAD_INDEX)
+			m->index += h->index;
 	}
-	return false;
 }
 
-static void remember(struct decode *d, const struct decoded *z, const struct operand *op, const u8 *bytes)
+static void take_out(struct entry *e, const struct head *h)
 {
-	unsigned int length = head_length(z);
+	e->reg_at = e->rm_at = e->memory_at = NO_OPERAND;
+	for (unsigned int k = 0; k < e->z.operand_count; k++) {
+		struct operand *o = &e->op[k];
+
+		if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG && (h->out & HEAD_REG)) {
+			e->reg_at = (u8)k;
+			o->reg = first(o->reg, h->reg);
+		} else if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM) {
+			continue;
+		} else if (h->out & HEAD_RM) {
+			e->rm_at = (u8)k;
+			o->reg = first(o->reg, h->rm);
+		} else if (h->out & (HEAD_BASE | HEAD_INDEX)) {
+			e->memory_at = (u8)k;
+			if (h->out & HEAD_BASE) {
+				o->base -= h->rm;
+				o->segment = o->segment == ZYDIS_REGISTER_SS ? ZYDIS_REGISTER_DS : o->segment;
+			}
+			if (h->out & HEAD_INDEX)
+				o->index -= h->index;
+		}
+	}
+}
+
+static bool remembered(struct decode *d, struct insn *i, const struct head *h, const u8 *bytes, unsigned int n)
+{
+	u64 x = hash(d, h);
+	const struct slot *s = slot(d, x);
 	struct entry *e;
-	u64 head, h;
 
-	if (length > HEAD_MAX || !is_told_by_head(z, op))
-		return;
-	memcpy(&head, bytes, sizeof(head));
-	head = first(head, length);
-	h = hash(d, head, length);
-	d->tag[slot(h)] = tag(h);
-	d->lengths[d->kind][bytes[0]] |= BIT(length - 1);
-	e = &d->entry[slot(h)];
-	e->head = head;
-	e->length = (u8)length;
-	e->kind = (u8)d->kind;
-	e->z = *z;
-	memcpy(e->op, op, z->operand_count * sizeof(op[0]));
+	if (!s->entry || s->tag != tag(x))
+		return false;
+	e = &d->entry[s->entry - 1];
+	if (e->head != h->bytes || e->length != h->length || e->kind != d->kind || e->z.length > n)
+		return false;
+	i->z = &e->z;
+	for (unsigned int k = 0; k < e->z.operand_count; k++)
+		i->op[k] = e->op[k];
+	put_in(e, i, h);
+	set_constants(i, bytes);
+	return true;
 }
 
-enum decode_result decode_insn(struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n)
+/* Moves what is known of *i into an entry. */
+static void remember(struct decode *d, struct insn *i, const struct head *h)
 {
-	static const u8 ud2[] = { 0x0f, 0x0b };
+	u64 x = hash(d, h);
+	struct entry *e = &d->entry[d->used];
+
+	if (head_length(i->z) != h->length || !is_told_by_head(i->z, i->op))
+		return;
+	*slot(d, x) = (struct slot){ .tag = tag(x), .entry = (u16)++d->used };
+	e->head = h->bytes;
+	e->length = h->length;
+	e->kind = (u8)d->kind;
+	e->z = *i->z;
+	memcpy(e->op, i->op, e->z.operand_count * sizeof(e->op[0]));
+	take_out(e, h);
+	i->z = &e->z;
+}
+
+enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n)
+{
+	static const u8 ud2[HEAD_READS] = { 0x0f, 0x0b };
+	bool long64 = d->kind == KIND_64, told;
+	u8 padded[HEAD_READS];
+	struct head h;
 	struct raw r;
 	ZyanStatus s;
 
-	if (n >= HEAD_MAX && remembered(d, z, op, bytes, n))
+	if (n < HEAD_READS) {
+		memset(padded, 0, sizeof(padded));
+		memcpy(padded, bytes, n);
+		bytes = padded;
+	}
+	told = head_of(&h, bytes, long64, d->kind >= KIND_16_SP32);
+	if (told && remembered(d, i, &h, bytes, n))
 		return DECODE_OK;
+	i->z = &d->other[d->others];
 	s = ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, n < BYTES_MAX ? n : BYTES_MAX, &r.z, r.op);
 	if (ZYAN_SUCCESS(s)) {
 		fix_base(&r);
-		keep(d->kind, &r, z, op, bytes);
-		if (n >= HEAD_MAX)
-			remember(d, z, op, bytes);
+		keep(d->kind, &r, i, bytes);
+		if (told)
+			remember(d, i, &h);
+		d->others += i->z == &d->other[d->others];
 		return DECODE_OK;
 	}
 	if (s == ZYDIS_STATUS_NO_MORE_DATA && n < BYTES_MAX)
 		return DECODE_MORE;
-	ZydisDecoderDecodeFull(&d->ud2, ud2, sizeof(ud2), &r.z, r.op);
-	keep(KIND_64, &r, z, op, ud2);
+	ZydisDecoderDecodeFull(&d->ud2, ud2, 2, &r.z, r.op);
+	keep(KIND_64, &r, i, ud2);
+	d->others++;
 	return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || s == ZYDIS_STATUS_NO_MORE_DATA ? DECODE_TOO_LONG
 											: DECODE_UNDEFINED;
 }

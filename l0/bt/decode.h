@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Guest bytes to instructions: Zydis, of whose answer the part that lowering needs is kept, and a table of what it has decoded. Code
- * repeats itself: but for displacements and immediates nearly all instructions of a kernel are in the table.
+ * repeats itself: but for registers, displacements and immediates (decode_head.h) nearly all instructions of a kernel are in the table.
  */
 #ifndef L0_BT_DECODE_H
 #define L0_BT_DECODE_H
@@ -14,44 +14,88 @@ struct decode;
 
 #define BYTES_MAX 15 /* of an instruction. SDM vol. 2, "Instruction Format" */
 
-/* What its constant is made of: nothing that varies; the bytes of the displacement or the first or second immediate */
-enum operand_from { FROM_NONE, FROM_DISP, FROM_IMM0, FROM_IMM1 };
+struct lower_rule;
+
+/* What its constant is: 0, the displacement, the first or second immediate, 1 */
+enum operand_from { FROM_NONE, FROM_DISP, FROM_IMM0, FROM_IMM1, FROM_ONE };
 
 #define NO_OPERAND 0xff
 
 /* The names are Zydis'. */
 struct operand {
 	u8 type, encoding, actions, visibility; /* ZydisOperandType, ... */
-	u16 size; /* bits */
-	u16 reg; /* ZydisRegister, as are those of the memory operand */
-	u16 segment; /* a far pointer's selector, too */
-	u16 base, index;
+	u8 from; /* enum operand_from: insn_constant() */
 	u8 scale; /* 0, 1, 2, 4, 8 */
-	u8 from; /* enum operand_from */
+	u16 segment; /* a far pointer's selector, too */
 	union {
-		s64 disp; /* memory: 0 if there is none */
-		s64 imm; /* sign-extended if the instruction does that; a far pointer's offset */
+		u16 reg; /* ZydisRegister, as are those of the memory operand */
+		u16 base;
 	};
+	u16 index;
+	u16 size; /* bits */
 };
 
 struct bytes_at {
 	u8 offset, size;
+	bool is_signed;
 };
 
+/* What the head says, but for registers */
 struct decoded {
 	u64 attributes;
 	u16 mnemonic, isa_set;
 	u8 length, operand_width, address_width, operand_count, operand_count_visible;
 	u8 encoding, opcode, opcode_map, branch_type, category;
-	u8 mod, reg, rm; /* of ModRM; VEX' and REX' bits are apart */
+	u8 mod, reg,
+		rm; /* of ModRM; VEX' and REX' bits are apart. Of no meaning where operands have them, which is of general registers */
 	u8 memory; /* the only memory operand among the visible ones; NO_OPERAND */
 	bool high_byte; /* AH, CH, DH or BH is among them */
+	bool alu; /* all of the status flags come from registers and constants alone */
+	bool plain_address; /* `memory` is at a sum of registers of 64 bits and a constant, and neither in FS nor GS */
+	u16 written; /* operands that are general registers and written: a bit for each */
 	bool rex_w, rex_r, rex_b;
 	bool vex_w, vex_l, vex_r, vex_b; /* R and B as they stand there: inverted */
 	struct bytes_at disp, imm[2];
-	/* Prefixes, opcode, immediates for the host; ModRM's fields are the caller's. */
+	/* Prefixes and opcode for the host: insn_enc() */
 	struct enc enc;
+	/* The translator's, which knows what depends on the mode. NULL: that does, or wasn't asked yet */
+	const struct lower_rule *rule;
 };
+
+struct insn {
+	struct decoded *z; /* until the next decode_begin() */
+	s64 disp; /* 0 if there is none */
+	s64 imm[2]; /* sign-extended if the instruction does that; a far pointer's offset is the first */
+	u8 imm_bytes[8];
+	struct operand op[ZYDIS_MAX_OPERAND_COUNT];
+	const struct lower_rule *rule; /* these three are the translator's */
+	u16 offset; /* of its first byte in the page */
+	u8 bytes[BYTES_MAX + 1]; /* for --trace */
+};
+
+/* A memory operand's displacement; an immediate */
+static inline s64 insn_constant(const struct insn *i, const struct operand *o)
+{
+	switch (o->from) {
+	case FROM_DISP:
+		return i->disp;
+	case FROM_IMM0:
+		return i->imm[0];
+	case FROM_IMM1:
+		return i->imm[1];
+	default:
+		return o->from == FROM_ONE;
+	}
+}
+
+/* Prefixes, opcode, immediates for the host; ModRM's fields are the caller's. */
+static inline struct enc insn_enc(const struct insn *i)
+{
+	struct enc c = i->z->enc;
+
+	memcpy(c.imm, i->imm_bytes, sizeof(c.imm));
+	return c;
+}
 
 /* Registers by class: a range each */
 static inline bool reg_in(unsigned int r, unsigned int first, unsigned int last)
@@ -129,13 +173,17 @@ void decode_begin(struct decode *d, u32 mode);
 
 enum decode_result {
 	DECODE_OK,
-	DECODE_UNDEFINED, /* z is UD2 */
+	DECODE_UNDEFINED, /* it is UD2 */
 	DECODE_TOO_LONG, /* more than BYTES_MAX */
-	DECODE_MORE, /* n bytes aren't all of it: nothing in z */
+	DECODE_MORE, /* n bytes aren't all of it: nothing in *i */
 };
 
-/* The instruction at `bytes`, of which n may be read: DECODE_MORE only if n < BYTES_MAX. op: room for ZYDIS_MAX_OPERAND_COUNT */
-enum decode_result decode_insn(struct decode *d, struct decoded *z, struct operand *op, const u8 *bytes, unsigned int n);
+/*
+ * The instruction at `bytes`, of which n may be read, into *i but for what is the translator's: DECODE_MORE only if n < BYTES_MAX. At the most
+ * DECODE_MAX between two decode_begin().
+ */
+#define DECODE_MAX 64
+enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n);
 
 /* In Intel's syntax, as it would be at linear address `at`; "?" if it is no instruction. */
 void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char *text, size_t size);

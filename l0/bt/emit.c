@@ -163,22 +163,29 @@ static void note_leave(struct emit *e, u8 *place)
 		l->at[l->n - 1] = place;
 }
 
-static void emit_rel32(struct emit *e, const u8 *target)
+/* One opcode byte and the distance to `target` */
+static void op_rel32(struct emit *e, u8 op, const u8 *target)
 {
-	note_leave(e, e->p);
-	emit32(e, (u32)(target - (emit_rx(e) + 4)));
+	u8 *p = e->p;
+	u32 rel;
+
+	if (!emit_room(e, 5))
+		return;
+	rel = (u32)(target - (emit_rx(e) + 5));
+	p[0] = op;
+	memcpy(p + 1, &rel, 4);
+	note_leave(e, p + 1);
+	e->p = p + 5;
 }
 
 void emit_jmp(struct emit *e, const u8 *target)
 {
-	emit8(e, 0xe9);
-	emit_rel32(e, target);
+	op_rel32(e, 0xe9, target);
 }
 
 void emit_call(struct emit *e, const u8 *target)
 {
-	emit8(e, 0xe8);
-	emit_rel32(e, target);
+	op_rel32(e, 0xe8, target);
 }
 
 void emit_jmp_mem(struct emit *e, struct mem m)
@@ -198,16 +205,19 @@ void emit_call_reg(struct emit *e, u8 reg)
 
 u8 *emit_jmp_fwd(struct emit *e)
 {
-	emit8(e, 0xe9);
-	emit32(e, 0);
+	if (!emit_room(e, 5))
+		return e->p;
+	memcpy(e->p, (const u8[]){ 0xe9, 0, 0, 0, 0 }, 5);
+	e->p += 5;
 	return e->p - 4;
 }
 
 u8 *emit_jcc_fwd(struct emit *e, u8 cc)
 {
-	emit8(e, 0x0f);
-	emit8(e, 0x80 | cc);
-	emit32(e, 0);
+	if (!emit_room(e, 6))
+		return e->p;
+	memcpy(e->p, (const u8[]){ 0x0f, 0x80 | cc, 0, 0, 0, 0 }, 6);
+	e->p += 6;
 	return e->p - 4;
 }
 
@@ -235,8 +245,11 @@ u8 *emit_jcc_patched(struct emit *e, u8 cc)
 
 static u8 *short_fwd(struct emit *e, u8 op)
 {
-	emit8(e, op);
-	emit8(e, 0);
+	if (!emit_room(e, 2))
+		return e->p;
+	e->p[0] = op;
+	e->p[1] = 0;
+	e->p += 2;
 	return e->p - 1;
 }
 

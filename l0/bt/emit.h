@@ -28,11 +28,11 @@ struct emit {
 /* A memory operand of the host. base H_NONE: disp32 alone. gs: segment override. */
 struct mem {
 	u8 base, index, scale; /* scale: 0..3 */
-	s32 disp;
 	bool gs;
+	s32 disp;
 };
 
-/* One host instruction, encoding left open. */
+/* One host instruction, encoding left open: 32 bytes, as it is copied a lot. */
 struct enc {
 	bool p66, lock, w, vex, l, force_rex;
 	u8 rep; /* 0, 0xf2, 0xf3 */
@@ -42,10 +42,12 @@ struct enc {
 	u8 vvvv; /* VEX only, 0..15 */
 	bool is_mem, no_modrm;
 	u8 rm; /* register when !is_mem, 0..15 */
-	struct mem mem;
 	u8 imm_len;
+	struct mem mem;
 	u8 imm[8];
 };
+
+_Static_assert(sizeof(struct enc) == 32, "no holes");
 
 void emit_enc(struct emit *e, const struct enc *i);
 

@@ -77,7 +77,7 @@ static struct value address(struct analysis *a, const struct insn *i, const stru
 	struct value v = { 0 }, index;
 
 	if (m->base == ZYDIS_REGISTER_RIP)
-		return (struct value){ .version = a->page, .delta = i->offset + i->z.length };
+		return (struct value){ .version = a->page, .delta = i->offset + i->z->length };
 	if (m->base != ZYDIS_REGISTER_NONE)
 		v = a->gpr[lower_gpr(m->base)];
 	if (m->index == ZYDIS_REGISTER_NONE)
@@ -125,29 +125,24 @@ static void note(struct analysis *a, unsigned int k, struct value v, s64 disp, u
 }
 
 /* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't registers + displacement */
-static const struct operand *operand(const struct lower *l, const struct insn *i)
+static const struct operand *operand(const struct insn *i)
 {
-	const struct operand *m = &i->op[i->z.memory];
-
-	if (!(i->rule->flags & RULE_OPERAND) || i->z.memory == NO_OPERAND)
+	if (!(i->rule->flags & RULE_OPERAND) || !i->z->plain_address)
 		return NULL;
 	/* what BT accesses with a register as offset is anywhere */
 	if (i->rule->fn == lower_bit && operand_is_reg(&i->op[1]))
 		return NULL;
-	if (i->z.address_width != 64 || (m->base == ZYDIS_REGISTER_NONE && m->index == ZYDIS_REGISTER_NONE) ||
-	    !lower_is_flat(l, m) || m->segment == ZYDIS_REGISTER_FS || m->segment == ZYDIS_REGISTER_GS || m->size < 8)
-		return NULL;
-	return m;
+	return &i->op[i->z->memory];
 }
 
 /* Registers that instruction i writes get new values; `but`: not this one (16: none). */
 static void written(struct analysis *a, const struct insn *i, unsigned int but)
 {
-	for (unsigned int k = 0; k < i->z.operand_count; k++) {
-		const struct operand *o = &i->op[k];
+	for (unsigned int left = i->z->written; left; left &= left - 1) {
+		u8 g = lower_gpr(i->op[__builtin_ctz(left)].reg);
 
-		if ((o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && operand_is_gpr(o) && lower_gpr(o->reg) != but)
-			new_value(a, lower_gpr(o->reg));
+		if (g != but)
+			new_value(a, g);
 	}
 }
 
@@ -168,22 +163,22 @@ static bool derived(struct analysis *a, const struct insn *i)
 	struct value v;
 	s64 delta;
 
-	if (i->z.operand_count_visible != 2 || !is_gpr64(to))
+	if (i->z->operand_count_visible != 2 || !is_gpr64(to))
 		return false;
-	switch (i->z.mnemonic) {
+	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_ADD:
 	case ZYDIS_MNEMONIC_SUB:
 		if (from->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			return false;
 		v = a->gpr[lower_gpr(to->reg)];
-		delta = i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? from->imm : -from->imm;
+		delta = i->z->mnemonic == ZYDIS_MNEMONIC_ADD ? insn_constant(i, from) : -insn_constant(i, from);
 		break;
 	case ZYDIS_MNEMONIC_LEA:
-		if (i->z.address_width != 64 || from->index != ZYDIS_REGISTER_NONE ||
+		if (i->z->address_width != 64 || from->index != ZYDIS_REGISTER_NONE ||
 		    from->base == ZYDIS_REGISTER_NONE || from->base == ZYDIS_REGISTER_RIP)
 			return false;
 		v = a->gpr[lower_gpr(from->base)];
-		delta = from->disp;
+		delta = insn_constant(i, from);
 		break;
 	case ZYDIS_MNEMONIC_MOV:
 		if (!is_gpr64(from))
@@ -205,7 +200,7 @@ static bool derived(struct analysis *a, const struct insn *i)
 static bool stack(struct analysis *a, unsigned int k)
 {
 	const struct insn *i = &a->l->insn[k];
-	unsigned int size = i->z.operand_width / 8;
+	unsigned int size = i->z->operand_width / 8;
 
 	if (!(i->rule->flags & RULE_STACK))
 		return false;
@@ -241,9 +236,10 @@ static void look_at(struct analysis *a, unsigned int k)
 	}
 	if (stack(a, k))
 		return;
-	m = operand(a->l, i);
+	m = operand(i);
 	if (m)
-		note(a, k, address(a, i, m), m->disp, m->size / 8, m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
+		note(a, k, address(a, i, m), insn_constant(i, m), m->size / 8,
+		     m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))
 		written(a, i, 16);
 }
@@ -280,7 +276,7 @@ void lower_groups(struct lower *l)
 	l->groups = 0;
 	for (k = 0; k < l->count; k++) {
 		l->use[k].group = -1;
-		accesses += (l->insn[k].rule->flags & RULE_STACK) || operand(l, &l->insn[k]);
+		accesses += (l->insn[k].rule->flags & RULE_STACK) || operand(&l->insn[k]);
 	}
 	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || l->ungrouped || accesses < 2)
 		return;

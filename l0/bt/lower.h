@@ -16,14 +16,6 @@
 
 struct lower;
 
-struct insn {
-	struct decoded z;
-	struct operand op[ZYDIS_MAX_OPERAND_COUNT];
-	const struct lower_rule *rule;
-	u8 bytes[16];
-	u16 offset; /* of its first byte in the page */
-};
-
 enum cold_kind {
 	COLD_ACCESS,
 	COLD_CALLOUT,
@@ -81,6 +73,13 @@ struct near {
 
 #define COLD_MAX (BLOCK_MAX_INSNS * 3 + 8)
 
+/* A search of the soft TLB as it was emitted, to be copied: lower_mem.c. length 0: not yet */
+#define SEARCH_MAX 48
+struct search {
+	u8 length, size_at, check_at; /* the places of two bytes: of the size less 1, and of LOOP's displacement */
+	u8 code[SEARCH_MAX];
+};
+
 struct lower {
 	struct vcpu *v;
 	struct bt *bt;
@@ -109,6 +108,7 @@ struct lower {
 	s32 disp; /* of its operand, from the register that lower_linear() or lower_stack_address() has returned */
 	int range; /* the access that is being lowered is in this one: lower_range.c; -1 */
 	s32 range_at; /* its offset from the segment's base */
+	struct search search[TLB_VIEWS][2][16]; /* by who accesses, whether it writes, and the host register with the address */
 	s8 tc_group; /* TC holds the distance of this group as long as nothing has been emitted since: */
 	const u8 *tc_at;
 };
@@ -194,6 +194,8 @@ void lower_range_cold(struct lower *l, const struct cold *c);
 /* Will the next lower_check() be a LOOP? Then RCX has to be 1 for it to go on, else 0. */
 bool lower_check_loops(const struct lower *l);
 void lower_check(struct lower *l, bool loops, struct cold *c);
+/* A LOOP that has been emitted already, with its displacement at `place` */
+void lower_check_again(struct lower *l, u8 *place, struct cold *c);
 /* Before each instruction, and behind the block's last jump: what LOOPs need in their reach */
 void lower_check_reach(struct lower *l);
 void lower_check_end(struct lower *l);
@@ -220,6 +222,8 @@ lower_fn lower_vmread, lower_vmwrite;
 void lower_check_ip(struct lower *l);
 lower_fn lower_jmp, lower_jcc, lower_call, lower_ret, lower_loop, lower_jcxz;
 void lower_exit(struct lower *l, int exit, s64 delta);
+/* The current instruction is the last one: does the block end with a search of the jump cache? */
+bool lower_ends_in_lookup(const struct lower *l);
 void lower_exit_cold(struct lower *l, struct cold *c);
 /*
  * TA = linear address of the target: look it up and go. undo: bytes to add to the stack pointer if the target is bad, or

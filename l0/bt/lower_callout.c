@@ -9,7 +9,7 @@ static void call(struct lower *l, insn_fn *fn, u64 args, u32 flags)
 
 	emit_mov_imm(e, TI, (u64)fn);
 	emit_mov_imm(e, TC, args);
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | flags);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length | flags);
 	emit_call(e, l->bt->thunk.callout);
 }
 
@@ -34,7 +34,7 @@ static enum sreg sreg_operand(const struct insn *i)
 {
 	unsigned int k;
 
-	for (k = 0; k < i->z.operand_count; k++)
+	for (k = 0; k < i->z->operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && reg_is_segment(i->op[k].reg))
 			return (enum sreg)(i->op[k].reg - ZYDIS_REGISTER_ES);
 	return ES;
@@ -43,7 +43,7 @@ static enum sreg sreg_operand(const struct insn *i)
 static union insn_args args_of(const struct lower *l, const struct operand **memory)
 {
 	const struct insn *i = l->i;
-	const struct decoded *z = &i->z;
+	const struct decoded *z = i->z;
 	union insn_args a = { .raw = 0 };
 	unsigned int k;
 
@@ -66,13 +66,13 @@ static union insn_args args_of(const struct lower *l, const struct operand **mem
 
 		switch (o->type) {
 		case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-			a.imm = (u64)o->imm;
+			a.imm = (u64)insn_constant(i, o);
 			if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 				a.is_reg = 1; /* IN, OUT: the port is the immediate */
 			break;
 		case ZYDIS_OPERAND_TYPE_POINTER:
 			a.is_reg = 1;
-			a.imm = o->imm;
+			a.imm = (u64)insn_constant(i, o);
 			a.reg = o->segment & 255;
 			a.rm = o->segment >> 8;
 			break;
@@ -112,7 +112,7 @@ static union insn_args args_of(const struct lower *l, const struct operand **mem
 		a.imm = GS;
 		break;
 	case ZYDIS_MNEMONIC_ENTER:
-		a.imm = (u64)i->op[0].imm | (u64)i->op[1].imm << 16;
+		a.imm = (u64)i->imm[0] | (u64)i->imm[1] << 16;
 		break;
 	case ZYDIS_MNEMONIC_MOVSB:
 	case ZYDIS_MNEMONIC_CMPSB:
@@ -193,7 +193,7 @@ static void by_thunk(struct lower *l, const u8 *thunk)
 		lower_callout(l);
 		return;
 	}
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length | DESC_END);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length | DESC_END);
 	emit_jmp(e, thunk);
 }
 
@@ -299,7 +299,7 @@ void lower_cold(struct lower *l)
 			l->at = l->b->check_at;
 			l->i = &l->insn[l->at];
 			l->i->rule->fn(l);
-			emit_mov_imm(e, TA, l->i->offset + l->i->z.length);
+			emit_mov_imm(e, TA, l->i->offset + l->i->z->length);
 			emit_mov_imm(e, TI, l->count - l->at - 1);
 			emit_jmp(e, l->bt->thunk.budget);
 			l->at = l->count - 1;

@@ -18,7 +18,11 @@
 #define REACH 127
 /* A pending LOOP this many bytes back makes the next access a JRCXZ form, and this many a jump over the gap: */
 #define GAP_IN_ACCESS 64
-#define GAP_BEFORE_INSN 88
+#define GAP_BEFORE_INSN 76
+/* What the block's last instruction takes at the most: an access up to its LOOP's end, that end with the rest of the instruction, the jump */
+#define TAIL_SEARCH 40
+#define TAIL_ACCESS 36
+#define TAIL_LOOKUP 68
 
 static unsigned int since_oldest(const struct lower *l)
 {
@@ -46,13 +50,18 @@ bool lower_check_loops(const struct lower *l)
 	       !(l->near_count && since_oldest(l) > GAP_IN_ACCESS);
 }
 
+void lower_check_again(struct lower *l, u8 *place, struct cold *c)
+{
+	l->near[l->near_count++] = (struct near){ .place = place, .cold = (u16)(c - l->cold) };
+}
+
 void lower_check(struct lower *l, bool loops, struct cold *c)
 {
 	struct emit *e = &l->e;
 	u8 *hit;
 
 	if (loops) {
-		l->near[l->near_count++] = (struct near){ .place = emit_loop_fwd(e), .cold = (u16)(c - l->cold) };
+		lower_check_again(l, emit_loop_fwd(e), c);
 		return;
 	}
 	hit = emit_jrcxz_fwd(e);
@@ -61,11 +70,24 @@ void lower_check(struct lower *l, bool loops, struct cold *c)
 	emit_patch8(e, hit);
 }
 
+/* Bytes from here to behind the block's last jump, if the current instruction is the last one */
+static unsigned int tail(const struct lower *l)
+{
+	const struct group_use *u = &l->use[l->at];
+	unsigned int n = lower_ends_in_lookup(l) ? TAIL_LOOKUP : 0;
+
+	if (l->at + 1 < l->count)
+		return 0;
+	if ((l->i->rule->flags & RULE_STACK) || l->i->z->memory != NO_OPERAND)
+		n += u->group >= 0 && !u->first ? TAIL_ACCESS : TAIL_SEARCH + TAIL_ACCESS;
+	return n;
+}
+
 void lower_check_reach(struct lower *l)
 {
 	u8 *over;
 
-	if (!l->near_count || since_oldest(l) <= GAP_BEFORE_INSN)
+	if (!l->near_count || (since_oldest(l) <= GAP_BEFORE_INSN && since_oldest(l) + tail(l) <= REACH))
 		return;
 	over = emit_jmp8_fwd(&l->e);
 	place_near(l);

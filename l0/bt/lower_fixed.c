@@ -60,7 +60,7 @@ void lower_mov_imm(struct lower *l)
 	const struct insn *i = l->i;
 	const struct operand *o = &i->op[0];
 	unsigned int size = o->size / 8;
-	u64 imm = (u64)i->op[1].imm;
+	u64 imm = (u64)i->imm[0];
 	struct emit *e = &l->e;
 	u8 g = lower_gpr(o->reg);
 	struct enc c = { .op = size == 1 ? 0xc6 : 0xc7, .p66 = size == 2 };
@@ -159,7 +159,7 @@ void lower_xchg(struct lower *l)
 	u8 ga, gb, ha, hb;
 	struct emit *e = &l->e;
 
-	if (i->z.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || i->z.opcode < 0x90 || i->z.opcode > 0x97) {
+	if (i->z->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || i->z->opcode < 0x90 || i->z->opcode > 0x97) {
 		lower_plain(l);
 		return;
 	}
@@ -177,7 +177,7 @@ void lower_xchg(struct lower *l)
 /* F3 90 with REX.B: no PAUSE but XCHG R8, rAX */
 void lower_xchg_r8(struct lower *l)
 {
-	emit_op_rr(&l->e, 0x87, l->i->z.rex_w ? 8 : l->i->z.operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
+	emit_op_rr(&l->e, 0x87, l->i->z->rex_w ? 8 : l->i->z->operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
 }
 
 /* INC, DEC r in the short form, which is REX in 64-bit mode: 40..4F */
@@ -186,12 +186,12 @@ void lower_inc_dec(struct lower *l)
 	const struct insn *i = l->i;
 	u8 g;
 
-	if (i->z.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || i->z.opcode >= 0xf0) {
+	if (i->z->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || i->z->opcode >= 0xf0) {
 		lower_plain(l);
 		return;
 	}
 	g = lower_gpr(i->op[0].reg); /* 0..7 outside 64-bit mode: all of them have a home */
-	emit_op_rr(&l->e, 0xff, i->op[0].size / 8, i->z.mnemonic == ZYDIS_MNEMONIC_DEC, guest_reg_home[g]);
+	emit_op_rr(&l->e, 0xff, i->op[0].size / 8, i->z->mnemonic == ZYDIS_MNEMONIC_DEC, guest_reg_home[g]);
 }
 
 /*
@@ -202,7 +202,7 @@ void lower_bit(struct lower *l)
 {
 	const struct insn *i = l->i;
 	const struct operand *m = &i->op[0], *r = &i->op[1];
-	unsigned int size = m->size / 8, shift = size == 8 ? 6 : size == 4 ? 5 : 4, asize = i->z.address_width / 8;
+	unsigned int size = m->size / 8, shift = size == 8 ? 6 : size == 4 ? 5 : 4, asize = i->z->address_width / 8;
 	struct emit *e = &l->e;
 	struct enc c, seq[3];
 	u8 a, bits;
@@ -233,7 +233,7 @@ void lower_bit(struct lower *l)
 		emit_mov_rr(e, 2, TA, TA);
 	lower_segment(l, (enum sreg)(m->segment - ZYDIS_REGISTER_ES), size, lower_rw(m));
 
-	c = l->i->z.enc;
+	c = insn_enc(l->i);
 	c.reg = TI;
 	c.is_mem = true;
 	c.mem = lower_host_mem(l, TA);
@@ -256,9 +256,9 @@ void lower_shift(struct lower *l)
 {
 	const struct insn *i = l->i;
 	const struct operand *o = &i->op[0], *src = NULL;
-	const struct operand *last = &i->op[i->z.operand_count_visible - 1];
+	const struct operand *last = &i->op[i->z->operand_count_visible - 1];
 	bool by_cl = last->type == ZYDIS_OPERAND_TYPE_REGISTER && last->reg == ZYDIS_REGISTER_CL &&
-		     last->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG && i->z.operand_count_visible > 1;
+		     last->encoding != ZYDIS_OPERAND_ENCODING_MODRM_REG && i->z->operand_count_visible > 1;
 	struct emit *e = &l->e;
 	struct enc c, seq[SEQ_MAX];
 	struct slot s = { 0 }, d = { 0 };
@@ -269,9 +269,9 @@ void lower_shift(struct lower *l)
 		lower_plain(l);
 		return;
 	}
-	c = l->i->z.enc;
-	c.reg = i->z.reg;
-	if (i->z.operand_count_visible == 3) { /* SHLD, SHRD */
+	c = insn_enc(l->i);
+	c.reg = i->z->reg;
+	if (i->z->operand_count_visible == 3) { /* SHLD, SHRD */
 		u8 g = lower_gpr(i->op[1].reg);
 
 		src = &i->op[1];
@@ -322,10 +322,10 @@ void lower_shift(struct lower *l)
 void lower_cmpxchg16(struct lower *l)
 {
 	const struct operand *m = &l->i->op[0];
-	struct enc c = l->i->z.enc, seq[3];
+	struct enc c = insn_enc(l->i), seq[3];
 	u8 a = lower_linear(l, m, 0, m->size / 8, lower_rw(m));
 
-	c.reg = l->i->z.reg;
+	c.reg = l->i->z->reg;
 	c.is_mem = true;
 	c.mem = MEM_BASE(TA, 0);
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TA, .is_mem = true, .mem = lower_host_mem(l, a) };
@@ -354,10 +354,10 @@ void lower_xlat(struct lower *l)
 {
 	const struct insn *i = l->i;
 	enum sreg seg = DS;
-	unsigned int k, asize = i->z.address_width / 8;
+	unsigned int k, asize = i->z->address_width / 8;
 	struct emit *e = &l->e;
 
-	for (k = 0; k < i->z.operand_count; k++)
+	for (k = 0; k < i->z->operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			seg = (enum sreg)(i->op[k].segment - ZYDIS_REGISTER_ES);
 	emit_mov_rr(e, 1, TA, H_RAX);

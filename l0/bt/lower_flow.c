@@ -5,7 +5,7 @@
 /* A jump cuts the instruction pointer to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
 static bool ip16(const struct lower *l)
 {
-	return !l->cs64 && l->i->z.operand_width == 16;
+	return !l->cs64 && l->i->z->operand_width == 16;
 }
 
 /* IP in TA (zero-extended) to linear; TC lost. jump: not just the instruction behind. */
@@ -47,13 +47,13 @@ static void ip_of(struct lower *l, u8 reg, s64 delta)
 
 static s64 next_delta(const struct lower *l)
 {
-	return (s64)l->i->offset + l->i->z.length;
+	return (s64)l->i->offset + l->i->z->length;
 }
 
 /* The target is where a jump leads, not what follows the block. */
 static bool is_jump(const struct lower *l, s64 delta)
 {
-	return l->i->z.branch_type != ZYDIS_BRANCH_TYPE_NONE && delta != next_delta(l);
+	return l->i->z->branch_type != ZYDIS_BRANCH_TYPE_NONE && delta != next_delta(l);
 }
 
 /* TA = linear address of a jump's target */
@@ -65,7 +65,7 @@ static void target_linear(struct lower *l, s64 delta)
 
 static s64 branch_delta(const struct lower *l)
 {
-	return (s64)l->i->offset + l->i->z.length + l->i->op[0].imm;
+	return (s64)l->i->offset + l->i->z->length + l->i->imm[0];
 }
 
 /* Within the page the target's physical address is known as long as this block lives. */
@@ -73,6 +73,17 @@ static bool chainable(const struct lower *l, s64 delta)
 {
 	return !l->step && delta >= 0 && delta < 4096 && (l->mode & MODE_FLAT_CS) && !(is_jump(l, delta) && ip16(l)) &&
 	       l->b->phys2 == UINT64_MAX;
+}
+
+bool lower_ends_in_lookup(const struct lower *l)
+{
+	if (!(l->i->rule->flags & RULE_END))
+		return !chainable(l, next_delta(l));
+	if (l->i->rule->fn == lower_jmp || l->i->rule->fn == lower_call)
+		return l->i->op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !chainable(l, branch_delta(l));
+	if (l->i->rule->fn == lower_jcc)
+		return !chainable(l, next_delta(l));
+	return l->i->rule->fn == lower_ret;
 }
 
 static u32 cache_offset(const struct lower *l, const u8 *rw)
@@ -155,7 +166,7 @@ static void exit_from(struct lower *l, int exit, s64 delta, u8 *place)
 
 void lower_jcc(struct lower *l)
 {
-	exit_from(l, 0, branch_delta(l), emit_jcc_patched(&l->e, l->i->z.opcode & 15));
+	exit_from(l, 0, branch_delta(l), emit_jcc_patched(&l->e, l->i->z->opcode & 15));
 	lower_exit(l, 1, next_delta(l));
 }
 
@@ -163,7 +174,7 @@ void lower_jcc(struct lower *l)
 static void read_target(struct lower *l)
 {
 	const struct operand *o = &l->i->op[0];
-	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	unsigned int size = l->cs64 ? 8 : l->i->z->operand_width / 8;
 	struct emit *e = &l->e;
 	u8 a;
 
@@ -195,7 +206,7 @@ void lower_jmp(struct lower *l)
 
 static void push_return(struct lower *l)
 {
-	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	unsigned int size = l->cs64 ? 8 : l->i->z->operand_width / 8;
 	s32 next = next_delta(l);
 	struct emit *e = &l->e;
 
@@ -226,7 +237,7 @@ static bool near_limit(const struct lower *l)
 
 void lower_call(struct lower *l)
 {
-	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
+	unsigned int size = l->cs64 ? 8 : l->i->z->operand_width / 8;
 	struct emit *e = &l->e;
 
 	if (l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
@@ -253,8 +264,8 @@ void lower_call(struct lower *l)
 
 void lower_ret(struct lower *l)
 {
-	unsigned int size = l->cs64 ? 8 : l->i->z.operand_width / 8;
-	unsigned int release = l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (u64)l->i->op[0].imm : 0;
+	unsigned int size = l->cs64 ? 8 : l->i->z->operand_width / 8;
+	unsigned int release = l->i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (u64)l->i->imm[0] : 0;
 	struct emit *e = &l->e;
 	u8 a = lower_stack_address(l, 0, size, DESC_READ);
 	int undo = -(int)(size + release);
@@ -280,7 +291,7 @@ void lower_ret(struct lower *l)
 /* rCX of the address size into TC */
 static void counter(struct lower *l)
 {
-	unsigned int bytes = l->i->z.address_width / 8;
+	unsigned int bytes = l->i->z->address_width / 8;
 
 	emit_mov_rr(&l->e, bytes, TC, guest_reg_home[RCX]);
 }
@@ -300,7 +311,7 @@ void lower_jcxz(struct lower *l)
 /* LOOP, LOOPE, LOOPNE: the counter changes, flags don't */
 void lower_loop(struct lower *l)
 {
-	unsigned int bytes = l->i->z.address_width / 8;
+	unsigned int bytes = l->i->z->address_width / 8;
 	int undo = bytes == 2 ? UNDO_COUNT16 : bytes == 4 ? UNDO_COUNT32 : UNDO_COUNT64;
 	u8 cx = guest_reg_home[RCX];
 	struct emit *e = &l->e;
@@ -314,7 +325,7 @@ void lower_loop(struct lower *l)
 	}
 	counter(l);
 	zero = emit_jrcxz_fwd(e);
-	switch (l->i->z.mnemonic) {
+	switch (l->i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_LOOPE:
 		exit_from_undo(l, 0, branch_delta(l), emit_jcc_patched(e, 4), undo);
 		break;

@@ -98,12 +98,12 @@ u8 lower_group_address(struct lower *l, u8 base, s32 disp)
 static u8 offset_to(struct lower *l, const struct operand *o, s32 bias, u8 to, unsigned int bytes)
 {
 	struct emit *e = &l->e;
-	unsigned int asize = l->i->z.address_width / 8;
-	s64 disp = (o->disp) + bias;
+	unsigned int asize = l->i->z->address_width / 8;
+	s64 disp = insn_constant(l->i, o) + bias;
 	struct mem m = { .base = H_NONE, .index = H_NONE };
 
 	if (o->base == ZYDIS_REGISTER_RIP || o->base == ZYDIS_REGISTER_EIP) {
-		s64 delta = l->i->offset + l->i->z.length + disp;
+		s64 delta = l->i->offset + l->i->z->length + disp;
 
 		bytes = o->base == ZYDIS_REGISTER_EIP ? 4 : bytes;
 		emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));
@@ -215,7 +215,7 @@ u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int
 
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack && o->index == ZYDIS_REGISTER_NONE &&
 	    o->base != ZYDIS_REGISTER_RIP)
-		return begin_grouped(l, lower_gpr(o->base), (s32)(o->disp) + bias);
+		return begin_grouped(l, lower_gpr(o->base), (s32)insn_constant(l->i, o) + bias);
 	if (l->use[l->at].group >= 0 && !l->use[l->at].stack)
 		return begin_sum(l, o, bias);
 	if (lower_range(l, o, bias, size))
@@ -228,20 +228,45 @@ u8 lower_linear(struct lower *l, const struct operand *o, s32 bias, unsigned int
 	return TA;
 }
 
+/* One that is like an earlier one but for its size. */
+static bool search_again(struct lower *l, const struct search *s, unsigned int size, struct cold *c)
+{
+	struct emit *e = &l->e;
+
+	if (!s->length || !emit_room(e, SEARCH_MAX))
+		return false;
+	memcpy(e->p, s->code, SEARCH_MAX);
+	e->p[s->size_at] = (u8)(size - 1);
+	lower_check_again(l, e->p + s->check_at, c);
+	e->p += s->length;
+	return true;
+}
+
 /* The search: 4096 + size - 1 bytes from TA's page on are one page, and TC becomes the distance to it. */
 static void search(struct lower *l, u8 areg, unsigned int size, bool write, struct cold *c)
 {
 	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT;
+	bool loops = lower_check_loops(l), same = loops && size - 2 < 126; /* one byte of displacement */
+	struct search *s = &l->search[view][write][areg];
 	struct emit *e = &l->e;
-	bool loops;
+	u8 *start = e->p, *end_of_lea, *end_of_check;
 
+	if (same && search_again(l, s, size, c))
+		return;
 	emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, write ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
-	loops = lower_check_loops(l);
 	emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (loops ? 0 : 4096)));
+	end_of_lea = e->p;
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
 	lower_check(l, loops, c);
+	end_of_check = e->p;
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
+	if (!same || e->full || e->p - start > SEARCH_MAX)
+		return;
+	s->length = (u8)(e->p - start);
+	s->size_at = (u8)(end_of_lea - 1 - start);
+	s->check_at = (u8)(end_of_check - 1 - start);
+	memcpy(s->code, start, s->length);
 }
 
 static bool uses_tc(const struct enc *seq, int n)

@@ -9,9 +9,9 @@
 static bool must_be_aligned(const struct insn *i, unsigned int size)
 {
 	/* SHA's operands: CPUs differ, so it is left to the host's */
-	if (size < 16 || i->z.isa_set == ZYDIS_ISA_SET_SHA)
+	if (size < 16 || i->z->isa_set == ZYDIS_ISA_SET_SHA)
 		return false;
-	switch (i->z.mnemonic) {
+	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_MOVUPS:
 	case ZYDIS_MNEMONIC_MOVUPD:
 	case ZYDIS_MNEMONIC_MOVDQU:
@@ -30,13 +30,13 @@ static bool must_be_aligned(const struct insn *i, unsigned int size)
 	case ZYDIS_MNEMONIC_VMOVNTDQA:
 		return true;
 	default:
-		return i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->z.isa_set != ZYDIS_ISA_SET_X87;
+		return i->z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->z->isa_set != ZYDIS_ISA_SET_X87;
 	}
 }
 
 static bool has_x87_or_mmx_operand(const struct insn *i)
 {
-	for (unsigned int k = 0; k < i->z.operand_count; k++)
+	for (unsigned int k = 0; k < i->z->operand_count; k++)
 		if (operand_is_reg(&i->op[k]) && reg_is_x87_or_mmx(i->op[k].reg))
 			return true;
 	return false;
@@ -50,9 +50,9 @@ static u32 x87_desc(const struct insn *i, const struct operand *m)
 {
 	u32 desc = DESC_X87;
 
-	if (i->z.isa_set != ZYDIS_ISA_SET_X87 && !has_x87_or_mmx_operand(i))
+	if (i->z->isa_set != ZYDIS_ISA_SET_X87 && !has_x87_or_mmx_operand(i))
 		return 0;
-	switch (i->z.mnemonic) {
+	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_FNSTCW:
 	case ZYDIS_MNEMONIC_FNSTSW:
 	case ZYDIS_MNEMONIC_FNSTENV:
@@ -73,14 +73,14 @@ static void lower_high(struct lower *l)
 {
 	const struct insn *i = l->i;
 	struct emit *e = &l->e;
-	struct enc c = l->i->z.enc, seq[SEQ_MAX];
+	struct enc c = insn_enc(l->i), seq[SEQ_MAX];
 	const struct operand *m = NULL, *o;
 	bool cx = false, cx_written = false;
 	struct slot wide = { 0 };
 	unsigned int k, n = 0;
 	u8 a;
 
-	for (k = 0; k < i->z.operand_count_visible; k++) {
+	for (k = 0; k < i->z->operand_count_visible; k++) {
 		u8 g, field;
 
 		o = &i->op[k];
@@ -110,12 +110,12 @@ static void lower_high(struct lower *l)
 		else if (o->encoding == ZYDIS_OPERAND_ENCODING_OPCODE)
 			c.op = (c.op & ~7) | field;
 	}
-	if (i->z.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
-		for (k = 0, o = NULL; k < i->z.operand_count_visible; k++)
+	if (i->z->attributes & ZYDIS_ATTRIB_HAS_MODRM) {
+		for (k = 0, o = NULL; k < i->z->operand_count_visible; k++)
 			if (i->op[k].encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
 				o = &i->op[k];
 		if (!o)
-			c.reg = i->z.reg;
+			c.reg = i->z->reg;
 	} else {
 		c.no_modrm = true;
 	}
@@ -153,14 +153,14 @@ void lower_plain(struct lower *l)
 	bool reg_set = false;
 	u8 a;
 
-	if (i->z.high_byte) {
+	if (i->z->high_byte) {
 		lower_high(l);
 		return;
 	}
-	c = l->i->z.enc;
-	if (i->z.memory != NO_OPERAND)
-		m = &i->op[i->z.memory];
-	for (k = 0; k < i->z.operand_count_visible; k++) {
+	c = insn_enc(l->i);
+	if (i->z->memory != NO_OPERAND)
+		m = &i->op[i->z->memory];
+	for (k = 0; k < i->z->operand_count_visible; k++) {
 		const struct operand *o = &i->op[k];
 		u8 field;
 
@@ -208,20 +208,20 @@ void lower_plain(struct lower *l)
 			break;
 		}
 	}
-	if (!(i->z.attributes & ZYDIS_ATTRIB_HAS_MODRM)) {
+	if (!(i->z->attributes & ZYDIS_ATTRIB_HAS_MODRM)) {
 		c.no_modrm = true;
 	} else {
 		if (!reg_set)
-			c.reg = i->z.reg;
-		if (!m && i->z.isa_set == ZYDIS_ISA_SET_X87) {
-			c.reg = i->z.reg;
-			c.rm = i->z.rm;
+			c.reg = i->z->reg;
+		if (!m && i->z->isa_set == ZYDIS_ISA_SET_X87) {
+			c.reg = i->z->reg;
+			c.rm = i->z->rm;
 		} else if (!m) {
-			for (k = 0; k < i->z.operand_count_visible; k++)
+			for (k = 0; k < i->z->operand_count_visible; k++)
 				if (i->op[k].encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM)
 					break;
-			if (k == i->z.operand_count_visible)
-				c.rm = i->z.rm;
+			if (k == i->z->operand_count_visible)
+				c.rm = i->z->rm;
 		}
 	}
 	if (!m) {

@@ -59,12 +59,12 @@ bool range_in_page(unsigned int n, u64 start)
 bool lower_range(struct lower *l, const struct operand *o, s32 bias, unsigned int size)
 {
 	enum sreg seg = (enum sreg)(o->segment - ZYDIS_REGISTER_ES);
-	s64 disp = o->disp + bias;
+	s64 disp = insn_constant(l->i, o) + bias;
 	unsigned int shift;
 	u64 base;
 	int n;
 
-	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || (seg != FS && seg != GS) || l->i->z.address_width != 64 ||
+	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || (seg != FS && seg != GS) || l->i->z->address_width != 64 ||
 	    o->base != ZYDIS_REGISTER_NONE || o->index != ZYDIS_REGISTER_NONE || disp != (s32)disp)
 		return false;
 	shift = shift_of(seg);

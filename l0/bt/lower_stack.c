@@ -93,13 +93,13 @@ void lower_push(struct lower *l)
 {
 	const struct insn *i = l->i;
 	const struct operand *o = &i->op[0];
-	unsigned int size = i->z.operand_width / 8;
+	unsigned int size = i->z->operand_width / 8;
 	struct emit *e = &l->e;
 	u8 g, a;
 
 	switch (o->type) {
 	case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-		lower_push_reg(l, size, 0, true, (s32)o->imm);
+		lower_push_reg(l, size, 0, true, (s32)i->imm[0]);
 		return;
 	case ZYDIS_OPERAND_TYPE_REGISTER:
 		g = lower_gpr(o->reg);
@@ -156,7 +156,7 @@ void lower_pop(struct lower *l)
 {
 	const struct insn *i = l->i;
 	const struct operand *o = &i->op[0];
-	unsigned int size = i->z.operand_width / 8;
+	unsigned int size = i->z->operand_width / 8;
 	struct emit *e = &l->e;
 	struct enc seq[2];
 	s32 bias;
@@ -205,7 +205,7 @@ void lower_pop(struct lower *l)
 
 void lower_leave(struct lower *l)
 {
-	unsigned int size = l->i->z.operand_width / 8;
+	unsigned int size = l->i->z->operand_width / 8;
 	struct emit *e = &l->e;
 	u8 bp = guest_reg_home[RBP], sp = guest_reg_home[RSP], a = TA;
 

@@ -81,7 +81,7 @@ static void rep(struct lower *l, u8 op, unsigned int size)
 
 static unsigned int element_size(const struct insn *i)
 {
-	return i->z.opcode & 1 ? i->z.operand_width / 8 : 1;
+	return i->z->opcode & 1 ? i->z->operand_width / 8 : 1;
 }
 
 /* The cold parts from the first one on come back here. */

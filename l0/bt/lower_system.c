@@ -95,7 +95,7 @@ void lower_swapgs(struct lower *l)
 void lower_mov_from_sreg(struct lower *l)
 {
 	const struct insn *i = l->i;
-	unsigned int size = i->z.operand_width / 8;
+	unsigned int size = i->z->operand_width / 8;
 	u8 g = lower_gpr(i->op[0].reg);
 	struct emit *e = &l->e;
 
@@ -138,7 +138,7 @@ void lower_pushf(struct lower *l)
 	emit_and(e, TC, TLB_OFF(pushf_mask));
 	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TC, 0));
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[0])), TI);
-	lower_push_reg(l, l->i->z.operand_width / 8, H_NONE, false, 0);
+	lower_push_reg(l, l->i->z->operand_width / 8, H_NONE, false, 0);
 }
 
 /* RAX = clock_tsc() of a clock that follows the host */
@@ -168,7 +168,7 @@ static void give_tsc(struct lower *l)
 	emit_rorx(e, H_RDX, H_RAX, 32);
 	emit_mov_rr(e, 4, H_RDX, H_RDX);
 	emit_mov_rr(e, 4, H_RAX, H_RAX);
-	if (l->i->z.mnemonic == ZYDIS_MNEMONIC_RDTSCP)
+	if (l->i->z->mnemonic == ZYDIS_MNEMONIC_RDTSCP)
 		emit_load(e, 4, guest_reg_home[RCX], MEM_VCPU(OFF(tsc_aux)));
 }
 
@@ -210,7 +210,7 @@ void lower_rdtsc_l2(struct lower *l)
 /* STAC, CLAC at CPL 0 with SMAP: the following code is translated for another view of memory. */
 void lower_stac_clac(struct lower *l)
 {
-	bool set = l->i->z.mnemonic == ZYDIS_MNEMONIC_STAC;
+	bool set = l->i->z->mnemonic == ZYDIS_MNEMONIC_STAC;
 	enum tlb_view view = set ? TLB_KERNEL_AC : TLB_KERNEL;
 	struct emit *e = &l->e;
 
@@ -220,5 +220,5 @@ void lower_stac_clac(struct lower *l)
 		lower_clear_flag(l, 18);
 	l->mode = (l->mode & ~MODE_VIEW_MASK) | (u32)view << MODE_VIEW_SHIFT;
 	emit_store_imm32(e, 4, MEM_VCPU(OFF(mode)), (s32)l->mode);
-	lower_exit(l, 1, (s64)l->i->offset + l->i->z.length);
+	lower_exit(l, 1, (s64)l->i->offset + l->i->z->length);
 }

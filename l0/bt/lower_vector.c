@@ -12,23 +12,23 @@ static u8 vector_number(const struct operand *o)
 void lower_maskmov_di(struct lower *l)
 {
 	const struct insn *i = l->i;
-	bool mmx = i->z.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
-	unsigned int asize = i->z.address_width / 8, size = mmx ? 8 : 16, k;
+	bool mmx = i->z->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+	unsigned int asize = i->z->address_width / 8, size = mmx ? 8 : 16, k;
 	struct emit *e = &l->e;
 	struct enc seq[2];
 	enum sreg seg = DS;
 
-	for (k = 0; k < i->z.operand_count; k++)
+	for (k = 0; k < i->z->operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			seg = (enum sreg)(i->op[k].segment - ZYDIS_REGISTER_ES);
 	emit_mov_rr(e, asize, TA, guest_reg_home[RDI]);
 	lower_segment(l, seg, size, DESC_WRITE);
 	seq[0] = (struct enc){ .op = 0x8d, .w = true, .reg = TI, .is_mem = true, .mem = lower_host_mem(l, TA) };
 	seq[1] = (struct enc){
-		.op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0, .vex = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX
+		.op = 0xf7, .map = 1, .p66 = !mmx, .reg = 0, .rm = 0, .vex = i->z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX
 	};
-	seq[1].reg = i->z.reg | (seq[1].vex ? !i->z.vex_r : i->z.rex_r) << 3;
-	seq[1].rm = i->z.rm | (seq[1].vex ? !i->z.vex_b : i->z.rex_b) << 3;
+	seq[1].reg = i->z->reg | (seq[1].vex ? !i->z->vex_r : i->z->rex_r) << 3;
+	seq[1].rm = i->z->rm | (seq[1].vex ? !i->z->vex_b : i->z->rex_b) << 3;
 	if (mmx) {
 		seq[1].reg &= 7;
 		seq[1].rm &= 7;
@@ -43,7 +43,7 @@ static void emit_vector_callout(struct lower *l, insn_fn *fn, union vector_args 
 
 	emit_mov_imm(e, TI, (u64)fn);
 	emit_mov_imm(e, TC, a.raw);
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z.length);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length);
 	emit_call(e, l->bt->thunk.callout);
 }
 
@@ -56,7 +56,7 @@ void lower_vmaskmov(struct lower *l)
 	union vector_args a = { .raw = 0 };
 	u8 element, bytes;
 
-	switch (i->z.mnemonic) {
+	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_VMASKMOVPS:
 	case ZYDIS_MNEMONIC_VPMASKMOVD:
 		element = 4;
@@ -67,7 +67,7 @@ void lower_vmaskmov(struct lower *l)
 	a.reg = vector_number(r);
 	a.mask = vector_number(&i->op[1]);
 	a.element = element;
-	a.wide = i->z.vex_l;
+	a.wide = i->z->vex_l;
 	bytes = a.wide ? 32 : 16;
 	a.count = bytes / element;
 	a.store = store;
@@ -84,7 +84,7 @@ void lower_gather(struct lower *l)
 	bool index_q = false;
 	u8 bytes, step;
 
-	switch (i->z.mnemonic) {
+	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_VGATHERQPS:
 	case ZYDIS_MNEMONIC_VGATHERQPD:
 	case ZYDIS_MNEMONIC_VPGATHERQD:
@@ -94,9 +94,9 @@ void lower_gather(struct lower *l)
 	default:
 		break;
 	}
-	a.element = i->z.vex_w ? 8 : 4;
+	a.element = i->z->vex_w ? 8 : 4;
 	a.index_size = index_q ? 8 : 4;
-	a.wide = i->z.vex_l;
+	a.wide = i->z->vex_l;
 	/* as many as the wider of data and index allow */
 	bytes = a.wide ? 32 : 16;
 	step = a.element > a.index_size ? a.element : a.index_size;
@@ -105,7 +105,7 @@ void lower_gather(struct lower *l)
 	a.mask = vector_number(&i->op[2]);
 	a.index = ZydisRegisterGetId(base.index);
 	a.scale = base.scale;
-	a.addr32 = i->z.address_width == 32;
+	a.addr32 = i->z->address_width == 32;
 	a.seg = base.segment - ZYDIS_REGISTER_ES;
 	base.index = ZYDIS_REGISTER_NONE;
 	emit_store(&l->e, 8, MEM_VCPU(OFF(ea)), lower_offset(l, &base, 0));

@@ -19,7 +19,7 @@ static bool writes(const struct insn *i, ZydisRegister r)
 {
 	unsigned int k;
 
-	for (k = 0; k < i->z.operand_count; k++)
+	for (k = 0; k < i->z->operand_count; k++)
 		if (i->op[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (i->op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) && whole(i->op[k].reg) == r)
 			return true;
@@ -36,14 +36,14 @@ static bool constant(const struct lower *l, ZydisRegister r, u64 *value)
 
 		if (!writes(i, r))
 			continue;
-		if (i->z.operand_width < 32 || i->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
+		if (i->z->operand_width < 32 || i->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER)
 			return false;
-		if (i->z.mnemonic == ZYDIS_MNEMONIC_MOV && i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
-			*value = i->z.operand_width == 32 ? (u32)(u64)i->op[1].imm : (u64)i->op[1].imm;
+		if (i->z->mnemonic == ZYDIS_MNEMONIC_MOV && i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+			*value = i->z->operand_width == 32 ? (u32)i->imm[0] : (u64)i->imm[0];
 			return true;
 		}
 		*value = 0;
-		return i->z.mnemonic == ZYDIS_MNEMONIC_XOR && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		return i->z->mnemonic == ZYDIS_MNEMONIC_XOR && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		       i->op[0].reg == i->op[1].reg;
 	}
 	return false;

@@ -194,9 +194,9 @@ static bool is_sreg(const struct operand *o)
 
 static const struct lower_rule *rule_mov(const struct insn *i)
 {
-	u8 op = i->z.opcode;
+	u8 op = i->z->opcode;
 
-	if (i->z.opcode_map == ZYDIS_OPCODE_MAP_0F) {
+	if (i->z->opcode_map == ZYDIS_OPCODE_MAP_0F) {
 		switch (op) {
 		case 0x20:
 			return &rule_mov_from_cr;
@@ -222,17 +222,41 @@ static const struct lower_rule *rule_mov(const struct insn *i)
 	return &rules[N(MOV)];
 }
 
-/* lower_string.c has it: no segments with a base, no other address size, none of what looks at each iteration */
-static bool is_plain_rep(const struct vcpu *v, const struct decoded *z)
+/* Whom a rule is for, and whether finding it took more than the CPU model */
+struct who {
+	const struct vcpu *v;
+	bool asked;
+};
+
+static u32 mode(struct who *w)
 {
-	return (v->mode & MODE_CS_MASK) == MODE_CS64 && !(v->mode & (MODE_ALIGN | MODE_TF | MODE_BREAK | MODE_MTF)) &&
+	w->asked = true;
+	return w->v->mode;
+}
+
+static bool at_cpl0(struct who *w)
+{
+	w->asked = true;
+	return w->v->cpl == 0;
+}
+
+static bool of_host_clock(struct who *w)
+{
+	w->asked = true;
+	return w->v->machine->clock.kind == CLOCK_HOST;
+}
+
+/* lower_string.c has it: no segments with a base, no other address size, none of what looks at each iteration */
+static bool is_plain_rep(struct who *w, const struct decoded *z)
+{
+	return (mode(w) & MODE_CS_MASK) == MODE_CS64 && !(mode(w) & (MODE_ALIGN | MODE_TF | MODE_BREAK | MODE_MTF)) &&
 	       z->address_width == 64 && (z->attributes & ZYDIS_ATTRIB_HAS_REP) &&
 	       !(z->attributes & (ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS));
 }
 
-static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const struct insn *i)
+static const struct lower_rule *rule_by_mnemonic(struct who *w, const struct insn *i)
 {
-	const struct decoded *z = &i->z;
+	const struct decoded *z = i->z;
 	bool far = z->branch_type == ZYDIS_BRANCH_TYPE_FAR;
 
 	switch (z->mnemonic) {
@@ -249,50 +273,52 @@ static const struct lower_rule *rule_by_mnemonic(const struct vcpu *v, const str
 	case N(RET):
 		return far ? &rule_ret_far : &rules[N(RET)];
 	case N(RDRAND):
-		return v->mode & MODE_L2 ? &rule_rdrand : &rule_plain;
+		return mode(w) & MODE_L2 ? &rule_rdrand : &rule_plain;
 	case N(RDSEED):
-		return v->mode & MODE_L2 ? &rule_rdseed : &rule_plain;
+		return mode(w) & MODE_L2 ? &rule_rdseed : &rule_plain;
 	case N(PAUSE):
 		return z->rex_b ? &rule_xchg_r8 : &rules[N(PAUSE)];
 	case N(CLI):
-		return v->mode & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
+		return mode(w) & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):
-		return v->mode & (MODE_SLOW_IF | MODE_TF | MODE_BREAK | MODE_MTF) ? &rule_sti : &rules[N(STI)];
+		return mode(w) & (MODE_SLOW_IF | MODE_TF | MODE_BREAK | MODE_MTF) ? &rule_sti : &rules[N(STI)];
 	case N(SWAPGS):
-		return (v->mode & MODE_CS_MASK) == MODE_CS64 && v->cpl == 0 ? &rule_swapgs : &rules[N(SWAPGS)];
+		return (mode(w) & MODE_CS_MASK) == MODE_CS64 && at_cpl0(w) ? &rule_swapgs : &rules[N(SWAPGS)];
 	case N(PUSHF):
 	case N(PUSHFD):
 	case N(PUSHFQ):
-		return v->mode & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
+		return mode(w) & MODE_VM86 ? &rules[z->mnemonic] : &rule_pushf;
 	case N(RDTSC):
 	case N(RDTSCP):
-		if (v->machine->clock.kind != CLOCK_HOST || (v->mode & MODE_TSD))
+		if (!of_host_clock(w) || (mode(w) & MODE_TSD))
 			return &rules[z->mnemonic];
-		if (!(v->mode & MODE_L2))
+		if (!(mode(w) & MODE_L2))
 			return &rule_rdtsc;
 		return z->mnemonic == N(RDTSC) ? &rule_rdtsc_l2 : &rule_rdtscp_l2;
 	case N(STAC):
 	case N(CLAC):
-		return (v->mode & MODE_SMAP) && v->cpl == 0 && !(v->mode & (MODE_TF | MODE_BREAK | MODE_MTF))
+		return (mode(w) & MODE_SMAP) && at_cpl0(w) && !(mode(w) & (MODE_TF | MODE_BREAK | MODE_MTF))
 			       ? &rule_stac_clac
 			       : &rules[z->mnemonic];
 	case N(VMREAD):
+		w->asked = true; /* lower_vmx.c does */
 		return i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? &rule_vmread : &rules[N(VMREAD)];
 	case N(VMWRITE):
+		w->asked = true;
 		return &rule_vmwrite;
 	case N(MOVSB):
 	case N(MOVSW):
 	case N(MOVSQ):
-		return is_plain_rep(v, z) ? &rule_rep_movs : &rules[z->mnemonic];
+		return is_plain_rep(w, z) ? &rule_rep_movs : &rules[z->mnemonic];
 	case N(MOVSD): /* the string instruction, or SSE2's */
 		if (z->category != ZYDIS_CATEGORY_STRINGOP)
 			return &rule_plain;
-		return is_plain_rep(v, z) ? &rule_rep_movs : &rule_movsd;
+		return is_plain_rep(w, z) ? &rule_rep_movs : &rule_movsd;
 	case N(STOSB):
 	case N(STOSW):
 	case N(STOSD):
 	case N(STOSQ):
-		return is_plain_rep(v, z) ? &rule_rep_stos : &rules[z->mnemonic];
+		return is_plain_rep(w, z) ? &rule_rep_stos : &rules[z->mnemonic];
 	case N(CMPSD):
 		return z->category == ZYDIS_CATEGORY_STRINGOP ? &rule_cmpsd : &rule_plain;
 	default:
@@ -315,55 +341,70 @@ static bool touches_no_vector(const struct decoded *z)
 	}
 }
 
-const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i)
+static const struct lower_rule *find_rule(struct who *w, const struct insn *i)
 {
-	const struct decoded *z = &i->z;
+	const struct decoded *z = i->z;
 	unsigned int isa = z->isa_set;
 
 	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
 		return &rule_ud;
 	if (z->mnemonic == N(SYSCALL))
-		return jc_class_of(v->mode) == JC_USER64 ? &rule_syscall : &rules[z->mnemonic];
+		return jc_class_of(mode(w)) == JC_USER64 ? &rule_syscall : &rules[z->mnemonic];
 	if (z->mnemonic == N(SYSRET))
-		return z->rex_w && v->cpl == 0 && jc_class_of(v->mode) != JC_OTHER ? &rule_sysret : &rules[z->mnemonic];
-	if (!isa_sets[isa].known || !model_has(v->model, isa_sets[isa].feature))
+		return z->rex_w && at_cpl0(w) && jc_class_of(mode(w)) != JC_OTHER ? &rule_sysret : &rules[z->mnemonic];
+	if (!isa_sets[isa].known || !model_has(w->v->model, isa_sets[isa].feature))
 		return &rule_ud;
 	switch (touches_no_vector(z) ? GATE_NONE : isa_sets[isa].gate) {
 	case GATE_X87:
 		if (z->mnemonic == N(FWAIT)) {
-			if (v->mode & MODE_WAIT_TRAP)
+			if (mode(w) & MODE_WAIT_TRAP)
 				return &rule_nm;
-		} else if (v->mode & MODE_FPU_TRAP) {
+		} else if (mode(w) & MODE_FPU_TRAP) {
 			return &rule_nm;
 		}
 		break;
 	case GATE_MMX:
-		if (v->mode & MODE_EM)
+		if (mode(w) & MODE_EM)
 			return &rule_ud;
-		if (v->mode & MODE_TS)
+		if (mode(w) & MODE_TS)
 			return &rule_nm;
 		break;
 	case GATE_SSE:
-		if (v->mode & MODE_NO_SSE)
+		if (mode(w) & MODE_NO_SSE)
 			return &rule_ud;
-		if (v->mode & MODE_TS)
+		if (mode(w) & MODE_TS)
 			return &rule_nm;
 		break;
 	case GATE_AVX:
-		if (v->mode & MODE_NO_AVX)
+		if (mode(w) & MODE_NO_AVX)
 			return &rule_ud;
-		if (v->mode & MODE_TS)
+		if (mode(w) & MODE_TS)
 			return &rule_nm;
 		break;
 	default:
 		break;
 	}
-	return rule_by_mnemonic(v, i);
+	return rule_by_mnemonic(w, i);
+}
+
+const struct lower_rule *lower_rule_for(const struct vcpu *v, const struct insn *i)
+{
+	struct who w = { .v = v };
+	const struct lower_rule *r;
+
+	if (i->z->rule)
+		return i->z->rule;
+	r = find_rule(&w, i);
+	if (!w.asked)
+		i->z->rule = r;
+	return r;
 }
 
 bool lower_by_level(const struct insn *i)
 {
-	switch (i->z.mnemonic) {
+	if (i->z->rule)
+		return false; /* whatever the mode */
+	switch (i->z->mnemonic) {
 	case N(RDRAND):
 	case N(RDSEED):
 	case N(RDTSC):

@@ -83,7 +83,7 @@ static bool beyond_limit(const struct vcpu *v, unsigned int length)
 /* The instruction at `bytes`, of which there are n, and its rule. False: it needs the second page; last: there is none. */
 static bool decode_one(struct lower *l, struct insn *i, const u8 *bytes, unsigned int n, bool single, bool last)
 {
-	enum decode_result r = decode_insn(l->bt->scratch->decode, &i->z, i->op, bytes, n);
+	enum decode_result r = decode_insn(l->bt->scratch->decode, i, bytes, n);
 
 	if (r == DECODE_MORE && !last)
 		return false;
@@ -92,7 +92,7 @@ static bool decode_one(struct lower *l, struct insn *i, const u8 *bytes, unsigne
 		memcpy(i->bytes, bytes, n < BYTES_MAX ? n : BYTES_MAX);
 	}
 	i->rule = lower_rule_for(l->v, i);
-	if (r == DECODE_TOO_LONG || (single && beyond_limit(l->v, i->z.length)))
+	if (r == DECODE_TOO_LONG || (single && beyond_limit(l->v, i->z->length)))
 		i->rule = lower_rule_too_long();
 	return true;
 }
@@ -135,10 +135,10 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 			decode_one(l, i, f->joined, rest + 16, single, true);
 			f->phys2 = page.gpa;
 			n++;
-			at += i->z.length;
+			at += i->z->length;
 			break;
 		}
-		at += i->z.length;
+		at += i->z->length;
 		n++;
 		l->by_level |= lower_by_level(i);
 		if ((i->rule->flags & RULE_END) || sti)
@@ -160,28 +160,7 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
  */
 static bool check_here(const struct lower *l, unsigned int k)
 {
-	const struct insn *i = &l->insn[k];
-	unsigned int n;
-
-	if (l->step || (i->rule->flags & RULE_END))
-		return false;
-	switch (i->z.mnemonic) {
-	case ZYDIS_MNEMONIC_ADD:
-	case ZYDIS_MNEMONIC_SUB:
-	case ZYDIS_MNEMONIC_CMP:
-	case ZYDIS_MNEMONIC_AND:
-	case ZYDIS_MNEMONIC_OR:
-	case ZYDIS_MNEMONIC_XOR:
-	case ZYDIS_MNEMONIC_TEST:
-	case ZYDIS_MNEMONIC_NEG:
-		break;
-	default:
-		return false;
-	}
-	for (n = 0; n < i->z.operand_count_visible; n++)
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			return false;
-	return true;
+	return l->insn[k].z->alu && !l->step && !(l->insn[k].rule->flags & RULE_END);
 }
 
 static u8 find_check(const struct lower *l)
@@ -272,7 +251,7 @@ static void lower_all(struct lower *l, const struct places *p)
 	}
 	/* Control transfers have left. A callout that ends the block never returns here. */
 	if (!(last->rule->flags & RULE_END))
-		lower_exit(l, 1, (s64)last->offset + last->z.length);
+		lower_exit(l, 1, (s64)last->offset + last->z->length);
 	lower_check_end(l);
 	l->b->end = e_offset(l);
 	if (l->e.full)
@@ -373,7 +352,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 
 int translate_create(struct bt *bt)
 {
-	bt->scratch = malloc(sizeof(*bt->scratch));
+	bt->scratch = calloc(1, sizeof(*bt->scratch));
 	if (!bt->scratch)
 		return -ENOMEM;
 	bt->scratch->decode = decode_create(bt->machine->model);
