@@ -90,6 +90,8 @@ static void divide(struct bt *bt, u64 at)
 		r->hot.start = start + i * bytes;
 		r->hot.end = r->cold.start = r->hot.start + (bytes * HOT_PERCENT / 100 & ~15ull);
 		r->cold.end = r->hot.start + bytes;
+		r->hot.touched = r->hot.start;
+		r->cold.touched = r->cold.start;
 		clear_region(r);
 		r->first_block = vcpus + i * blocks;
 		r->block_max = blocks;
@@ -222,11 +224,29 @@ static void clear(struct bt_block *b, u32 map)
 	b->map = map;
 }
 
+/* What is about to be filled, in one call instead of by page faults */
+#define TOUCH_BYTES (256u << 10)
+#define TOUCH_AHEAD (32u << 10)
+
+static void touch(struct bt *bt, struct bt_area *a)
+{
+	u64 from = a->touched & ~(u64)(PAGE_SIZE - 1), n = a->end - from;
+
+	if (a->touched >= a->end || a->used + TOUCH_AHEAD <= a->touched)
+		return;
+	n = n < TOUCH_BYTES ? n : TOUCH_BYTES;
+	(void)madvise(bt->rw + from, n, MADV_POPULATE_WRITE);
+	(void)madvise(bt->rx + from, n, MADV_POPULATE_READ);
+	a->touched = from + n;
+}
+
 struct bt_block *cache_new(struct bt *bt)
 {
 	struct bt_region *r = bt->open;
 	struct bt_block *b;
 
+	touch(bt, &r->hot);
+	touch(bt, &r->cold);
 	if (r->blocks == r->block_max || r->maps + BLOCK_MAX_INSNS > r->map_max)
 		return NULL;
 	b = &bt->blocks[r->first_block + r->blocks];

@@ -88,6 +88,7 @@ struct translate_scratch;
 struct bt_region {
 	struct bt_area {
 		u64 start, used, end; /* cache offsets */
+		u64 touched; /* up to there the host has given memory */
 	} hot, cold; /* what runs all the time, what doesn't; cold is right behind hot */
 	u32 first_block, block_max;
 	_Atomic u32 blocks; /* so many from the first one on */

@@ -325,6 +325,24 @@ static bool is_plain(const struct operand *m)
 	       m->segment != ZYDIS_REGISTER_GS && m->size >= 8;
 }
 
+/* Not what needs registers of its own, or another encoding: AH to BH, a register that the opcode tells, VEX */
+static bool is_general(const struct decoded *z, const struct operand *op)
+{
+	for (unsigned int k = 0; k < z->operand_count_visible; k++)
+		if ((operand_is_reg(&op[k]) && !operand_is_gpr(&op[k])) || op[k].encoding == ZYDIS_OPERAND_ENCODING_OPCODE)
+			return false;
+	return z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && !has_vector_operand(z, op) && !z->high_byte &&
+	       (z->attributes & ZYDIS_ATTRIB_HAS_MODRM);
+}
+
+static u8 find_encoding(const struct decoded *z, const struct operand *op, u8 encoding)
+{
+	for (unsigned int k = 0; k < z->operand_count_visible; k++)
+		if (op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && op[k].encoding == encoding)
+			return (u8)k;
+	return NO_OPERAND;
+}
+
 static void summarize(struct decoded *z, const struct operand *op)
 {
 	unsigned int accesses = 0;
@@ -339,6 +357,9 @@ static void summarize(struct decoded *z, const struct operand *op)
 	if (accesses != 1)
 		z->memory = NO_OPERAND;
 	z->alu = !accesses && makes_flags(z->mnemonic);
+	z->general = accesses < 2 && is_general(z, op);
+	z->reg_at = find_encoding(z, op, ZYDIS_OPERAND_ENCODING_MODRM_REG);
+	z->rm_at = find_encoding(z, op, ZYDIS_OPERAND_ENCODING_MODRM_RM);
 	z->plain_address = z->memory != NO_OPERAND && z->address_width == 64 && is_plain(&op[z->memory]);
 	for (unsigned int k = 0; k < z->operand_count; k++)
 		z->written |= (u16)((operand_writes(&op[k]) && operand_is_gpr(&op[k])) << k);
@@ -501,8 +522,7 @@ static bool remembered(struct decode *d, struct insn *i, const struct head *h, c
 	if (e->head != h->bytes || e->length != h->length || e->kind != d->kind || e->z.length > n)
 		return false;
 	i->z = &e->z;
-	for (unsigned int k = 0; k < e->z.operand_count; k++)
-		i->op[k] = e->op[k];
+	memcpy(i->op, e->op, sizeof(e->op));
 	put_in(e, i, h);
 	set_constants(i, bytes);
 	return true;

@@ -51,6 +51,8 @@ struct decoded {
 	u8 memory; /* the only memory operand among the visible ones; NO_OPERAND */
 	bool high_byte; /* AH, CH, DH or BH is among them */
 	bool alu; /* all of the status flags come from registers and constants alone */
+	bool general; /* of no operands but general registers in ModRM, accumulators, constants and `memory` */
+	u8 reg_at, rm_at; /* then, which operands ModRM's fields are; NO_OPERAND */
 	bool plain_address; /* `memory` is at a sum of registers of 64 bits and a constant, and neither in FS nor GS */
 	u16 written; /* operands that are general registers and written: a bit for each */
 	bool rex_w, rex_r, rex_b;

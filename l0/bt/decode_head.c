@@ -111,126 +111,124 @@ static const u8 two_bytes[256] = {
 	[0xd0 ... 0xff] = MODRM,
 };
 
-struct parts {
-	unsigned int length;
-	unsigned int modrm; /* where it is */
-	u8 flags; /* of the opcode; AS_IT_IS of a prefix */
-	u8 rex; /* 0: none */
-	unsigned int rex_at;
+struct opcode {
+	u8 flags; /* AS_IT_IS also of a prefix */
+	u8 end; /* bytes up to it */
+	u8 rex, rex_at; /* 0: none */
 	bool asize16;
 };
 
 /* Prefixes and opcode. A VEX prefix is one of more bytes. */
-static bool parse(struct parts *p, const u8 *bytes, bool long64)
+static inline bool find_opcode(struct opcode *o, const u8 *bytes, bool long64)
 {
 	unsigned int n = 0;
-	u8 flags = one_byte[bytes[0]], left = 0;
+	u8 byte = bytes[0], flags = one_byte[byte], left = 0;
 
-	for (; flags & PREFIX; flags = one_byte[bytes[++n]]) {
+	while (flags & PREFIX) {
 		left |= flags & AS_IT_IS;
-		p->asize16 ^= bytes[n] == 0x67;
-		if (n == HEAD_MAX)
+		o->asize16 ^= byte == 0x67;
+		if (++n == HEAD_MAX)
 			return false;
+		byte = bytes[n];
+		flags = one_byte[byte];
 	}
-	p->rex = 0;
-	if (long64 && (bytes[n] & 0xf0) == 0x40) {
-		p->rex_at = n;
-		p->rex = bytes[n++];
-		flags = one_byte[bytes[n]];
+	if (long64 && (byte & 0xf0) == 0x40) {
+		o->rex = byte;
+		o->rex_at = (u8)n;
+		byte = bytes[++n];
+		flags = one_byte[byte];
 		if (flags & PREFIX)
 			return false;
 	}
-	if (bytes[n] == 0x0f) {
-		flags = two_bytes[bytes[++n]];
-		if (bytes[n] == 0x38 || bytes[n] == 0x3a) {
+	if (byte == 0x0f) {
+		byte = bytes[++n];
+		flags = two_bytes[byte];
+		if (byte == 0x38 || byte == 0x3a) {
 			flags = MODRM;
 			n++;
-		} else if (bytes[n] == 0x0f) {
+		} else if (byte == 0x0f) {
 			return false; /* 3DNow!: the opcode comes last */
 		}
-	} else if (long64 && (bytes[n] == 0xc4 || bytes[n] == 0xc5)) {
-		bool map_0f = bytes[n] == 0xc5 || (bytes[n + 1] & 31) == 1;
+	} else if ((byte & 0xfe) == 0xc4 && long64) {
+		bool map_0f = byte == 0xc5 || (bytes[n + 1] & 31) == 1;
 
-		n += bytes[n] == 0xc5 ? 2 : 3;
+		n += byte == 0xc5 ? 2 : 3;
 		flags = map_0f && bytes[n] == 0x77 ? 0 : MODRM | AS_IT_IS; /* VZEROALL, VZEROUPPER */
 	}
-	p->flags = flags | left;
-	p->length = p->modrm = n + 1;
+	o->flags = flags | left;
+	o->end = (u8)(n + 1);
 	return true;
 }
 
-static bool has_memory(const struct parts *p, u8 modrm)
-{
-	return modrm < 0xc0 && !(p->flags & NO_MEMORY);
-}
-
 /* Those of 8 bits without REX stay if they are, or may be, AH to BH. */
-static bool is_number(const struct parts *p, u8 byte, u8 n)
+static inline bool is_number(const struct opcode *o, u8 byte, u8 n)
 {
-	return !(p->flags & byte) || p->rex || n < 4;
+	return !(o->flags & byte) || o->rex || n < 4;
 }
 
-static void take_out(struct head *h, const struct parts *p, const u8 *bytes)
+/* Registers of ModRM and SIB, if there is one. `modrm`: both bytes */
+static inline void take_out(struct head *h, const struct opcode *o, u16 modrm, bool memory)
 {
-	u8 m = bytes[p->modrm], rm = m & 7, reg = m >> 3 & 7, rex = p->rex;
-	u16 out = 0; /* of ModRM and SIB */
+	u8 rm = modrm & 7, reg = modrm >> 3 & 7, rex = o->rex, out = 0;
+	u16 bits = 0; /* of ModRM and SIB */
 
-	if ((p->flags & REG) && is_number(p, BYTE_REG, reg)) {
-		h->out |= HEAD_REG;
+	if ((o->flags & REG) && is_number(o, BYTE_REG, reg)) {
+		out = HEAD_REG;
 		h->reg = reg | (rex & 4) << 1;
 		rex &= ~4;
-		out |= 0x38;
+		bits = 0x38;
 	}
-	if (!has_memory(p, m)) {
-		if ((p->flags & RM) && is_number(p, BYTE_RM, rm)) {
-			h->out |= HEAD_RM;
+	if (!memory) {
+		if ((o->flags & RM) && is_number(o, BYTE_RM, rm)) {
+			out |= HEAD_RM;
 			h->rm = rm | (rex & 1) << 3;
 			rex &= ~1;
-			out |= 7;
+			bits |= 7;
 		}
-	} else if (!(p->flags & AS_IT_IS)) {
-		u8 sib = bytes[p->modrm + 1], index = (sib >> 3 & 7) | (rex & 2) << 2;
-		u8 base = rm == 4 ? sib & 7 : rm;
+	} else if (!(o->flags & AS_IT_IS)) {
+		u8 base = rm == 4 ? modrm >> 8 & 7 : rm, index = (modrm >> 11 & 7) | (rex & 2) << 2;
 
-		if (base != 5 || m >= 0x40) { /* else RIP, or none */
-			h->out |= HEAD_BASE;
+		if (base != 5 || (modrm & 0xc0)) { /* else RIP, or none */
+			out |= HEAD_BASE;
 			h->rm = base | (rex & 1) << 3;
-			out |= rm == 4 ? 7 << 8 : 7;
+			bits |= rm == 4 ? 7 << 8 : 7;
 		}
 		if (rm == 4 && index != 4) {
-			h->out |= HEAD_INDEX;
+			out |= HEAD_INDEX;
 			h->index = index;
-			out |= 0x38 << 8;
+			bits |= 0x38 << 8;
 		}
 		rex &= ~3;
 	}
-	h->bytes &= ~((u64)out << 8 * p->modrm);
-	if (h->out & HEAD_INDEX)
-		h->bytes |= 8ull << (8 * p->modrm + 8);
-	if (p->rex)
-		h->bytes ^= (u64)(rex ^ p->rex) << 8 * p->rex_at;
+	h->out = out;
+	h->bytes &= ~((u64)bits << 8 * o->end);
+	if (out & HEAD_INDEX)
+		h->bytes |= 8ull << (8 * o->end + 8);
+	h->bytes ^= (u64)(rex ^ o->rex) << 8 * o->rex_at;
 }
 
 bool head_of(struct head *h, const u8 *bytes, bool long64, bool asize16)
 {
-	struct parts p = { .asize16 = asize16 };
+	struct opcode o = { .asize16 = asize16 };
+	unsigned int length;
+	bool memory = false;
+	u16 modrm = 0;
 
-	if (!parse(&p, bytes, long64))
+	if (!find_opcode(&o, bytes, long64))
 		return false;
-	if (p.flags & MODRM) {
-		u8 m = bytes[p.modrm];
-
-		p.length++;
-		p.length += has_memory(&p, m) && (m & 7) == 4 && (long64 || !p.asize16);
+	length = o.end;
+	if (o.flags & MODRM) {
+		memcpy(&modrm, bytes + length, 2);
+		memory = (modrm & 0xc0) != 0xc0 && !(o.flags & NO_MEMORY);
+		length += 1 + (memory && (modrm & 7) == 4 && (long64 || !o.asize16));
 	}
-	if (p.length > HEAD_MAX)
+	if (length > HEAD_MAX)
 		return false;
 	memcpy(&h->bytes, bytes, 8);
-	if (p.length < 8)
-		h->bytes &= (1ull << 8 * p.length) - 1;
-	h->length = (u8)p.length;
+	h->bytes &= ~0ull >> (64 - 8 * length);
+	h->length = (u8)length;
 	h->out = 0;
-	if (long64 && (p.flags & MODRM))
-		take_out(h, &p, bytes);
+	if (long64 && (o.flags & MODRM))
+		take_out(h, &o, modrm, memory);
 	return true;
 }

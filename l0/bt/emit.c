@@ -55,6 +55,15 @@ static u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
 	return p;
 }
 
+/* Neither prefix but REX nor more than one byte of opcode, as most are. */
+static bool is_short(const struct enc *i)
+{
+	u64 first;
+
+	memcpy(&first, i, 8);
+	return !(first & 0xffff00ffff00ffff); /* all of them but w and force_rex */
+}
+
 void emit_enc(struct emit *e, const struct enc *i)
 {
 	bool r = i->reg & 8;
@@ -66,7 +75,14 @@ void emit_enc(struct emit *e, const struct enc *i)
 		return;
 	if (i->is_mem && i->mem.gs)
 		*p++ = 0x65;
-	p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
+	if (is_short(i)) {
+		u8 rex = i->w << 3 | r << 2 | x << 1 | b;
+
+		*p = 0x40 | rex;
+		p += rex || i->force_rex;
+	} else {
+		p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
+	}
 	*p++ = i->op;
 	if (i->is_mem)
 		p = emit_modrm(p, i->reg, &i->mem);
@@ -155,37 +171,14 @@ void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
 	emit_enc(e, &i);
 }
 
-static void note_leave(struct emit *e, u8 *place)
-{
-	struct emit_leaves *l = e->leaves;
-
-	if (l && l->n++ < EMIT_LEAVES_MAX)
-		l->at[l->n - 1] = place;
-}
-
-/* One opcode byte and the distance to `target` */
-static void op_rel32(struct emit *e, u8 op, const u8 *target)
-{
-	u8 *p = e->p;
-	u32 rel;
-
-	if (!emit_room(e, 5))
-		return;
-	rel = (u32)(target - (emit_rx(e) + 5));
-	p[0] = op;
-	memcpy(p + 1, &rel, 4);
-	note_leave(e, p + 1);
-	e->p = p + 5;
-}
-
 void emit_jmp(struct emit *e, const u8 *target)
 {
-	op_rel32(e, 0xe9, target);
+	emit_rel32(e, 0xe9, target);
 }
 
 void emit_call(struct emit *e, const u8 *target)
 {
-	op_rel32(e, 0xe8, target);
+	emit_rel32(e, 0xe8, target);
 }
 
 void emit_jmp_mem(struct emit *e, struct mem m)
@@ -266,20 +259,6 @@ u8 *emit_loop_fwd(struct emit *e)
 u8 *emit_jmp8_fwd(struct emit *e)
 {
 	return short_fwd(e, 0xeb);
-}
-
-void emit_patch32(struct emit *e, u8 *place)
-{
-	u32 rel = (u32)(e->p - (place + 4));
-
-	if (!e->full)
-		memcpy(place, &rel, 4);
-}
-
-void emit_patch32_there(struct emit *e, u8 *place)
-{
-	note_leave(e, place);
-	emit_patch32(e, place);
 }
 
 void emit_patch8(struct emit *e, u8 *place)

@@ -97,7 +97,8 @@ void emit_op_rm(struct emit *e, u8 op, unsigned int bytes, u8 reg,
 void emit_op_rr(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm);
 /*
  * emit_load(e, bytes, reg, mem), 8 and 16 bits zero-extended; emit_store(e, bytes, mem, reg); emit_lea(e, bytes, reg, mem);
- * emit_pext(e, to, from, mask); emit_mov_imm(e, reg, imm) in the shortest form: emit_inline.h, and what it leaves
+ * emit_pext(e, to, from, mask); emit_mov_imm(e, reg, imm) in the shortest form; emit_rel32(e, op, target), one byte of opcode and the
+ * distance to an executable address; emit_patch32(e, place), emit_patch32_there(e, place), below: emit_inline.h, and what it leaves
  */
 void emit_any_load(struct emit *e, unsigned int bytes, u8 reg, struct mem m);
 void emit_any_lea(struct emit *e, unsigned int bytes, u8 reg, struct mem m);
@@ -124,9 +125,6 @@ u8 *emit_jcc_patched(struct emit *e, u8 cc);
 u8 *emit_jrcxz_fwd(struct emit *e);
 u8 *emit_loop_fwd(struct emit *e);
 u8 *emit_jmp8_fwd(struct emit *e);
-void emit_patch32(struct emit *e, u8 *place);
-/* The same of a jump in another area */
-void emit_patch32_there(struct emit *e, u8 *place);
 void emit_patch8(struct emit *e, u8 *place);
 
 #include "emit_inline.h"

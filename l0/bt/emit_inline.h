@@ -140,4 +140,42 @@ EMIT_INLINE void emit_mov_imm(struct emit *e, u8 reg, u64 imm)
 	e->p = p + 5;
 }
 
+EMIT_INLINE void emit_note_leave(struct emit *e, u8 *place)
+{
+	struct emit_leaves *l = e->leaves;
+
+	if (l && l->n++ < EMIT_LEAVES_MAX)
+		l->at[l->n - 1] = place;
+}
+
+/* One opcode byte and the distance to `target` */
+EMIT_INLINE void emit_rel32(struct emit *e, u8 op, const u8 *target)
+{
+	u8 *p = e->p;
+	u32 rel;
+
+	if (!emit_room(e, 5))
+		return;
+	rel = (u32)(target - (emit_rx(e) + 5));
+	p[0] = op;
+	memcpy(p + 1, &rel, 4);
+	emit_note_leave(e, p + 1);
+	e->p = p + 5;
+}
+
+EMIT_INLINE void emit_patch32(struct emit *e, u8 *place)
+{
+	u32 rel = (u32)(e->p - (place + 4));
+
+	if (!e->full)
+		memcpy(place, &rel, 4);
+}
+
+/* The same of a jump in another area */
+EMIT_INLINE void emit_patch32_there(struct emit *e, u8 *place)
+{
+	emit_note_leave(e, place);
+	emit_patch32(e, place);
+}
+
 #endif

@@ -2,6 +2,8 @@
 /* Instructions done in C (cpu/insn.h), and the cold parts of a block. */
 #include "lower.h"
 
+enum { CALL = 0xe8, JMP = 0xe9 };
+
 /* flags: DESC_END, DESC_STRING */
 static void call(struct lower *l, insn_fn *fn, u64 args, u32 flags)
 {
@@ -224,8 +226,8 @@ static void cold_access(struct lower *l, struct cold *c)
 
 	emit_mov_rr(e, 8, TA, c->areg);
 	emit_mov_imm(e, TC, c->desc);
-	emit_call(e, l->bt->thunk.miss);
-	emit_jmp(e, c->back);
+	emit_rel32(e, CALL, l->bt->thunk.miss);
+	emit_rel32(e, JMP, c->back);
 	if (!(c->desc & DESC_WRITE)) {
 		/* a bounced load: the same way back */
 		return;
@@ -307,16 +309,15 @@ void lower_cold(struct lower *l)
 			break;
 		case COLD_CHAIN:
 			l->b->exit[c->exit].stub = e->p - l->bt->rw;
-			emit8(e, 0xb8 | TC); /* mov ecx, imm32: cache_never_chain() changes it */
-			emit32(e, (u32)(l->b - l->bt->blocks) * 2 + c->exit);
-			emit_jmp(e, l->bt->thunk.chain);
+			emit_mov_imm(e, TC, (u32)(l->b - l->bt->blocks) * 2 + c->exit); /* cache_never_chain() changes it */
+			emit_rel32(e, JMP, l->bt->thunk.chain);
 			break;
 		case COLD_JUMP:
 			lower_exit_cold(l, c);
 			break;
 		case COLD_JC_MISS:
 			emit_mov_imm(e, TC, c->desc);
-			emit_jmp(e, l->bt->thunk.jc_miss[jc_class_of(l->mode)]);
+			emit_rel32(e, JMP, l->bt->thunk.jc_miss[jc_class_of(l->mode)]);
 			break;
 		}
 	}

@@ -74,10 +74,11 @@ void lower_check(struct lower *l, bool loops, struct cold *c)
 static unsigned int tail(const struct lower *l)
 {
 	const struct group_use *u = &l->use[l->at];
-	unsigned int n = lower_ends_in_lookup(l) ? TAIL_LOOKUP : 0;
+	unsigned int n;
 
 	if (l->at + 1 < l->count)
 		return 0;
+	n = lower_ends_in_lookup(l) ? TAIL_LOOKUP : 0;
 	if ((l->i->rule->flags & RULE_STACK) || l->i->z->memory != NO_OPERAND)
 		n += u->group >= 0 && !u->first ? TAIL_ACCESS : TAIL_SEARCH + TAIL_ACCESS;
 	return n;

@@ -141,6 +141,47 @@ static void lower_high(struct lower *l)
 	lower_slot_store(l, &wide);
 }
 
+/* The host register of operand k, which is in ModRM. False: it is in memory. */
+static bool home(const struct insn *i, u8 k, struct enc *c, u8 *field)
+{
+	const struct operand *o = &i->op[k];
+
+	*field = guest_reg_home[lower_gpr(o->reg)];
+	c->force_rex |= lower_needs_rex(o, *field);
+	return *field != H_NONE;
+}
+
+/* What most instructions are. False: not this one. */
+static bool lower_general(struct lower *l)
+{
+	const struct insn *i = l->i;
+	const struct decoded *z = i->z;
+	struct enc c = insn_enc(i);
+	const struct operand *m;
+	unsigned int size;
+	u32 rw;
+	u8 a;
+
+	c.reg = z->reg;
+	c.rm = z->rm;
+	if (z->reg_at != NO_OPERAND && !home(i, z->reg_at, &c, &c.reg))
+		return false;
+	if (z->rm_at != NO_OPERAND && !home(i, z->rm_at, &c, &c.rm))
+		return false;
+	if (z->memory == NO_OPERAND) {
+		emit_enc(&l->e, &c);
+		return true;
+	}
+	m = &i->op[z->memory];
+	size = m->size / 8;
+	rw = lower_rw(m);
+	a = lower_linear(l, m, 0, size, rw);
+	c.is_mem = true;
+	c.mem = lower_host_mem(l, a);
+	lower_access(l, a, size, rw | (must_be_aligned(i, size) ? DESC_ALIGNED : 0), &c, 1);
+	return true;
+}
+
 void lower_plain(struct lower *l)
 {
 	static const u8 temps_reg[] = { TI, TA, TC }, temps_mem[] = { TI, TC };
@@ -153,6 +194,8 @@ void lower_plain(struct lower *l)
 	bool reg_set = false;
 	u8 a;
 
+	if (i->z->general && lower_general(l))
+		return;
 	if (i->z->high_byte) {
 		lower_high(l);
 		return;

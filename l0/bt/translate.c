@@ -81,7 +81,8 @@ static bool beyond_limit(const struct vcpu *v, unsigned int length)
 }
 
 /* The instruction at `bytes`, of which there are n, and its rule. False: it needs the second page; last: there is none. */
-static bool decode_one(struct lower *l, struct insn *i, const u8 *bytes, unsigned int n, bool single, bool last)
+static inline __attribute__((always_inline)) bool decode_one(struct lower *l, struct insn *i, const u8 *bytes,
+							     unsigned int n, bool single, bool last)
 {
 	enum decode_result r = decode_insn(l->bt->scratch->decode, i, bytes, n);
 
