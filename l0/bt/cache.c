@@ -209,7 +209,7 @@ struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode)
 	for (; i != BLOCK_NONE; i = __atomic_load_n(&bt->blocks[i].hash_next, __ATOMIC_ACQUIRE)) {
 		struct bt_block *b = &bt->blocks[i];
 
-		if (b->phys == phys && b->mode == mode && (b->phys2 == UINT64_MAX || b->phys2 == phys2))
+		if (b->phys == phys && b->mode == mode && (!block_crosses(b) || b->page2 == (u32)(phys2 >> 12)))
 			return b;
 	}
 	return NULL;
@@ -218,7 +218,7 @@ struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode)
 static void clear(struct bt_block *b, u32 map)
 {
 	memset(b, 0, sizeof(*b));
-	b->phys2 = UINT64_MAX;
+	b->page2 = PAGE2_NONE;
 	b->hash_next = b->page_next[0] = b->page_next[1] = b->incoming = BLOCK_NONE;
 	b->exit[0].target = b->exit[1].target = BLOCK_NONE;
 	b->map = map;
@@ -330,17 +330,17 @@ void cache_add(struct bt *bt, struct bt_block *b)
 	struct bt_region *r = bt->open;
 
 	b->valid = true;
-	bt->stats.host_bytes += b->end - b->code + b->cold_end - b->cold;
+	bt->stats.host_bytes += b->size + b->cold_size;
 	bt->stats.blocks++;
 	bt->stats.insns += b->insns;
 	bt->stats.guest_bytes += b->len;
 	page_link(bt, b, 0, b->phys);
-	if (b->phys2 != UINT64_MAX)
-		page_link(bt, b, 1, b->phys2);
+	if (block_crosses(b))
+		page_link(bt, b, 1, (u64)b->page2 << 12);
 	if (b->single)
 		return;
-	r->hot.used = (b->end + 15) & ~15ull;
-	r->cold.used = b->cold_end;
+	r->hot.used = (block_end(b) + 15) & ~15ull;
+	r->cold.used = block_cold_end(b);
 	r->maps += b->insns;
 	b->hash_next = *bucket;
 	atomic_store_explicit(&r->blocks, r->blocks + 1, memory_order_release);
@@ -364,22 +364,19 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 {
 	struct bt_exit *x = exit_of(bt, id);
 
-	if (!x->patch || x->target != BLOCK_NONE || !to->valid || to->single || to->phys2 != UINT64_MAX)
+	if (!x->patch || x->target != BLOCK_NONE || !to->valid || to->single || block_crosses(to))
 		return;
 	x->target = cache_index(bt, to);
-	x->prev = BLOCK_NONE;
 	x->next = to->incoming;
-	if (x->next != BLOCK_NONE)
-		exit_of(bt, x->next)->prev = id;
 	to->incoming = id;
-	cache_aim(bt, x->patch, to->direct);
+	cache_aim(bt, exit_patch(&bt->blocks[id >> 1], id & 1), block_direct(to));
 	bt->stats.chained++;
 }
 
 /* Another stub: MOV ECX, offset in the page; JMP lookup. It is no block's. */
 void cache_never_chain(struct bt *bt, u32 id)
 {
-	const struct bt_block *b = &bt->blocks[id >> 1];
+	struct bt_block *b = &bt->blocks[id >> 1];
 	struct bt_region *r = bt->open;
 	struct emit e = { .p = bt->rw + r->hot.used, .end = bt->rw + r->hot.end, .delta = bt->rx - bt->rw };
 	struct bt_exit *x = exit_of(bt, id);
@@ -393,25 +390,31 @@ void cache_never_chain(struct bt *bt, u32 id)
 	emit_jmp(&e, bt->thunk.lookup[class]);
 	if (e.full)
 		return;
-	cache_aim(bt, x->patch, (u32)r->hot.used);
+	cache_aim(bt, exit_patch(b, id & 1), (u32)r->hot.used);
 	r->hot.used = (u64)(e.p - bt->rw + 15) & ~15ull;
 	x->patch = 0;
+	b->looked_up = true;
 }
 
 static void unchain(struct bt *bt, u32 id)
 {
-	struct bt_exit *x = exit_of(bt, id);
+	const struct bt_block *b = &bt->blocks[id >> 1];
+	struct bt_exit *x = exit_of(bt, id), *before;
+	u32 other;
 
 	if (x->target == BLOCK_NONE)
 		return;
-	if (x->prev != BLOCK_NONE)
-		exit_of(bt, x->prev)->next = x->next;
-	else
+	other = bt->blocks[x->target].incoming;
+	if (other == id) {
 		bt->blocks[x->target].incoming = x->next;
-	if (x->next != BLOCK_NONE)
-		exit_of(bt, x->next)->prev = x->prev;
+	} else {
+		/* Exits to a block come from its page: there are few. */
+		for (before = exit_of(bt, other); before->next != id; before = exit_of(bt, before->next))
+			;
+		before->next = x->next;
+	}
 	x->target = BLOCK_NONE;
-	cache_aim(bt, x->patch, x->stub);
+	cache_aim(bt, exit_patch(b, id & 1), exit_stub(b, id & 1));
 }
 
 static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
@@ -445,8 +448,8 @@ void cache_drop(struct bt *bt, struct bt_block *b)
 	unchain(bt, self * 2);
 	unchain(bt, self * 2 + 1);
 	page_unlink(bt, b, 0, b->phys);
-	if (b->phys2 != UINT64_MAX)
-		page_unlink(bt, b, 1, b->phys2);
+	if (block_crosses(b))
+		page_unlink(bt, b, 1, (u64)b->page2 << 12);
 	/* The first instruction is longer than this jump: prologue(). */
 	entry = (u64 *)(bt->rw + b->code);
 	rel = (u32)(bt->thunk.dropped - (cache_rx(bt, b->code) + 5));
@@ -459,9 +462,9 @@ static bool overlaps(const struct bt_block *b, int which, u64 gpa, u64 n)
 {
 	u64 first = b->phys, len = b->len, in_page = PAGE_SIZE - (b->phys & 4095);
 
-	if (b->phys2 != UINT64_MAX) {
+	if (block_crosses(b)) {
 		if (which) {
-			first = b->phys2 & ~4095ull;
+			first = (u64)b->page2 << 12;
 			len -= in_page;
 		} else {
 			len = in_page;
@@ -621,7 +624,7 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
-		if ((cold ? bt->blocks[mid].cold_end : bt->blocks[mid].end) <= offset)
+		if ((cold ? block_cold_end(&bt->blocks[mid]) : block_end(&bt->blocks[mid])) <= offset)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -634,7 +637,7 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 
 u32 cache_insn_at(const struct bt *bt, const struct bt_block *b, u64 host_pc)
 {
-	u64 offset = host_pc - (u64)bt->rx - b->direct;
+	u64 offset = host_pc - (u64)bt->rx - block_direct(b);
 	u32 i = 0;
 
 	while (i + 1 < b->insns && bt->maps[b->map + i + 1].host <= offset)

@@ -40,12 +40,12 @@
 #define TWIN_BITS 18
 
 struct bt_exit {
-	u32 patch; /* cache offset of the rel32 to aim at the target; 0: this exit can't be chained */
-	u32 stub; /* cache offset that the rel32 points at while not chained */
 	u32 target; /* block, BLOCK_NONE while not chained */
-	u32 next, prev; /* other exits chained to the same target: 2 * block + exit */
-	s32 delta; /* target's linear address - rip_base */
-};
+	u32 next; /* another exit chained to the same target: 2 * block + exit */
+	u16 patch; /* of the rel32 to aim at the target, from the block's code on; 0: this exit can't be chained */
+	u16 stub; /* what the rel32 points at while not chained, from the cold parts on */
+	u16 delta; /* target's linear address - rip_base */
+} __attribute__((packed, aligned(2)));
 
 /* where in host code each guest instruction begins: for faults that the host's CPU finds */
 struct bt_insn_map {
@@ -53,25 +53,63 @@ struct bt_insn_map {
 	u16 guest; /* offset in the page */
 };
 
+/* There is one for five guest instructions or so: what it takes is what the host has to give when a guest boots. */
 struct bt_block {
 	u64 phys; /* of the first byte */
-	u64 phys2; /* of the second page if an instruction crosses into it, else UINT64_MAX */
+	u32 page2; /* number of the second page if an instruction crosses into it, else PAGE2_NONE */
 	u32 mode;
 	u32 hash_next;
 	u32 twin, twin_next; /* hash of how its bytes begin, other blocks that do so: copy.c */
 	u32 note; /* first index in bt->notes */
 	u32 page_next[2]; /* other blocks of the first, second page */
-	u32 code, direct, end; /* cache offsets: indirect entry, direct entry, end */
-	u32 cold, cold_end; /* its cold parts, in another place */
+	u32 code; /* cache offset: indirect entry */
+	u32 cold; /* its cold parts, in another place */
 	u32 map; /* first index in bt->maps; `insns` entries */
 	u32 incoming; /* first exit chained to this block */
+	u16 size, cold_size; /* bytes of host code */
 	u16 len; /* guest bytes */
+	u16 leaves; /* displacements that lead out of their area; 0: no other block can be made from this one */
 	u8 insns;
 	u8 check_at; /* the budget is taken just before this instruction: see translate.c */
-	bool valid, single, by_level;
-	u16 leaves; /* displacements that lead out of their area; 0: no other block can be made from this one */
+	u8 direct; /* direct entry, from the indirect one on */
+	bool valid : 1, single : 1, by_level : 1;
+	bool looked_up : 1; /* one of its exits was never to be chained: cache_never_chain() */
 	struct bt_exit exit[2];
 };
+
+#define PAGE2_NONE UINT32_MAX
+_Static_assert(sizeof(struct bt_block) == 96, "no holes");
+
+/* Cache offsets */
+static inline u32 block_direct(const struct bt_block *b)
+{
+	return b->code + b->direct;
+}
+
+static inline u32 block_end(const struct bt_block *b)
+{
+	return b->code + b->size;
+}
+
+static inline u32 block_cold_end(const struct bt_block *b)
+{
+	return b->cold + b->cold_size;
+}
+
+static inline u32 exit_patch(const struct bt_block *b, unsigned int exit)
+{
+	return b->code + b->exit[exit].patch;
+}
+
+static inline u32 exit_stub(const struct bt_block *b, unsigned int exit)
+{
+	return b->cold + b->exit[exit].stub;
+}
+
+static inline bool block_crosses(const struct bt_block *b)
+{
+	return b->page2 != PAGE2_NONE;
+}
 
 /*
  * Besides a number of bytes, what a jump that faults has to undo: LOOP's rCX of n bits. FALLS: it is no jump, or one that isn't

@@ -66,7 +66,7 @@ void copy_may(struct bt *bt, struct bt_block *b, const struct emit_leaves *leave
 	for (u32 k = 0; k < leaves->n; k++) {
 		u32 at = (u32)(leaves->at[k] - bt->rw);
 
-		*to++ = (u16)(at - b->code < b->end - b->code ? at - b->code : (at - b->cold) | IN_COLD);
+		*to++ = (u16)(at - b->code < b->size ? at - b->code : (at - b->cold) | IN_COLD);
 	}
 	copy_bytes((u8 *)to, bytes, b->len);
 	r->notes += n;
@@ -134,15 +134,15 @@ static void move_leaves(struct bt *bt, const struct bt_block *b, const struct bt
 		u32 target = at - (cold ? by.cold : by.hot) + 4 + *rel;
 
 		/* What is in neither is a thunk; or a block that `from` is chained to, but exits are dealt with below. */
-		if (target - from->code <= from->end - from->code)
+		if (target - from->code <= from->size)
 			target += by.hot;
-		else if (target - from->cold <= from->cold_end - from->cold)
+		else if (target - from->cold <= from->cold_size)
 			target += by.cold;
 		*rel = target - (at + 4);
 	}
 }
 
-static void move_exits(struct bt *bt, struct bt_block *b, const struct bt_block *from, struct moved by)
+static void move_exits(struct bt *bt, struct bt_block *b, const struct bt_block *from)
 {
 	for (u32 k = 0; k < 2; k++) {
 		const struct bt_exit *f = &from->exit[k];
@@ -150,19 +150,13 @@ static void move_exits(struct bt *bt, struct bt_block *b, const struct bt_block 
 
 		if (!f->patch)
 			continue;
-		x->patch = f->patch + by.hot;
-		x->stub = f->stub + by.cold;
+		x->patch = f->patch;
+		x->stub = f->stub;
 		x->delta = f->delta;
 		/* MOV ECX, the exit's number: lower_cold() */
-		*(guest_u32 *)(bt->rw + x->stub + 1) = cache_index(bt, b) * 2 + k;
-		cache_aim(bt, x->patch, x->stub);
+		*(guest_u32 *)(bt->rw + exit_stub(b, k) + 1) = cache_index(bt, b) * 2 + k;
+		cache_aim(bt, exit_patch(b, k), exit_stub(b, k));
 	}
-}
-
-/* One of its exits leads to what its region alone has: cache_never_chain(). */
-static bool has_lookup(const struct bt_block *b)
-{
-	return (b->exit[0].stub && !b->exit[0].patch) || (b->exit[1].stub && !b->exit[1].patch);
 }
 
 struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
@@ -181,10 +175,11 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 	if (bt->machine->parallel && !(*memory_flag(&bt->machine->memory, phys) & PAGE_CODE))
 		return NULL;
 	from = find_twin(bt, bytes, phys, mode);
-	if (!from || has_lookup(from))
+	/* An exit that is never chained leads to what its region alone has. */
+	if (!from || from->looked_up)
 		return NULL;
-	hot = from->end - from->code;
-	cold = from->cold_end - from->cold;
+	hot = from->size;
+	cold = from->cold_size;
 	b = cache_new(bt);
 	if (!b || r->hot.end - r->hot.used < hot + 16 || r->cold.end - r->cold.used < cold)
 		return NULL;
@@ -195,15 +190,15 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 	b->insns = from->insns;
 	b->check_at = from->check_at;
 	b->code = from->code + by.hot;
-	b->direct = from->direct + by.hot;
-	b->end = from->end + by.hot;
+	b->direct = from->direct;
+	b->size = from->size;
 	b->cold = from->cold + by.cold;
-	b->cold_end = from->cold_end + by.cold;
+	b->cold_size = from->cold_size;
 	copy_bytes(bt->rw + b->code, bt->rw + from->code, hot);
 	copy_bytes(bt->rw + b->cold, bt->rw + from->cold, cold);
 	cache_entry(bt->rw + b->code, phys & 4095);
 	move_leaves(bt, b, from, by);
-	move_exits(bt, b, from, by);
+	move_exits(bt, b, from);
 	for (u32 k = 0; k < b->insns; k++)
 		bt->maps[b->map + k] = bt->maps[from->map + k];
 	cache_add(bt, b);

@@ -308,7 +308,7 @@ void lower_cold(struct lower *l)
 			l->i = &l->insn[l->at];
 			break;
 		case COLD_CHAIN:
-			l->b->exit[c->exit].stub = e->p - l->bt->rw;
+			l->b->exit[c->exit].stub = (u16)(e->p - l->bt->rw - l->b->cold);
 			emit_mov_imm(e, TC, (u32)(l->b - l->bt->blocks) * 2 + c->exit); /* cache_never_chain() changes it */
 			emit_rel32(e, JMP, l->bt->thunk.chain);
 			break;

@@ -72,7 +72,7 @@ static s64 branch_delta(const struct lower *l)
 static bool chainable(const struct lower *l, s64 delta)
 {
 	return !l->step && delta >= 0 && delta < 4096 && (l->mode & MODE_FLAT_CS) && !(is_jump(l, delta) && ip16(l)) &&
-	       l->b->phys2 == UINT64_MAX;
+	       !block_crosses(l->b);
 }
 
 bool lower_ends_in_lookup(const struct lower *l)
@@ -116,8 +116,8 @@ static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
 {
 	struct cold *c = lower_new_cold(l, COLD_CHAIN);
 
-	l->b->exit[exit].delta = delta;
-	l->b->exit[exit].patch = cache_offset(l, place);
+	l->b->exit[exit].delta = (u16)delta;
+	l->b->exit[exit].patch = (u16)(cache_offset(l, place) - l->b->code);
 	c->from = place;
 	c->exit = (u8)exit;
 }

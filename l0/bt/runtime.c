@@ -174,7 +174,7 @@ static u8 *find(struct vcpu *v, u64 linear, enum translation kind)
 	}
 	if (kind == TRANSLATE_BLOCK)
 		tlb_insert_code(v->tlb, class, linear, cache_rx(bt, b->code), page.shift, page.global);
-	if (kind == TRANSLATE_BLOCK && b->phys2 != UINT64_MAX)
+	if (kind == TRANSLATE_BLOCK && block_crosses(b))
 		tlb_insert_code_end(v->tlb, class, linear, wrap(v, (linear | 4095) + 1), second.shift);
 	return cache_rx(bt, b->code);
 }
@@ -277,7 +277,7 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 	bt_lock(bt);
 	to = from->valid && emptied == bt->emptied ? target_of(v, from, linear, code) : NULL;
 	if (to && !to->single && to->valid) {
-		if (to->phys2 == UINT64_MAX)
+		if (!block_crosses(to))
 			cache_chain(bt, id, to);
 		else
 			cache_never_chain(bt, id);

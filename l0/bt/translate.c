@@ -32,6 +32,7 @@ struct places {
 
 static struct emit emit_at(const struct bt *bt, u64 from, u64 to)
 {
+	to = to < from + BLOCK_ROOM ? to : from + BLOCK_ROOM;
 	return (struct emit){
 		.p = bt->rw + from, .end = bt->rw + to, .delta = bt->rx - bt->rw, .leaves = &bt->scratch->lower.leaves
 	};
@@ -202,7 +203,7 @@ static void prologue(struct lower *l)
 	}
 	emit_store(e, 8, MEM_VCPU(OFF(rip_base)), TC);
 
-	l->b->direct = e->p - l->bt->rw;
+	l->b->direct = (u8)(e->p - l->bt->rw - l->b->code);
 	if (l->b->check_at)
 		return;
 	if (check_here(l, 0)) {
@@ -243,7 +244,7 @@ static void lower_all(struct lower *l, const struct places *p)
 	for (k = 0; k < l->count; k++) {
 		l->at = k;
 		l->i = &l->insn[k];
-		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - l->b->direct,
+		bt->maps[l->b->map + k] = (struct bt_insn_map){ .host = e_offset(l) - block_direct(l->b),
 								.guest = l->i->offset };
 		lower_check_reach(l);
 		if (k && k == l->b->check_at)
@@ -254,13 +255,13 @@ static void lower_all(struct lower *l, const struct places *p)
 	if (!(last->rule->flags & RULE_END))
 		lower_exit(l, 1, (s64)last->offset + last->z->length);
 	lower_check_end(l);
-	l->b->end = e_offset(l);
+	l->b->size = (u16)(e_offset(l) - l->b->code);
 	if (l->e.full)
 		return;
 	l->e = p->cold;
 	l->b->cold = e_offset(l);
 	lower_cold(l);
-	l->b->cold_end = e_offset(l);
+	l->b->cold_size = (u16)(e_offset(l) - l->b->cold);
 }
 
 /* One line for the block, one for each instruction, as --trace translate promises. */
@@ -272,7 +273,7 @@ static void trace_block(const struct lower *l, u64 linear)
 	fprintf(machine_log(l->v->machine),
 		"translate: linear=%#llx phys=%#llx mode=%#x insns=%u host=%#x+%u cold=%#x+%u\n",
 		(unsigned long long)linear, (unsigned long long)l->b->phys, l->mode, l->count, l->b->code,
-		l->b->end - l->b->code, l->b->cold, l->b->cold_end - l->b->cold);
+		(unsigned int)l->b->size, l->b->cold, (unsigned int)l->b->cold_size);
 	for (k = 0; k < l->count; k++) {
 		const struct insn *i = &l->insn[k];
 
@@ -327,7 +328,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 		return NULL;
 	places = places_for(bt, single ? b : NULL);
 	b->phys = f.phys;
-	b->phys2 = f.phys2;
+	b->page2 = f.phys2 == UINT64_MAX ? PAGE2_NONE : (u32)(f.phys2 >> 12);
 	b->mode = v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
 	b->insns = l->count;
 	b->single = single;

@@ -30,12 +30,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-static u32 aimed_at(struct bt_bench *b, const struct bt_exit *x)
+/* the block's first exit */
+static u32 aimed_at(struct bt_bench *b, const struct bt_block *block)
 {
+	u32 patch = exit_patch(block, 0);
 	s32 rel;
 
-	memcpy(&rel, b->bt->rw + x->patch, 4);
-	return x->patch + 4 + (u32)rel;
+	memcpy(&rel, b->bt->rw + patch, 4);
+	return patch + 4 + (u32)rel;
 }
 
 static u32 index_of(struct bt_bench *b, const struct bt_block *block)
@@ -61,12 +63,12 @@ static void a_jump_within_the_page_is_chained_and_undone_when_its_target_is_drop
 	struct bt_exit *x = &from->exit[0];
 
 	assert_int_not_equal(x->patch, 0);
-	assert_int_equal(aimed_at(b, x), x->stub);
+	assert_int_equal(aimed_at(b, from), exit_stub(from, 0));
 	cache_chain(b->bt, index_of(b, from) * 2, to);
-	assert_int_equal(aimed_at(b, x), to->direct);
+	assert_int_equal(aimed_at(b, from), block_direct(to));
 	assert_int_equal(to->incoming, index_of(b, from) * 2);
 	cache_drop(b->bt, to);
-	assert_int_equal(aimed_at(b, x), x->stub);
+	assert_int_equal(aimed_at(b, from), exit_stub(from, 0));
 	assert_int_equal(x->target, BLOCK_NONE);
 	assert_null(cache_find(b->bt, B, UINT64_MAX, b->v->mode));
 	/* whoever still has its address is sent to the lookup */
@@ -151,11 +153,11 @@ static void host_addresses_lead_back_to_the_guests_instruction(void **state)
 	static const u8 code[] = { 0x48, 0x01, 0xd8, 0x48, 0x8b, 0x07, 0x90, 0xc3 }; /* add, mov, nop, ret */
 	struct bt_bench *b = *state;
 	struct bt_block *block = bt_bench_translate(b, A, code, sizeof(code));
-	u64 direct = (u64)b->bt->rx + block->direct;
+	u64 direct = (u64)b->bt->rx + block_direct(block);
 
 	assert_int_equal(block->insns, 4);
 	assert_ptr_equal(cache_by_host(b->bt, direct), block);
-	assert_ptr_equal(cache_by_host(b->bt, (u64)b->bt->rx + block->end - 1), block);
+	assert_ptr_equal(cache_by_host(b->bt, (u64)b->bt->rx + block_end(block) - 1), block);
 	assert_null(cache_by_host(b->bt, (u64)b->bt->rx + 1));
 	assert_int_equal(cache_insn_at(b->bt, block, direct + b->bt->maps[block->map + 1].host), 1);
 	assert_int_equal(b->bt->maps[block->map + 1].guest, 3);

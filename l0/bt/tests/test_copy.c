@@ -71,8 +71,8 @@ static bool compare(struct bt_bench *b, u32 offset, u32 mode)
 	if (!copy)
 		return false;
 	was = *copy;
-	memcpy(hot, b->bt->rw + copy->code, copy->end - copy->code);
-	memcpy(cold, b->bt->rw + copy->cold, copy->cold_end - copy->cold);
+	memcpy(hot, b->bt->rw + copy->code, copy->size);
+	memcpy(cold, b->bt->rw + copy->cold, copy->cold_size);
 	cache_drop(b->bt, copy);
 	r->hot.used = kept.hot.used;
 	r->cold.used = kept.cold.used;
@@ -84,16 +84,16 @@ static bool compare(struct bt_bench *b, u32 offset, u32 mode)
 	assert_ptr_equal(fresh, copy);
 	assert_int_equal(was.code, fresh->code);
 	assert_int_equal(was.direct, fresh->direct);
-	assert_int_equal(was.end, fresh->end);
+	assert_int_equal(was.size, fresh->size);
 	assert_int_equal(was.cold, fresh->cold);
-	assert_int_equal(was.cold_end, fresh->cold_end);
+	assert_int_equal(was.cold_size, fresh->cold_size);
 	assert_int_equal(was.len, fresh->len);
 	assert_int_equal(was.insns, fresh->insns);
 	assert_int_equal(was.check_at, fresh->check_at);
 	same_exit(&was.exit[0], &fresh->exit[0]);
 	same_exit(&was.exit[1], &fresh->exit[1]);
-	assert_memory_equal(hot, b->bt->rw + fresh->code, fresh->end - fresh->code);
-	assert_memory_equal(cold, b->bt->rw + fresh->cold, fresh->cold_end - fresh->cold);
+	assert_memory_equal(hot, b->bt->rw + fresh->code, fresh->size);
+	assert_memory_equal(cold, b->bt->rw + fresh->cold, fresh->cold_size);
 	return true;
 }
 

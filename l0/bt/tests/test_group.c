@@ -67,7 +67,7 @@ static unsigned int searches_of_block(void)
 	char text[8192];
 
 	assert_non_null(block);
-	bt_bench_disassemble(&b, block->direct, block->end, text, sizeof(text));
+	bt_bench_disassemble(&b, block_direct(block), block_end(block), text, sizeof(text));
 	for (const char *at = text; (at = strstr(at, "INDEX_MASK")); at++)
 		n++;
 	return n;

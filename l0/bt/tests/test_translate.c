@@ -51,8 +51,8 @@ static void host_code_is_as_good_as_it_was(void **state)
 		code[n++] = 0xcc;
 		block = bt_bench_translate(&b, CODE, code, n);
 		if (block->insns == 2)
-			bt_bench_disassemble(&b, block->direct + b.bt->maps[block->map].host,
-					     block->direct + b.bt->maps[block->map + 1].host, text, sizeof(text));
+			bt_bench_disassemble(&b, block_direct(block) + b.bt->maps[block->map].host,
+					     block_direct(block) + b.bt->maps[block->map + 1].host, text, sizeof(text));
 		else
 			snprintf(text, sizeof(text), "(%u instructions)", block->insns);
 		if (strcmp(text, vectors[k].host)) {
