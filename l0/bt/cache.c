@@ -364,12 +364,15 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 {
 	struct bt_exit *x = exit_of(bt, id);
 
-	if (!x->patch || x->target != BLOCK_NONE || !to->valid || to->single || block_crosses(to))
+	if (!x->patch || x->target != BLOCK_NONE || !to->valid || to->single)
 		return;
 	x->target = cache_index(bt, to);
+	x->prev = BLOCK_NONE;
 	x->next = to->incoming;
+	if (x->next != BLOCK_NONE)
+		exit_of(bt, x->next)->prev = id;
 	to->incoming = id;
-	cache_aim(bt, exit_patch(&bt->blocks[id >> 1], id & 1), block_direct(to));
+	cache_aim(bt, exit_patch(&bt->blocks[id >> 1], id & 1), x->delta == EXIT_FAR ? to->code : block_direct(to));
 	bt->stats.chained++;
 }
 
@@ -383,6 +386,11 @@ void cache_never_chain(struct bt *bt, u32 id)
 	enum jc_class class = jc_class_of(b->mode);
 
 	/* The stub goes with its region, so that has to be the block's. Nearly always it is: exits are taken soon. */
+	if (x->delta == EXIT_FAR && class != JC_OTHER) {
+		cache_aim(bt, exit_patch(b, id & 1), (u32)(bt->thunk.lookup_far[class] - bt->rx));
+		x->patch = 0;
+		return;
+	}
 	if (!x->patch || class == JC_OTHER || b->code - r->hot.start >= r->hot.end - r->hot.start)
 		return;
 	emit8(&e, 0xb8 | TC);
@@ -399,20 +407,16 @@ void cache_never_chain(struct bt *bt, u32 id)
 static void unchain(struct bt *bt, u32 id)
 {
 	const struct bt_block *b = &bt->blocks[id >> 1];
-	struct bt_exit *x = exit_of(bt, id), *before;
-	u32 other;
+	struct bt_exit *x = exit_of(bt, id);
 
 	if (x->target == BLOCK_NONE)
 		return;
-	other = bt->blocks[x->target].incoming;
-	if (other == id) {
+	if (x->prev != BLOCK_NONE)
+		exit_of(bt, x->prev)->next = x->next;
+	else
 		bt->blocks[x->target].incoming = x->next;
-	} else {
-		/* Exits to a block come from its page: there are few. */
-		for (before = exit_of(bt, other); before->next != id; before = exit_of(bt, before->next))
-			;
-		before->next = x->next;
-	}
+	if (x->next != BLOCK_NONE)
+		exit_of(bt, x->next)->prev = x->prev;
 	x->target = BLOCK_NONE;
 	cache_aim(bt, exit_patch(b, id & 1), exit_stub(b, id & 1));
 }

@@ -6,9 +6,14 @@
  * doesn't know the linear address it runs at: that is v->rip_base plus an offset in the page. So a block is good in every
  * address space that maps its page, and it is dropped only when the page's bytes change.
  *
- *   indirect entry   RSI = linear address of the block: sets rip_base        (jump cache, page-crossing jumps)
+ *   indirect entry   RSI = linear address of the block: sets rip_base        (jump cache, jumps into other pages)
  *   direct entry     rip_base is right already                               (chained jumps within the page)
  *   ...              code; its cold parts (TLB misses, exits) lie elsewhere, so that what runs lies close together
+ *
+ * Jumps into another page go through the jump cache, which knows where that page is in this address space. But if the guest maps 2 MiB as one
+ * piece, as it does a kernel's code, all of them are where one of them is: so blocks of such pages are others than those of small pages
+ * (MODE_WHOLE), only they lead to one another, and among them JMP and CALL are chained from page to page. What the guest does to
+ * the mapping empties the jump cache, which is the way in.
  *
  * Stale blocks: all chained jumps to them are undone and their indirect entry becomes a jump to the lookup, so that
  * nothing has to search the jump caches. Their bytes stay until their region is emptied.
@@ -29,6 +34,7 @@
 #ifndef L0_BT_CACHE_H
 #define L0_BT_CACHE_H
 
+#include "../cpu/mode.h"
 #include "../machine/machine.h"
 #include "bt.h"
 #include "emit.h"
@@ -41,11 +47,14 @@
 
 struct bt_exit {
 	u32 target; /* block, BLOCK_NONE while not chained */
-	u32 next; /* another exit chained to the same target: 2 * block + exit */
+	u32 next, prev; /* other exits chained to the same target: 2 * block + exit */
 	u16 patch; /* of the rel32 to aim at the target, from the block's code on; 0: this exit can't be chained */
 	u16 stub; /* what the rel32 points at while not chained, from the cold parts on */
-	u16 delta; /* target's linear address - rip_base */
+	u16 delta; /* target's linear address - rip_base, or EXIT_FAR: the target is in another page, and TA has its address */
 } __attribute__((packed, aligned(2)));
+
+#define EXIT_FAR UINT16_MAX
+#define WHOLE_SHIFT 21 /* MODE_WHOLE */
 
 /* where in host code each guest instruction begins: for faults that the host's CPU finds */
 struct bt_insn_map {
@@ -78,7 +87,7 @@ struct bt_block {
 };
 
 #define PAGE2_NONE UINT32_MAX
-_Static_assert(sizeof(struct bt_block) == 96, "no holes");
+_Static_assert(sizeof(struct bt_block) == 104, "no holes");
 
 /* Cache offsets */
 static inline u32 block_direct(const struct bt_block *b)
@@ -104,6 +113,12 @@ static inline u32 exit_patch(const struct bt_block *b, unsigned int exit)
 static inline u32 exit_stub(const struct bt_block *b, unsigned int exit)
 {
 	return b->cold + b->exit[exit].stub;
+}
+
+/* How many low bits of linear addresses are the same in all that the block may be chained to */
+static inline unsigned int block_shift(const struct bt_block *b)
+{
+	return b->mode & MODE_WHOLE ? WHOLE_SHIFT : 12;
 }
 
 static inline bool block_crosses(const struct bt_block *b)
@@ -165,7 +180,7 @@ struct bt {
 	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
 	struct thunks {
 		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *dropped, *budget, *fault, *step;
-		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER]; /* by class */
+		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER], *lookup_far[JC_OTHER]; /* by class */
 		u8 *syscall[JC_OTHER], *sysret; /* by the class that is entered; JC_USER64: none */
 	} thunk;
 	struct bt_ranges ranges[2]; /* of FS, of GS; they only get more */
@@ -283,7 +298,7 @@ u64 thunks_emit(struct bt *bt); /* returns the cache offset of their end */
  * vector state, as this is ordinary C, and holds bt->lock.
  */
 enum translation { TRANSLATE_BLOCK, TRANSLATE_SINGLE, TRANSLATE_UNGROUPED };
-struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u64 *unwatched);
+struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u32 mode, u64 *unwatched);
 
 int translate_create(struct bt *bt); /* 0 or -ENOMEM */
 void translate_destroy(struct bt *bt);
@@ -301,7 +316,7 @@ void rt_commit(struct vcpu *v);
 u8 *rt_callout(struct vcpu *v, u64 desc, u64 args, void *fn);
 u8 *rt_group(struct vcpu *v, u64 linear, u32 desc, u32 span);
 u64 rt_segment(struct vcpu *v, u64 offset, u32 desc);
-u8 *rt_chain(struct vcpu *v, u32 exit);
+u8 *rt_chain(struct vcpu *v, u32 exit, u64 far);
 u8 *rt_jc_miss(struct vcpu *v, u64 linear, u32 desc);
 u8 *rt_budget(struct vcpu *v, u32 offset, u32 insns);
 u8 *rt_fault(struct vcpu *v);

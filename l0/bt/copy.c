@@ -110,8 +110,8 @@ static const struct bt_block *find_twin(struct bt *bt, const u8 *bytes, u64 phys
 	for (u32 i = *bucket(bt, twin); i != BLOCK_NONE; i = bt->blocks[i].twin_next) {
 		const struct bt_block *b = &bt->blocks[i];
 
-		if (b->twin == twin && !((b->phys ^ phys) & 4095) && !((b->mode ^ mode) & ~(u32)MODE_L2) &&
-		    (b->mode == mode || !b->by_level) &&
+		if (b->twin == twin && !((b->phys ^ phys) & (BIT(block_shift(b)) - 1)) &&
+		    !((b->mode ^ mode) & ~(u32)MODE_L2) && (b->mode == mode || !b->by_level) &&
 		    same_bytes((const u8 *)&bt->notes[b->note + b->leaves], bytes, b->len))
 			return b;
 	}

@@ -112,11 +112,20 @@ void lower_jump_cache(struct lower *l, int undo)
 	c->desc = miss_desc(l, undo);
 }
 
-static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
+/* The same for all that is mapped with it, as one piece of a large page. */
+static bool chainable_far(const struct lower *l, s64 delta)
+{
+	u64 to = (l->b->phys & ~4095ull) + (u64)delta;
+
+	return !l->step && (l->b->mode & MODE_WHOLE) && !((to ^ l->b->phys) >> WHOLE_SHIFT) &&
+	       (l->mode & MODE_FLAT_CS) && !(is_jump(l, delta) && ip16(l)) && !block_crosses(l->b);
+}
+
+static void chain_from(struct lower *l, int exit, u16 delta, u8 *place)
 {
 	struct cold *c = lower_new_cold(l, COLD_CHAIN);
 
-	l->b->exit[exit].delta = (u16)delta;
+	l->b->exit[exit].delta = delta;
 	l->b->exit[exit].patch = (u16)(cache_offset(l, place) - l->b->code);
 	c->from = place;
 	c->exit = (u8)exit;
@@ -125,10 +134,14 @@ static void chain_from(struct lower *l, int exit, s64 delta, u8 *place)
 static void exit_undo(struct lower *l, int exit, s64 delta, int undo)
 {
 	if (chainable(l, delta)) {
-		chain_from(l, exit, delta, emit_jmp_patched(&l->e));
+		chain_from(l, exit, (u16)delta, emit_jmp_patched(&l->e));
 		return;
 	}
 	target_linear(l, delta);
+	if (chainable_far(l, delta)) {
+		chain_from(l, exit, EXIT_FAR, emit_jmp_patched(&l->e));
+		return;
+	}
 	lower_jump_cache(l, undo);
 }
 
@@ -149,7 +162,7 @@ static void exit_from_undo(struct lower *l, int exit, s64 delta, u8 *place, int 
 	struct cold *c;
 
 	if (chainable(l, delta)) {
-		chain_from(l, exit, delta, place);
+		chain_from(l, exit, (u16)delta, place);
 		return;
 	}
 	c = lower_new_cold(l, COLD_JUMP);

@@ -89,6 +89,7 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 	if (c->tag == ((linear & ~4095ull) | 1) && c->user == user) {
 		page->gpa = c->phys | (linear & 4095);
 		page->shift = c->shift;
+		page->run = c->run;
 		page->global = c->global;
 		return;
 	}
@@ -97,9 +98,11 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 	tlb_insert_code_page(v->tlb, linear, page, user);
 }
 
-static u32 mode_of(const struct vcpu *v, enum translation kind)
+static u32 mode_of(const struct vcpu *v, enum translation kind, const struct mmu_page *page)
 {
-	return v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
+	u32 whole = kind == TRANSLATE_BLOCK && page->shift >= WHOLE_SHIFT && page->run >= WHOLE_SHIFT ? MODE_WHOLE : 0;
+
+	return v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0) | whole;
 }
 
 /* Another vCPU may have made it meanwhile, or there is one to copy. */
@@ -115,7 +118,7 @@ static struct bt_block *made(struct vcpu *v, u64 phys, u64 phys2, u32 mode)
  * A block that isn't in the cache, or is by now: another vCPU may be faster. NULL: the machine has been stopped. An exception or
  * exit leaves with the lock; bt_unwound() gives it back.
  */
-static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, u64 phys, u64 phys2)
+static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, u64 phys, u64 phys2, u32 mode)
 {
 	struct bt *bt = v->bt->bt;
 	const struct bt_region *open;
@@ -127,10 +130,10 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 		bt_lock(bt);
 		emptied = bt->emptied;
 		open = bt->open;
-		b = kind == TRANSLATE_SINGLE ? NULL : made(v, phys, phys2, mode_of(v, kind));
+		b = kind == TRANSLATE_SINGLE ? NULL : made(v, phys, phys2, mode);
 		if (!b) {
 			vcpu_fpu_park(v);
-			b = translate(v, linear, phys, kind, &unwatched);
+			b = translate(v, linear, phys, kind, mode, &unwatched);
 		}
 		bt_unlock(bt);
 		if (b)
@@ -157,18 +160,19 @@ static u8 *find(struct vcpu *v, u64 linear, enum translation kind)
 	enum jc_class class = jc_class_of(v->mode);
 	struct mmu_page page, second = { .shift = 12 };
 	struct bt_block *b;
-	u32 error;
+	u32 error, mode;
 	u64 phys2 = UINT64_MAX;
 
 	find_page(v, linear, &page);
+	mode = mode_of(v, kind, &page);
 	v->bt->stats.lookups++;
 	/* 15 bytes from here could reach the next page: its translation is part of the key of a crossing block. */
 	if ((linear & 4095) > 4096 - 15 &&
 	    mmu_probe(v, wrap(v, (linear | 4095) + 1), mmu_data(v, ACC_EXEC), &second, &error))
 		phys2 = second.gpa;
-	b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, page.gpa, phys2, mode_of(v, kind));
+	b = kind == TRANSLATE_SINGLE ? NULL : cache_find(bt, page.gpa, phys2, mode);
 	if (!b) {
-		b = make(v, linear, kind, page.gpa, phys2);
+		b = make(v, linear, kind, page.gpa, phys2, mode);
 		if (!b)
 			return bt->thunk.exit;
 	}
@@ -246,19 +250,24 @@ static u8 *next(struct vcpu *v)
  * The block whose entry is `code`, where `from` jumps to within its page: found by its address and mode, but for one that reaches into the
  * next page. The jump cache may still have another page's code for the linear address: then it isn't the page that `from` is in.
  */
-static struct bt_block *target_of(struct vcpu *v, const struct bt_block *from, u64 linear, const u8 *code)
+static struct bt_block *target_of(struct bt *bt, const struct bt_block *from, u64 linear, const u8 *code)
 {
-	struct bt *bt = v->bt->bt;
-	struct bt_block *to = cache_find(bt, (from->phys & ~4095ull) | (linear & 4095), UINT64_MAX,
-					 mode_of(v, TRANSLATE_BLOCK));
+	u64 low = BIT(block_shift(from)) - 1;
+	struct bt_block *to = cache_find(bt, (from->phys & ~low) | (linear & low), UINT64_MAX, from->mode);
 
 	if (to && cache_rx(bt, to->code) == code)
 		return to;
 	to = cache_by_host(bt, (u64)code);
-	return to && !((to->phys ^ from->phys) & ~4095ull) ? to : NULL;
+	return to && to->mode == from->mode && !((to->phys ^ from->phys) & ~low) ? to : NULL;
 }
 
-u8 *rt_chain(struct vcpu *v, u32 id)
+/* All that `to` reaches into is where `from` knows its way. */
+static bool within(const struct bt_block *from, const struct bt_block *to)
+{
+	return !block_crosses(to) || !((((u64)to->page2 << 12) ^ from->phys) >> block_shift(from));
+}
+
+u8 *rt_chain(struct vcpu *v, u32 id, u64 far)
 {
 	struct bt *bt = v->bt->bt;
 	struct bt_block *from = &bt->blocks[id >> 1], *to;
@@ -268,16 +277,18 @@ u8 *rt_chain(struct vcpu *v, u32 id)
 
 	bt_lock(bt);
 	emptied = bt->emptied;
-	linear = wrap(v, v->rip_base + x->delta);
+	linear = x->delta == EXIT_FAR ? far : wrap(v, v->rip_base + x->delta);
 	bt_unlock(bt);
 	v->rip = wrap(v, linear - v->code_base);
 	code = go_on(v, false);
-	if (code == bt->thunk.exit || (linear & ~4095ull) != page)
+	if (code == bt->thunk.exit)
 		return code;
 	bt_lock(bt);
-	to = from->valid && emptied == bt->emptied ? target_of(v, from, linear, code) : NULL;
+	to = from->valid && emptied == bt->emptied && !((linear ^ page) >> block_shift(from))
+		     ? target_of(bt, from, linear, code)
+		     : NULL;
 	if (to && !to->single && to->valid) {
-		if (!block_crosses(to))
+		if (within(from, to))
 			cache_chain(bt, id, to);
 		else
 			cache_never_chain(bt, id);

@@ -356,6 +356,17 @@ static u8 *emit_lookup(struct emit *e, const struct thunks *t, enum jc_class cla
 	return entry;
 }
 
+/* TA = where to jump */
+static u8 *emit_lookup_far(struct emit *e, const struct thunks *t, enum jc_class class, bool loops)
+{
+	u8 *entry = thunk_begin(e);
+
+	emit_patch32(e, emit_jump_cache(e, class, loops));
+	emit_mov_imm(e, TC, UNDO_FALLS + 2048);
+	emit_jmp(e, t->jc_miss[class]);
+	return entry;
+}
+
 u64 thunks_emit(struct bt *bt)
 {
 	struct emit e = { .p = bt->rw, .end = bt->rw + 16384, .delta = bt->rx - bt->rw };
@@ -370,7 +381,7 @@ u64 thunks_emit(struct bt *bt)
 	emit_segment(&e, t);
 	emit_callout(&e, t);
 	emit_group(&e, t);
-	t->chain = emit_leave(&e, rt_chain, TC, H_NONE);
+	t->chain = emit_leave(&e, rt_chain, TC, TA);
 	to_c = emit_leave(&e, rt_jc_miss, TA, TC);
 	for (class = 0; class < JC_CLASSES; class ++)
 		t->jc_miss[class] = emit_jc_miss(&e, to_c, class, bt->loops);
@@ -382,8 +393,10 @@ u64 thunks_emit(struct bt *bt)
 	t->budget = emit_leave(&e, rt_budget, TA, TI);
 	t->fault = emit_leave(&e, rt_fault, H_NONE, H_NONE);
 	t->step = emit_leave(&e, rt_step, TA, TC);
-	for (class = 0; class < JC_OTHER; class ++)
+	for (class = 0; class < JC_OTHER; class ++) {
 		t->lookup[class] = emit_lookup(&e, t, class, bt->loops);
+		t->lookup_far[class] = emit_lookup_far(&e, t, class, bt->loops);
+	}
 	thunks_emit_syscall(&e, bt);
 	thunk_begin(&e);
 	return (u64)(e.p - bt->rw);

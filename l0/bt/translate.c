@@ -292,7 +292,7 @@ static bool watched(struct vcpu *v, u64 gpa, u64 *unwatched)
 	return false;
 }
 
-struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u64 *unwatched)
+struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translation kind, u32 mode, u64 *unwatched)
 {
 	bool single = kind == TRANSLATE_SINGLE;
 	struct bt *bt = v->bt->bt;
@@ -329,7 +329,7 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	places = places_for(bt, single ? b : NULL);
 	b->phys = f.phys;
 	b->page2 = f.phys2 == UINT64_MAX ? PAGE2_NONE : (u32)(f.phys2 >> 12);
-	b->mode = v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0);
+	b->mode = mode;
 	b->insns = l->count;
 	b->single = single;
 	b->check_at = find_check(l);

@@ -36,6 +36,7 @@
 #define MODE_SMAP BIT(23) /* CR4.SMAP */
 #define MODE_TSD BIT(24) /* CPL 3 and CR4.TSD: RDTSC faults */
 #define MODE_MTF BIT(25) /* VMX non-root operation with the monitor trap flag: an exit after each instruction */
+#define MODE_WHOLE BIT(27) /* of blocks alone: mapped with the 2 MiB around it as one piece: bt/cache.h */
 #define MODE_UNGROUPED BIT(26) /* of blocks alone: bt/group.c */
 #define MODE_EM BIT(22) /* CR0.EM: MMX raises #UD */
 

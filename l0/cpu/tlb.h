@@ -167,7 +167,7 @@ struct tlb {
 	/* where code pages are: what a miss of the jump cache would walk for. tag = linear page | 1, 0: empty */
 	struct code_page {
 		u64 tag, phys;
-		u8 shift;
+		u8 shift, run;
 		bool user, global;
 	} code_page[CODE_PAGES];
 

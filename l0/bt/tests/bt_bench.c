@@ -70,7 +70,7 @@ struct bt_block *bt_bench_translate(struct bt_bench *b, u64 at, const u8 *code, 
 	u64 unwatched;
 
 	assert_true(machine_write(&b->machine, at, code, n));
-	block = translate(b->v, at, at, TRANSLATE_BLOCK, &unwatched);
+	block = translate(b->v, at, at, TRANSLATE_BLOCK, b->v->mode, &unwatched);
 	assert_non_null(block);
 	return block;
 }

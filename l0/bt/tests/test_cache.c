@@ -181,7 +181,7 @@ static void fill_region(struct bt_bench *b, u64 *at)
 	do {
 		assert_true(*at < b->machine.memory.low);
 		*at += 16;
-	} while (translate(b->v, *at - 16, *at - 16, TRANSLATE_BLOCK, &unwatched));
+	} while (translate(b->v, *at - 16, *at - 16, TRANSLATE_BLOCK, b->v->mode, &unwatched));
 	*at -= 16;
 }
 
@@ -256,7 +256,7 @@ static void a_full_cache_is_emptied_and_used_again(void **state)
 	cache_flush(b->bt);
 	assert_null(cache_find(b->bt, A, UINT64_MAX, b->v->mode));
 	assert_false(*memory_flag(&b->machine.memory, A) & PAGE_CODE);
-	assert_non_null(translate(b->v, A, A, TRANSLATE_BLOCK, &unwatched));
+	assert_non_null(translate(b->v, A, A, TRANSLATE_BLOCK, b->v->mode, &unwatched));
 }
 
 static void every_bad_target_misses_an_empty_jump_cache(void **state)

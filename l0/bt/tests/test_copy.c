@@ -39,7 +39,7 @@ static struct bt_block *translate_at(struct bt_bench *b, u64 at, u32 mode)
 	u64 unwatched;
 
 	b->v->mode = mode;
-	while (!(block = translate(b->v, at, at, TRANSLATE_BLOCK, &unwatched)))
+	while (!(block = translate(b->v, at, at, TRANSLATE_BLOCK, b->v->mode, &unwatched)))
 		cache_make_room(b->bt);
 	b->v->mode = kept;
 	return block;

@@ -121,12 +121,13 @@ static void a_branch_stays_there_taken_or_not(void **state)
 /* Both places of the target are somebody else's: then it is looked for, and found. */
 static void a_target_without_a_place_is_found(void **state)
 {
-	static const u8 code[] = { 0xe9, 0x3b, 0x30, 0x00, 0x00 };
+	static const u8 code[] = { 0xff, 0xe0 }; /* jmp rax */
 	static const u8 target[] = { 0xeb, 0x00, 0x90, 0xcc };
 	struct jump_cache *jc = &b.v->tlb->jc[JC_KERNEL64];
 	unsigned int index = jc_index(UPPER + TARGET);
 
 	(void)state;
+	b.v->gpr[RAX] = UPPER + TARGET;
 	put(CODE, code, sizeof(code));
 	put(TARGET, target, sizeof(target));
 	run(0, 2, TARGET + 2);
@@ -140,6 +141,89 @@ static void a_target_without_a_place_is_found(void **state)
 	assert_int_equal(run(0, 2, TARGET + 2), 0);
 }
 
+static void forget_place(unsigned int alias_number, u64 target)
+{
+	struct jump_cache *jc = &b.v->tlb->jc[JC_KERNEL64];
+	unsigned int index = jc_index(alias(alias_number) + target);
+
+	jc->tag[index] = jc_invalid(index);
+	jc->tag[jc_second(index)] = jc_invalid(jc_second(index));
+}
+
+static const u8 JMP[] = { 0xe9, 0x3b, 0x30, 0x00, 0x00 }; /* to TARGET, from CODE */
+static const u8 LOOP_HERE[] = { 0xeb, 0x00, 0x90, 0xcc };
+
+/* Where both are in one large page nobody has to be asked, and no place in the jump cache is needed. */
+static void a_jump_within_a_large_page_is_direct(void **state)
+{
+	(void)state;
+	put(CODE, JMP, sizeof(JMP));
+	put(TARGET, LOOP_HERE, sizeof(LOOP_HERE));
+	for (unsigned int i = 0; i < 2; i++) {
+		run(i, 2, TARGET + 2);
+		forget_place(i, TARGET);
+		assert_int_equal(run(i, 2, TARGET + 2), 0);
+	}
+	/* from one large page into the next one: by the jump cache */
+	put(0x1ff000, (const u8[]){ 0xe9, 0xfb, 0x0f, 0x00, 0x00 }, 5); /* jmp 0x200000 */
+	put(0x200000, LOOP_HERE, sizeof(LOOP_HERE));
+	for (unsigned int round = 0; round < 2; round++) {
+		b.v->rip = UPPER + 0x1ff000;
+		assert_false(bt_bench_run(&b, 2));
+		assert_int_equal(b.v->rip, UPPER + 0x200002);
+		forget_place(0, 0x200000);
+	}
+	assert_true(b.v->bt->stats.jc_misses > 0);
+}
+
+/* The large page is gone, and the pages in its place are others: known code of the old one goes nowhere else. */
+static void small_pages_in_its_place_are_seen(void **state)
+{
+	static const u8 other[] = { 0x90, 0xeb, 0x00, 0x90, 0xcc };
+	u64 table = TABLES + 0x3000;
+
+	(void)state;
+	put(CODE, JMP, sizeof(JMP));
+	put(TARGET, LOOP_HERE, sizeof(LOOP_HERE));
+	put(TARGET + 0x400000, other, sizeof(other));
+	run(0, 2, TARGET + 2);
+	run(0, 2, TARGET + 2);
+	for (u64 i = 0; i < 512; i++)
+		bt_bench_write(&b, table + 8 * i, (i == TARGET >> 12 ? TARGET + 0x400000 : i << 12) | 0x63);
+	bt_bench_write(&b, TABLES + 0x2000, table | 0x23);
+	mmu_flush_page(b.v, UPPER + CODE);
+	run(0, 3, TARGET + 3);
+	run(0, 3, TARGET + 3);
+	/* the code at CODE is known in both ways now, and in either the way from it is the right one */
+	bt_bench_write(&b, TABLES + 0x2000, 0xe3);
+	mmu_flush_page(b.v, UPPER + CODE);
+	run(0, 2, TARGET + 2);
+	run(0, 2, TARGET + 2);
+}
+
+/* Who is dropped is left by all ways that lead to it. */
+static void code_that_is_written_is_left_from_other_pages(void **state)
+{
+	static const u8 other[] = { 0x90, 0xeb, 0x00, 0x90, 0xcc };
+
+	(void)state;
+	put(CODE, JMP, sizeof(JMP));
+	put(CODE + 0x1000, (const u8[]){ 0xe9, 0x3b, 0x20, 0x00, 0x00 }, 5); /* the same target */
+	put(TARGET, LOOP_HERE, sizeof(LOOP_HERE));
+	for (unsigned int round = 0; round < 2; round++) {
+		run(0, 2, TARGET + 2);
+		b.v->rip = UPPER + CODE + 0x1000;
+		assert_false(bt_bench_run(&b, 2));
+		assert_int_equal(b.v->rip, UPPER + TARGET + 2);
+	}
+	put(TARGET, other, sizeof(other));
+	cache_written(b.bt, TARGET, sizeof(other), NULL);
+	run(0, 3, TARGET + 3);
+	b.v->rip = UPPER + CODE + 0x1000;
+	assert_false(bt_bench_run(&b, 3));
+	assert_int_equal(b.v->rip, UPPER + TARGET + 3);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -149,6 +233,9 @@ int main(void)
 		T(a_call_and_its_return_stay_there_too),
 		T(a_branch_stays_there_taken_or_not),
 		T(a_target_without_a_place_is_found),
+		T(a_jump_within_a_large_page_is_direct),
+		T(small_pages_in_its_place_are_seen),
+		T(code_that_is_written_is_left_from_other_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
