@@ -548,8 +548,9 @@ void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 sec
 
 void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page, bool user)
 {
-	*code_page(t, linear) = (struct code_page){ (linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, page->run, user,
-						    page->global };
+	*code_page(t, linear) = (struct code_page){
+		(linear & ~4095ull) | 1, page->gpa & ~4095ull, page->shift, page->run, user, page->global
+	};
 	t->empty = false;
 	t->global_in_lower |= page->global && !(linear >> 63);
 	note_large(t, linear, page->shift);
