@@ -31,6 +31,16 @@ static void *table_alloc(size_t bytes)
 	return p;
 }
 
+/* One that is used all over, and soon: the host gives its memory now. */
+static void *table_touched(size_t bytes)
+{
+	void *p = table_alloc(bytes);
+
+	if (p)
+		(void)madvise(p, bytes, MADV_POPULATE_WRITE);
+	return p;
+}
+
 static void table_free(void *p, size_t bytes)
 {
 	if (p)
@@ -42,14 +52,14 @@ static u64 ram_pages(const struct bt *bt)
 	return (bt->machine->memory.low + bt->machine->memory.high) >> 12;
 }
 
-static u32 *page_head(struct bt *bt, u64 phys)
+struct bt_page *cache_page(struct bt *bt, u64 phys)
 {
-	return &bt->page_blocks[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
+	return &bt->pages[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
 }
 
-static u16 *page_slow(struct bt *bt, u64 phys)
+static u32 *page_head(struct bt *bt, u64 phys)
 {
-	return &bt->page_slow_writes[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
+	return &cache_page(bt, phys)->blocks;
 }
 
 /* AMD's CPUs do LOOP as they do JRCXZ, Intel's take several times as long. */
@@ -73,7 +83,7 @@ static void clear_region(struct bt_region *r)
  */
 static void divide(struct bt *bt, u64 at)
 {
-	u32 vcpus = bt->machine->vcpu_count, blocks, maps;
+	u32 vcpus = bt->machine->vcpu_count, first = vcpus + 1, blocks, maps;
 	u64 start, bytes;
 
 	bt->singles = (at + 15) & ~15ull;
@@ -82,7 +92,7 @@ static void divide(struct bt *bt, u64 at)
 		      : bt->size < REGION_MIN		  ? 1
 							  : bt->size / REGION_MIN;
 	bytes = ((bt->size - start) / bt->regions) & ~15ull;
-	blocks = (bt->block_max - vcpus) / bt->regions;
+	blocks = (bt->block_max - first) / bt->regions;
 	maps = (bt->map_max - vcpus) / bt->regions;
 	for (u32 i = 0; i < bt->regions; i++) {
 		struct bt_region *r = &bt->region[i];
@@ -93,7 +103,7 @@ static void divide(struct bt *bt, u64 at)
 		r->hot.touched = r->hot.start;
 		r->cold.touched = r->cold.start;
 		clear_region(r);
-		r->first_block = vcpus + i * blocks;
+		r->first_block = first + i * blocks;
 		r->block_max = blocks;
 		r->first_map = vcpus + i * maps;
 		r->map_max = maps;
@@ -128,17 +138,12 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->blocks = table_alloc(bt->block_max * sizeof(*bt->blocks));
 	bt->maps = table_alloc(bt->map_max * sizeof(*bt->maps));
 	bt->notes = table_alloc(bt->note_max * sizeof(*bt->notes));
-	bt->hash = table_alloc(sizeof(*bt->hash) << HASH_BITS);
-	bt->twins = table_alloc(sizeof(*bt->twins) << TWIN_BITS);
-	bt->page_blocks = table_alloc(ram_pages(bt) * sizeof(*bt->page_blocks));
-	bt->page_slow_writes = table_alloc(ram_pages(bt) * sizeof(*bt->page_slow_writes));
+	bt->hash = table_touched(sizeof(*bt->hash) << HASH_BITS);
+	bt->twins = table_touched(sizeof(*bt->twins) << TWIN_BITS);
+	bt->pages = table_alloc(ram_pages(bt) * sizeof(*bt->pages));
 	m->memory.write_index = table_alloc(ram_pages(bt) * sizeof(*m->memory.write_index));
-	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins ||
-	    !bt->page_blocks || !bt->page_slow_writes)
+	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins || !bt->pages)
 		goto fail;
-	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
-	memset(bt->twins, 0xff, sizeof(*bt->twins) << TWIN_BITS);
-	memset(bt->page_blocks, 0xff, ram_pages(bt) * sizeof(*bt->page_blocks));
 	if (translate_create(bt) < 0)
 		goto fail;
 	bt->loops = host_loops();
@@ -166,8 +171,7 @@ void bt_destroy(struct bt *bt)
 	table_free(bt->notes, bt->note_max * sizeof(*bt->notes));
 	table_free(bt->hash, sizeof(*bt->hash) << HASH_BITS);
 	table_free(bt->twins, sizeof(*bt->twins) << TWIN_BITS);
-	table_free(bt->page_blocks, ram_pages(bt) * sizeof(*bt->page_blocks));
-	table_free(bt->page_slow_writes, ram_pages(bt) * sizeof(*bt->page_slow_writes));
+	table_free(bt->pages, ram_pages(bt) * sizeof(*bt->pages));
 	table_free(bt->machine->memory.write_index, ram_pages(bt) * sizeof(*bt->machine->memory.write_index));
 	bt->machine->memory.write_index = NULL;
 	free(bt);
@@ -219,8 +223,6 @@ static void clear(struct bt_block *b, u32 map)
 {
 	memset(b, 0, sizeof(*b));
 	b->page2 = PAGE2_NONE;
-	b->hash_next = b->page_next[0] = b->page_next[1] = b->incoming = BLOCK_NONE;
-	b->exit[0].target = b->exit[1].target = BLOCK_NONE;
 	b->map = map;
 }
 
@@ -256,7 +258,7 @@ struct bt_block *cache_new(struct bt *bt)
 
 struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu)
 {
-	struct bt_block *b = &bt->blocks[vcpu];
+	struct bt_block *b = &bt->blocks[1 + vcpu];
 
 	cache_drop(bt, b);
 	clear(b, vcpu);
@@ -430,7 +432,8 @@ static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
 	*p = b->page_next[which];
 	if (*page_head(bt, phys) == BLOCK_NONE) {
 		*memory_flag(&bt->machine->memory, phys) &= ~PAGE_CODE;
-		*page_slow(bt, phys) = 0;
+		cache_page(bt, phys)->slow_writes = 0;
+		cache_page(bt, phys)->vain = 0;
 	}
 }
 
@@ -491,7 +494,7 @@ bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current
 			direct_page_written(bt->machine, gpa);
 		if (memory_is_ram(&bt->machine->memory, gpa) && (*memory_flag(&bt->machine->memory, gpa) & PAGE_CODE)) {
 			u32 *p = page_head(bt, gpa);
-			bool all = ++*page_slow(bt, gpa) > SLOW_WRITES_MAX;
+			bool all = ++cache_page(bt, gpa)->slow_writes > SLOW_WRITES_MAX;
 
 			bt->stats.code_writes++;
 			while (*p != BLOCK_NONE) {
@@ -587,15 +590,14 @@ void cache_flush(struct bt *bt)
 	unsigned int i;
 
 	for (page = 0; page < pages; page++)
-		if (bt->page_blocks[page] != BLOCK_NONE) {
-			bt->page_blocks[page] = BLOCK_NONE;
-			bt->page_slow_writes[page] = 0;
+		if (bt->pages[page].blocks != BLOCK_NONE) {
+			bt->pages[page] = (struct bt_page){ .blocks = BLOCK_NONE };
 			bt->machine->memory.flags[page] &= ~PAGE_CODE;
 		}
-	memset(bt->hash, 0xff, sizeof(*bt->hash) << HASH_BITS);
-	memset(bt->twins, 0xff, sizeof(*bt->twins) << TWIN_BITS);
+	memset(bt->hash, 0, sizeof(*bt->hash) << HASH_BITS);
+	memset(bt->twins, 0, sizeof(*bt->twins) << TWIN_BITS);
 	for (i = 0; i < bt->machine->vcpu_count; i++)
-		bt->blocks[i].valid = false;
+		bt->blocks[1 + i].valid = false;
 	for (i = 0; i < bt->regions; i++)
 		clear_region(&bt->region[i]);
 	bt->open = &bt->region[0];
@@ -617,7 +619,7 @@ struct bt_block *cache_by_host(struct bt *bt, u64 host_pc)
 
 	/* another vCPU may be making its single instruction now: those aren't searched */
 	if (offset >= bt->singles && offset < first)
-		return &bt->blocks[(offset - bt->singles) / SINGLE_ROOM];
+		return &bt->blocks[1 + (offset - bt->singles) / SINGLE_ROOM];
 	n = (offset - first) / (bt->region[0].cold.end - first);
 	if (offset < first || n >= bt->regions)
 		return NULL;

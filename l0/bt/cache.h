@@ -39,7 +39,7 @@
 #include "bt.h"
 #include "emit.h"
 
-#define BLOCK_NONE UINT32_MAX
+#define BLOCK_NONE 0 /* that place in bt->blocks is nobody's: tables and lists are empty as the host gives them */
 #define BLOCK_MAX_INSNS 64
 #define SINGLE_ROOM (8u << 10) /* for one instruction of each vCPU: cache_new_single() */
 #define HASH_BITS 19
@@ -149,6 +149,13 @@ struct bt_region {
 	u32 first_note, note_max, notes;
 };
 
+/* What is known of a page of guest memory while there is code from it */
+struct bt_page {
+	u32 blocks; /* first block * 2 + which of its pages, BLOCK_NONE */
+	u16 slow_writes; /* stores beside the code since it was translated */
+	u16 vain; /* so often there was nothing to copy for its blocks, since there was: copy.c */
+};
+
 /* Ranges of offsets from a segment's base: lower_range.c. What makes the number is the range's place, and the segment's. */
 struct bt_ranges {
 	unsigned int count;
@@ -168,7 +175,7 @@ struct bt {
 	u64 emptied; /* so often has a region been, or all of them */
 	u64 watched; /* so often has a page become one whose stores are noticed */
 	struct lock lock; /* machine.parallel */
-	struct bt_block *blocks; /* the first ones are the single instructions */
+	struct bt_block *blocks; /* from 1 on; the first ones are the single instructions */
 	u32 block_max; /* of the array */
 	struct bt_insn_map *maps;
 	u32 map_max;
@@ -176,8 +183,7 @@ struct bt {
 	u32 note_max;
 	u32 *twins; /* first block by struct bt_block.twin */
 	u32 *hash;
-	u32 *page_blocks; /* by packed page number: first block * 2 + which of its pages, BLOCK_NONE */
-	u16 *page_slow_writes; /* stores beside the code of a page since it was translated */
+	struct bt_page *pages; /* by packed page number */
 	struct thunks {
 		u8 *enter, *exit, *miss, *commit, *callout, *group, *segment, *chain, *dropped, *budget, *fault, *step;
 		u8 *jc_miss[JC_CLASSES], *lookup[JC_OTHER], *lookup_far[JC_OTHER]; /* by class */
@@ -276,6 +282,8 @@ static inline u32 cache_index(const struct bt *bt, const struct bt_block *b)
 {
 	return (u32)(b - bt->blocks);
 }
+
+struct bt_page *cache_page(struct bt *bt, u64 phys);
 
 /* copy.c, under bt->lock */
 

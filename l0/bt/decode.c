@@ -238,6 +238,11 @@ static struct enc host_enc(enum kind kind, const struct raw *r, const struct dec
 	return c;
 }
 
+static struct bytes_at bytes_at(u8 offset, u8 bits, bool is_signed)
+{
+	return (struct bytes_at){ .offset = offset, .size = bits / 8, .is_signed = is_signed };
+}
+
 static s64 constant(const u8 *bytes, struct bytes_at at)
 {
 	unsigned int unused = 64 - 8 * at.size;
@@ -250,14 +255,16 @@ static s64 constant(const u8 *bytes, struct bytes_at at)
 	return at.is_signed ? (s64)x >> unused : (s64)(x >> unused);
 }
 
-/* What varies among instructions with the same head. Reads beyond them: HEAD_READS */
-static void set_constants(struct insn *i, const u8 *bytes)
+/* What varies among instructions with the same head. Reads beyond them: HEAD_READS. extra: bytes of SIB and displacement that the head hasn't */
+static void set_constants(struct insn *i, const u8 *bytes, struct bytes_at disp, u8 extra)
 {
 	const struct decoded *z = i->z;
 
-	i->disp = constant(bytes, z->disp);
+	i->length = z->length + extra;
+	i->disp = constant(bytes, disp);
 	if (!z->imm[0].size)
 		return;
+	bytes += extra;
 	i->imm[0] = constant(bytes, z->imm[0]);
 	i->imm[1] = constant(bytes, z->imm[1]);
 	memcpy(i->imm_bytes, bytes + z->imm[0].offset, sizeof(i->imm_bytes));
@@ -321,8 +328,7 @@ static bool makes_flags(u16 mnemonic)
 
 static bool is_plain(const struct operand *m)
 {
-	return (m->base != ZYDIS_REGISTER_NONE || m->index != ZYDIS_REGISTER_NONE) && m->segment != ZYDIS_REGISTER_FS &&
-	       m->segment != ZYDIS_REGISTER_GS && m->size >= 8;
+	return m->segment != ZYDIS_REGISTER_FS && m->segment != ZYDIS_REGISTER_GS && m->size >= 8;
 }
 
 /* Not what needs registers of its own, or another encoding: AH to BH, a register that the opcode tells, VEX */
@@ -365,11 +371,6 @@ static void summarize(struct decoded *z, const struct operand *op)
 		z->written |= (u16)((operand_writes(&op[k]) && operand_is_gpr(&op[k])) << k);
 }
 
-static struct bytes_at bytes_at(u8 offset, u8 bits, bool is_signed)
-{
-	return (struct bytes_at){ .offset = offset, .size = bits / 8, .is_signed = is_signed };
-}
-
 static void keep(enum kind kind, const struct raw *r, struct insn *i, const u8 *bytes)
 {
 	const ZydisDecodedInstruction *z = &r->z;
@@ -409,7 +410,7 @@ static void keep(enum kind kind, const struct raw *r, struct insn *i, const u8 *
 		keep_operand(&i->op[k], z, &r->op[k], &next);
 	summarize(to, i->op);
 	to->enc = host_enc(kind, r, to, i->op);
-	set_constants(i, bytes);
+	set_constants(i, bytes, to->disp, 0);
 	/* Outside 64-bit mode there are 8 vector registers. */
 	for (unsigned int k = 0; k < z->operand_count_visible; k++)
 		if (kind != KIND_64 && i->op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
@@ -428,9 +429,13 @@ static bool is_told_by_head(const struct decoded *z, const struct operand *op)
 	return true;
 }
 
-static unsigned int head_length(const struct decoded *z)
+/* Does Zydis say the same of the head's length, and of what was taken out? */
+static bool is_that_long(const struct decoded *z, const struct head *h)
 {
-	return z->disp.size ? z->disp.offset : z->imm[0].size ? z->imm[0].offset : z->length;
+	if (!(h->out & HEAD_MEMORY))
+		return h->length == (z->disp.size ? z->disp.offset : z->imm[0].size ? z->imm[0].offset : z->length);
+	return z->disp.size == h->disp_size && (!z->disp.size || z->disp.offset == h->disp_at) &&
+	       h->length + h->extra == (z->imm[0].size ? z->imm[0].offset : z->length);
 }
 
 static u64 hash(const struct decode *d, const struct head *h)
@@ -460,10 +465,28 @@ static u16 first(u16 reg, u8 n)
 	return reg_is_byte(reg) ? ZYDIS_REGISTER_AL : (u16)(reg - n);
 }
 
-/* SDM vol. 1, "Specifying a Segment Selector": SS with ESP or EBP as base */
-static u16 segment(u16 segment, u8 base)
+static void put_address(struct operand *m, const struct head *h, u8 address_width)
 {
-	return segment != ZYDIS_REGISTER_DS || (base & ~1) != RSP ? segment : ZYDIS_REGISTER_SS;
+	bool wide = address_width == 64;
+	u16 gpr = wide ? ZYDIS_REGISTER_RAX : ZYDIS_REGISTER_EAX;
+
+	if (h->base == HEAD_NONE)
+		m->base = ZYDIS_REGISTER_NONE;
+	else if (h->base == HEAD_RIP)
+		m->base = wide ? ZYDIS_REGISTER_RIP : ZYDIS_REGISTER_EIP;
+	else
+		m->base = gpr + h->base;
+	m->index = h->index == HEAD_NONE ? ZYDIS_REGISTER_NONE : gpr + h->index;
+	m->scale = h->scale;
+	m->from = h->disp_size ? FROM_DISP : FROM_NONE;
+	/* SDM vol. 1, "Specifying a Segment Selector" */
+	if (m->segment == ZYDIS_REGISTER_DS && (h->base == RSP || h->base == RBP))
+		m->segment = ZYDIS_REGISTER_SS;
+}
+
+static struct bytes_at disp_of(const struct decoded *z, const struct head *h)
+{
+	return h->out & HEAD_MEMORY ? bytes_at(h->disp_at, 8 * h->disp_size, true) : z->disp;
 }
 
 static void put_in(const struct entry *e, struct insn *i, const struct head *h)
@@ -472,22 +495,18 @@ static void put_in(const struct entry *e, struct insn *i, const struct head *h)
 		i->op[e->reg_at].reg = nth(i->op[e->reg_at].reg, h->reg);
 	if (e->rm_at != NO_OPERAND)
 		i->op[e->rm_at].reg = nth(i->op[e->rm_at].reg, h->rm);
-	if (e->memory_at != NO_OPERAND) {
-		struct operand *m = &i->op[e->memory_at];
-
-		if (h->out & HEAD_BASE) {
-			m->base += h->rm;
-			m->segment = segment(m->segment, h->rm);
-		}
-		if (h->out & HEAD_INDEX)
-			m->index += h->index;
-	}
+	if (e->memory_at != NO_OPERAND)
+		put_address(&i->op[e->memory_at], h, e->z.address_width);
 }
+
+#define OF_ADDRESS (ZYDIS_ATTRIB_HAS_SIB | ZYDIS_ATTRIB_IS_RELATIVE) /* attributes */
 
 static void take_out(struct entry *e, const struct head *h)
 {
+	struct decoded *z = &e->z;
+
 	e->reg_at = e->rm_at = e->memory_at = NO_OPERAND;
-	for (unsigned int k = 0; k < e->z.operand_count; k++) {
+	for (unsigned int k = 0; k < z->operand_count; k++) {
 		struct operand *o = &e->op[k];
 
 		if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG && (h->out & HEAD_REG)) {
@@ -498,16 +517,19 @@ static void take_out(struct entry *e, const struct head *h)
 		} else if (h->out & HEAD_RM) {
 			e->rm_at = (u8)k;
 			o->reg = first(o->reg, h->rm);
-		} else if (h->out & (HEAD_BASE | HEAD_INDEX)) {
+		} else if (h->out & HEAD_MEMORY) {
 			e->memory_at = (u8)k;
-			if (h->out & HEAD_BASE) {
-				o->base -= h->rm;
-				o->segment = o->segment == ZYDIS_REGISTER_SS ? ZYDIS_REGISTER_DS : o->segment;
-			}
-			if (h->out & HEAD_INDEX)
-				o->index -= h->index;
+			if (o->segment == ZYDIS_REGISTER_SS)
+				o->segment = ZYDIS_REGISTER_DS;
 		}
 	}
+	if (!(h->out & HEAD_MEMORY))
+		return;
+	z->attributes &= ~OF_ADDRESS;
+	z->length -= h->extra;
+	z->disp = (struct bytes_at){ 0 };
+	z->imm[0].offset -= h->extra;
+	z->imm[1].offset -= h->extra;
 }
 
 static bool remembered(struct decode *d, struct insn *i, const struct head *h, const u8 *bytes, unsigned int n)
@@ -519,12 +541,12 @@ static bool remembered(struct decode *d, struct insn *i, const struct head *h, c
 	if (!s->entry || s->tag != tag(x))
 		return false;
 	e = &d->entry[s->entry - 1];
-	if (e->head != h->bytes || e->length != h->length || e->kind != d->kind || e->z.length > n)
+	if (e->head != h->bytes || e->length != h->length || e->kind != d->kind || e->z.length + h->extra > n)
 		return false;
 	i->z = &e->z;
 	memcpy(i->op, e->op, sizeof(e->op));
 	put_in(e, i, h);
-	set_constants(i, bytes);
+	set_constants(i, bytes, disp_of(i->z, h), h->extra);
 	return true;
 }
 
@@ -534,7 +556,7 @@ static void remember(struct decode *d, struct insn *i, const struct head *h)
 	u64 x = hash(d, h);
 	struct entry *e = &d->entry[d->used];
 
-	if (head_length(i->z) != h->length || !is_told_by_head(i->z, i->op))
+	if (!is_that_long(i->z, h) || !is_told_by_head(i->z, i->op))
 		return;
 	*slot(d, x) = (struct slot){ .tag = tag(x), .entry = (u16)++d->used };
 	e->head = h->bytes;

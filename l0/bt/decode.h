@@ -40,7 +40,7 @@ struct bytes_at {
 	bool is_signed;
 };
 
-/* What the head says, but for registers */
+/* What the head says, but for registers and where memory operands are: length, disp and imm are of one without SIB and displacement then. */
 struct decoded {
 	u64 attributes;
 	u16 mnemonic, isa_set;
@@ -53,7 +53,7 @@ struct decoded {
 	bool alu; /* all of the status flags come from registers and constants alone */
 	bool general; /* of no operands but general registers in ModRM, accumulators, constants and `memory` */
 	u8 reg_at, rm_at; /* then, which operands ModRM's fields are; NO_OPERAND */
-	bool plain_address; /* `memory` is at a sum of registers of 64 bits and a constant, and neither in FS nor GS */
+	bool plain_address; /* `memory` has an address of 64 bits, and is neither in FS nor GS */
 	u16 written; /* operands that are general registers and written: a bit for each */
 	bool rex_w, rex_r, rex_b;
 	bool vex_w, vex_l, vex_r, vex_b; /* R and B as they stand there: inverted */
@@ -70,9 +70,10 @@ struct insn {
 	s64 imm[2]; /* sign-extended if the instruction does that; a far pointer's offset is the first */
 	u8 imm_bytes[8];
 	struct operand op[ZYDIS_MAX_OPERAND_COUNT];
-	const struct lower_rule *rule; /* these three are the translator's */
+	const struct lower_rule *rule; /* this, `offset` and `bytes` are the translator's */
 	u16 offset; /* of its first byte in the page */
-	u8 bytes[BYTES_MAX + 1]; /* for --trace */
+	u8 length;
+	u8 bytes[BYTES_MAX]; /* for --trace */
 };
 
 /* A memory operand's displacement; an immediate */

@@ -166,69 +166,82 @@ static inline bool is_number(const struct opcode *o, u8 byte, u8 n)
 	return !(o->flags & byte) || o->rex || n < 4;
 }
 
-/* Registers of ModRM and SIB, if there is one. `modrm`: both bytes */
+/* The address of a memory operand. `modrm`: that and SIB. Returns REX without what that says of it. */
+static inline u8 take_out_memory(struct head *h, u8 end, u16 modrm, u8 rex)
+{
+	u8 mod = modrm >> 6 & 3, rm = modrm & 7, base = rm, index = 4;
+	bool sib = rm == 4;
+
+	h->scale = 0;
+	if (sib) {
+		base = modrm >> 8 & 7;
+		index = (modrm >> 11 & 7) | (rex & 2) << 2;
+	}
+	h->index = index;
+	if (index == 4)
+		h->index = HEAD_NONE;
+	else
+		h->scale = (u8)(1 << (modrm >> 14));
+	h->disp_size = mod == 2 ? 4 : mod;
+	h->base = base | (rex & 1) << 3;
+	if (base == 5 && mod == 0) {
+		h->disp_size = 4;
+		h->base = sib ? HEAD_NONE : HEAD_RIP;
+	}
+	h->disp_at = end + 1 + sib;
+	h->extra = sib + h->disp_size;
+	return rex & ~3;
+}
+
+/* Of ModRM and what follows, in 64-bit mode */
 static inline void take_out(struct head *h, const struct opcode *o, u16 modrm, bool memory)
 {
-	u8 rm = modrm & 7, reg = modrm >> 3 & 7, rex = o->rex, out = 0;
-	u16 bits = 0; /* of ModRM and SIB */
+	u8 rm = modrm & 7, reg = modrm >> 3 & 7, rex = o->rex, bits = 0;
 
 	if ((o->flags & REG) && is_number(o, BYTE_REG, reg)) {
-		out = HEAD_REG;
+		h->out = HEAD_REG;
 		h->reg = reg | (rex & 4) << 1;
 		rex &= ~4;
 		bits = 0x38;
 	}
 	if (!memory) {
 		if ((o->flags & RM) && is_number(o, BYTE_RM, rm)) {
-			out |= HEAD_RM;
+			h->out |= HEAD_RM;
 			h->rm = rm | (rex & 1) << 3;
 			rex &= ~1;
 			bits |= 7;
 		}
 	} else if (!(o->flags & AS_IT_IS)) {
-		u8 base = rm == 4 ? modrm >> 8 & 7 : rm, index = (modrm >> 11 & 7) | (rex & 2) << 2;
-
-		if (base != 5 || (modrm & 0xc0)) { /* else RIP, or none */
-			out |= HEAD_BASE;
-			h->rm = base | (rex & 1) << 3;
-			bits |= rm == 4 ? 7 << 8 : 7;
-		}
-		if (rm == 4 && index != 4) {
-			out |= HEAD_INDEX;
-			h->index = index;
-			bits |= 0x38 << 8;
-		}
-		rex &= ~3;
+		h->out |= HEAD_MEMORY;
+		rex = take_out_memory(h, o->end, modrm, rex);
+		h->length = o->end + 1;
+		bits |= 0xc7;
 	}
-	h->out = out;
 	h->bytes &= ~((u64)bits << 8 * o->end);
-	if (out & HEAD_INDEX)
-		h->bytes |= 8ull << (8 * o->end + 8);
 	h->bytes ^= (u64)(rex ^ o->rex) << 8 * o->rex_at;
 }
 
 bool head_of(struct head *h, const u8 *bytes, bool long64, bool asize16)
 {
 	struct opcode o = { .asize16 = asize16 };
-	unsigned int length;
 	bool memory = false;
 	u16 modrm = 0;
 
 	if (!find_opcode(&o, bytes, long64))
 		return false;
-	length = o.end;
-	if (o.flags & MODRM) {
-		memcpy(&modrm, bytes + length, 2);
-		memory = (modrm & 0xc0) != 0xc0 && !(o.flags & NO_MEMORY);
-		length += 1 + (memory && (modrm & 7) == 4 && (long64 || !o.asize16));
-	}
-	if (length > HEAD_MAX)
-		return false;
-	memcpy(&h->bytes, bytes, 8);
-	h->bytes &= ~0ull >> (64 - 8 * length);
-	h->length = (u8)length;
+	h->length = o.end;
 	h->out = 0;
-	if (long64 && (o.flags & MODRM))
-		take_out(h, &o, modrm, memory);
+	h->extra = 0;
+	memcpy(&h->bytes, bytes, 8);
+	if (o.flags & MODRM) {
+		memcpy(&modrm, bytes + o.end, 2);
+		memory = (modrm & 0xc0) != 0xc0 && !(o.flags & NO_MEMORY);
+		h->length += 1 + (memory && (modrm & 7) == 4 && (long64 || !o.asize16));
+		if (long64)
+			take_out(h, &o, modrm, memory);
+	}
+	if (h->length > HEAD_MAX)
+		return false;
+	h->bytes &= ~0ull >> (64 - 8 * h->length);
 	return true;
 }

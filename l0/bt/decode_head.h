@@ -2,7 +2,7 @@
 /*
  * An instruction's head: the bytes before its displacement and its immediates, prefixes, opcode, ModRM and SIB. It says what the instruction
  * is, how many bytes follow and what those mean. In 64-bit mode, general registers that are nothing but numbers in ModRM, SIB and REX are taken
- * out: one head stands for `mov rax, [rbx + 8]` and `mov r9, [r14 + 64]`.
+ * out, and all that says where an operand in memory is: one head stands for `mov rax, [rbx + 8]` and `mov r9, [r14 + rcx * 4]`.
  */
 #ifndef L0_BT_DECODE_HEAD_H
 #define L0_BT_DECODE_HEAD_H
@@ -16,14 +16,21 @@
 /* Registers that were taken out */
 #define HEAD_REG BIT(0) /* ModRM.reg */
 #define HEAD_RM BIT(1) /* ModRM.rm, a register */
-#define HEAD_BASE BIT(2) /* ModRM.rm or SIB.base, of a memory operand */
-#define HEAD_INDEX BIT(3) /* SIB.index */
+#define HEAD_MEMORY BIT(2) /* a memory operand's address: ModRM.mod and rm, SIB, displacement */
+
+#define HEAD_NONE 0xff
+#define HEAD_RIP 0xfe
 
 struct head {
-	u64 bytes; /* 0 behind them and where a register was taken out; but for an index: there, 1 (0 to 3 are as good, 4 is none) */
-	u8 length;
+	u64 bytes; /* 0 behind them, and where something was taken out */
+	u8 length; /* without SIB if that was taken out */
 	u8 out; /* HEAD_REG ... */
-	u8 reg, rm, index; /* numbers of registers, 0 to 15; rm: the base, too */
+	u8 reg, rm; /* numbers of registers, 0 to 15 */
+	/* of the memory operand */
+	u8 base, index; /* HEAD_NONE, HEAD_RIP */
+	u8 scale; /* 0, 1, 2, 4, 8 */
+	u8 disp_at, disp_size;
+	u8 extra; /* bytes of SIB and displacement */
 };
 
 /*

@@ -77,7 +77,7 @@ static struct value address(struct analysis *a, const struct insn *i, const stru
 	struct value v = { 0 }, index;
 
 	if (m->base == ZYDIS_REGISTER_RIP)
-		return (struct value){ .version = a->page, .delta = i->offset + i->z->length };
+		return (struct value){ .version = a->page, .delta = i->offset + i->length };
 	if (m->base != ZYDIS_REGISTER_NONE)
 		v = a->gpr[lower_gpr(m->base)];
 	if (m->index == ZYDIS_REGISTER_NONE)
@@ -127,12 +127,15 @@ static void note(struct analysis *a, unsigned int k, struct value v, s64 disp, u
 /* The memory operand of an instruction whose lowering asks lower_linear() for it once; NULL: there is none, or it isn't registers + displacement */
 static const struct operand *operand(const struct insn *i)
 {
+	const struct operand *m;
+
 	if (!(i->rule->flags & RULE_OPERAND) || !i->z->plain_address)
 		return NULL;
 	/* what BT accesses with a register as offset is anywhere */
 	if (i->rule->fn == lower_bit && operand_is_reg(&i->op[1]))
 		return NULL;
-	return &i->op[i->z->memory];
+	m = &i->op[i->z->memory];
+	return m->base != ZYDIS_REGISTER_NONE || m->index != ZYDIS_REGISTER_NONE ? m : NULL;
 }
 
 /* Registers that instruction i writes get new values; `but`: not this one (16: none). */

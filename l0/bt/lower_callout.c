@@ -11,7 +11,7 @@ static void call(struct lower *l, insn_fn *fn, u64 args, u32 flags)
 
 	emit_mov_imm(e, TI, (u64)fn);
 	emit_mov_imm(e, TC, args);
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length | flags);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->length | flags);
 	emit_call(e, l->bt->thunk.callout);
 }
 
@@ -195,7 +195,7 @@ static void by_thunk(struct lower *l, const u8 *thunk)
 		lower_callout(l);
 		return;
 	}
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length | DESC_END);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->length | DESC_END);
 	emit_jmp(e, thunk);
 }
 
@@ -301,7 +301,7 @@ void lower_cold(struct lower *l)
 			l->at = l->b->check_at;
 			l->i = &l->insn[l->at];
 			l->i->rule->fn(l);
-			emit_mov_imm(e, TA, l->i->offset + l->i->z->length);
+			emit_mov_imm(e, TA, l->i->offset + l->i->length);
 			emit_mov_imm(e, TI, l->count - l->at - 1);
 			emit_jmp(e, l->bt->thunk.budget);
 			l->at = l->count - 1;

@@ -47,7 +47,7 @@ static void ip_of(struct lower *l, u8 reg, s64 delta)
 
 static s64 next_delta(const struct lower *l)
 {
-	return (s64)l->i->offset + l->i->z->length;
+	return (s64)l->i->offset + l->i->length;
 }
 
 /* The target is where a jump leads, not what follows the block. */
@@ -65,7 +65,7 @@ static void target_linear(struct lower *l, s64 delta)
 
 static s64 branch_delta(const struct lower *l)
 {
-	return (s64)l->i->offset + l->i->z->length + l->i->imm[0];
+	return (s64)l->i->offset + l->i->length + l->i->imm[0];
 }
 
 /* Within the page the target's physical address is known as long as this block lives. */

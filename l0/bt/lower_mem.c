@@ -103,7 +103,7 @@ static u8 offset_to(struct lower *l, const struct operand *o, s32 bias, u8 to, u
 	struct mem m = { .base = H_NONE, .index = H_NONE };
 
 	if (o->base == ZYDIS_REGISTER_RIP || o->base == ZYDIS_REGISTER_EIP) {
-		s64 delta = l->i->offset + l->i->z->length + disp;
+		s64 delta = l->i->offset + l->i->length + disp;
 
 		bytes = o->base == ZYDIS_REGISTER_EIP ? 4 : bytes;
 		emit_load(e, 8, TA, MEM_VCPU(OFF(rip_base)));

@@ -220,5 +220,5 @@ void lower_stac_clac(struct lower *l)
 		lower_clear_flag(l, 18);
 	l->mode = (l->mode & ~MODE_VIEW_MASK) | (u32)view << MODE_VIEW_SHIFT;
 	emit_store_imm32(e, 4, MEM_VCPU(OFF(mode)), (s32)l->mode);
-	lower_exit(l, 1, (s64)l->i->offset + l->i->z->length);
+	lower_exit(l, 1, (s64)l->i->offset + l->i->length);
 }

@@ -43,7 +43,7 @@ static void emit_vector_callout(struct lower *l, insn_fn *fn, union vector_args 
 
 	emit_mov_imm(e, TI, (u64)fn);
 	emit_mov_imm(e, TC, a.raw);
-	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->z->length);
+	emit_mov_imm(e, TA, (lower_desc(l) & ~0xfffu) | l->i->length);
 	emit_call(e, l->bt->thunk.callout);
 }
 

@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) bool decode_one(struct lower *l, st
 		memcpy(i->bytes, bytes, n < BYTES_MAX ? n : BYTES_MAX);
 	}
 	i->rule = lower_rule_for(l->v, i);
-	if (r == DECODE_TOO_LONG || (single && beyond_limit(l->v, i->z->length)))
+	if (r == DECODE_TOO_LONG || (single && beyond_limit(l->v, i->length)))
 		i->rule = lower_rule_too_long();
 	return true;
 }
@@ -137,10 +137,10 @@ static unsigned int decode_block(struct lower *l, struct fetch *f, u64 linear, b
 			decode_one(l, i, f->joined, rest + 16, single, true);
 			f->phys2 = page.gpa;
 			n++;
-			at += i->z->length;
+			at += i->length;
 			break;
 		}
-		at += i->z->length;
+		at += i->length;
 		n++;
 		l->by_level |= lower_by_level(i);
 		if ((i->rule->flags & RULE_END) || sti)
@@ -253,7 +253,7 @@ static void lower_all(struct lower *l, const struct places *p)
 	}
 	/* Control transfers have left. A callout that ends the block never returns here. */
 	if (!(last->rule->flags & RULE_END))
-		lower_exit(l, 1, (s64)last->offset + last->z->length);
+		lower_exit(l, 1, (s64)last->offset + last->length);
 	lower_check_end(l);
 	l->b->size = (u16)(e_offset(l) - l->b->code);
 	if (l->e.full)
