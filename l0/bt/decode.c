@@ -16,27 +16,27 @@ enum kind { KIND_64, KIND_32_SP32, KIND_32_SP16, KIND_16_SP32, KIND_16_SP16, KIN
  * before a block for which there might not be enough: what a block has been told lies still.
  */
 #define ENTRIES 4096
-#define SLOTS 8192
-#define OPERANDS_KEPT 5 /* of nearly all instructions, FLAGS included */
+#define SLOTS 4096
+#define OPERANDS_KEPT 4 /* of nearly all instructions, FLAGS included */
 
+/* Two lines of a host's cache */
 struct entry {
-	u64 head;
-	u8 length, kind;
-	u8 reg_at, rm_at,
-		memory_at; /* operands whose registers were taken out; that one has the first register of the kind. NO_OPERAND: none */
+	u64 head; /* the topmost byte its length and kind, as it has no more than seven */
 	struct decoded z;
 	struct operand op[OPERANDS_KEPT];
 } __attribute__((aligned(64)));
 
+_Static_assert(sizeof(struct entry) == 128, "no more");
+
 struct slot {
 	u16 tag; /* of the head */
-	u16 entry; /* the number after it; 0: nobody's */
+	u16 entry;
 };
 
 struct decode {
 	ZydisDecoder zydis[KINDS], ud2;
 	enum kind kind; /* of the code at hand */
-	unsigned int used; /* of entry[] */
+	unsigned int used; /* of entry[]; the first one is nobody's */
 	unsigned int others; /* of other[] */
 	struct decoded other[DECODE_MAX]; /* that aren't remembered */
 	struct slot slot[SLOTS];
@@ -80,6 +80,7 @@ struct decode *decode_create(const struct cpu_model *model)
 	if (!d)
 		return NULL;
 	memset(d, 0, sizeof(*d));
+	d->used = 1;
 	for (unsigned int i = 0; i < KINDS; i++) {
 		ZydisDecoderInit(&d->zydis[i], kinds[i].mode, kinds[i].stack);
 		set_modes(&d->zydis[i], model);
@@ -99,7 +100,7 @@ void decode_begin(struct decode *d, u32 mode)
 
 	d->others = 0;
 	if (d->used > ENTRIES - DECODE_MAX) {
-		d->used = 0;
+		d->used = 1;
 		memset(d->slot, 0, sizeof(d->slot));
 	}
 	switch (mode & MODE_CS_MASK) {
@@ -376,6 +377,7 @@ static void keep(enum kind kind, const struct raw *r, struct insn *i, const u8 *
 	const ZydisDecodedInstruction *z = &r->z;
 	struct decoded *to = i->z;
 	unsigned int next = 0;
+	struct enc c;
 
 	*to = (struct decoded){ .attributes = z->attributes,
 				.mnemonic = (u16)z->mnemonic,
@@ -409,22 +411,28 @@ static void keep(enum kind kind, const struct raw *r, struct insn *i, const u8 *
 	for (unsigned int k = 0; k < z->operand_count; k++)
 		keep_operand(&i->op[k], z, &r->op[k], &next);
 	summarize(to, i->op);
-	to->enc = host_enc(kind, r, to, i->op);
+	c = host_enc(kind, r, to, i->op);
+	memcpy(to->enc, &c, sizeof(to->enc));
 	set_constants(i, bytes, to->disp, 0);
 	/* Outside 64-bit mode there are 8 vector registers. */
 	for (unsigned int k = 0; k < z->operand_count_visible; k++)
 		if (kind != KIND_64 && i->op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4)
-			i->imm_bytes[to->enc.imm_len - 1] &= 0x7f;
+			i->imm_bytes[c.imm_len - 1] &= 0x7f;
 }
 
-/* Does its head tell all but registers and constants? A register in the immediate, and a far pointer, are something else. */
+/*
+ * Does its head tell all but registers, its address in memory and constants? A register in the immediate, a far pointer and a second address are
+ * something else.
+ */
 static bool is_told_by_head(const struct decoded *z, const struct operand *op)
 {
 	if ((z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) ||
 	    z->operand_count > OPERANDS_KEPT)
 		return false;
 	for (unsigned int k = 0; k < z->operand_count; k++)
-		if (op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4 || op[k].type == ZYDIS_OPERAND_TYPE_POINTER)
+		if (op[k].encoding == ZYDIS_OPERAND_ENCODING_IS4 || op[k].type == ZYDIS_OPERAND_TYPE_POINTER ||
+		    (op[k].type == ZYDIS_OPERAND_TYPE_MEMORY && op[k].encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM &&
+		     k != z->memory))
 			return false;
 	return true;
 }
@@ -438,14 +446,21 @@ static bool is_that_long(const struct decoded *z, const struct head *h)
 	       h->length + h->extra == (z->imm[0].size ? z->imm[0].offset : z->length);
 }
 
-static u64 hash(const struct decode *d, const struct head *h)
+/* By what it is found: its bytes; behind them, as no head that is remembered has all eight, how many there are and for which kind of code */
+static u64 key(const struct decode *d, const struct head *h)
 {
-	return (h->bytes ^ (u64)d->kind << 61 ^ (u64)h->length << 57) * 0x9e3779b97f4a7c15ull;
+	return h->bytes | (u64)(d->kind << 4 | h->length) << 56;
 }
 
+static u64 hash(u64 key)
+{
+	return (key ^ key >> 29) * 0x9e3779b97f4a7c15ull;
+}
+
+/* The first one of two */
 static struct slot *slot(struct decode *d, u64 hash)
 {
-	return &d->slot[(hash >> 51) % SLOTS];
+	return &d->slot[(hash >> 51) % SLOTS & ~1ull];
 }
 
 static u16 tag(u64 hash)
@@ -489,14 +504,16 @@ static struct bytes_at disp_of(const struct decoded *z, const struct head *h)
 	return h->out & HEAD_MEMORY ? bytes_at(h->disp_at, 8 * h->disp_size, true) : z->disp;
 }
 
-static void put_in(const struct entry *e, struct insn *i, const struct head *h)
+static void put_in(struct insn *i, const struct head *h)
 {
-	if (e->reg_at != NO_OPERAND)
-		i->op[e->reg_at].reg = nth(i->op[e->reg_at].reg, h->reg);
-	if (e->rm_at != NO_OPERAND)
-		i->op[e->rm_at].reg = nth(i->op[e->rm_at].reg, h->rm);
-	if (e->memory_at != NO_OPERAND)
-		put_address(&i->op[e->memory_at], h, e->z.address_width);
+	const struct decoded *z = i->z;
+
+	if ((h->out & HEAD_REG) && z->reg_at != NO_OPERAND)
+		i->op[z->reg_at].reg = nth(i->op[z->reg_at].reg, h->reg);
+	if ((h->out & HEAD_RM) && z->rm_at != NO_OPERAND)
+		i->op[z->rm_at].reg = nth(i->op[z->rm_at].reg, h->rm);
+	if ((h->out & HEAD_MEMORY) && z->memory != NO_OPERAND)
+		put_address(&i->op[z->memory], h, z->address_width);
 }
 
 #define OF_ADDRESS (ZYDIS_ATTRIB_HAS_SIB | ZYDIS_ATTRIB_IS_RELATIVE) /* attributes */
@@ -505,26 +522,14 @@ static void take_out(struct entry *e, const struct head *h)
 {
 	struct decoded *z = &e->z;
 
-	e->reg_at = e->rm_at = e->memory_at = NO_OPERAND;
-	for (unsigned int k = 0; k < z->operand_count; k++) {
-		struct operand *o = &e->op[k];
-
-		if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG && (h->out & HEAD_REG)) {
-			e->reg_at = (u8)k;
-			o->reg = first(o->reg, h->reg);
-		} else if (o->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM) {
-			continue;
-		} else if (h->out & HEAD_RM) {
-			e->rm_at = (u8)k;
-			o->reg = first(o->reg, h->rm);
-		} else if (h->out & HEAD_MEMORY) {
-			e->memory_at = (u8)k;
-			if (o->segment == ZYDIS_REGISTER_SS)
-				o->segment = ZYDIS_REGISTER_DS;
-		}
-	}
+	if ((h->out & HEAD_REG) && z->reg_at != NO_OPERAND)
+		e->op[z->reg_at].reg = first(e->op[z->reg_at].reg, h->reg);
+	if ((h->out & HEAD_RM) && z->rm_at != NO_OPERAND)
+		e->op[z->rm_at].reg = first(e->op[z->rm_at].reg, h->rm);
 	if (!(h->out & HEAD_MEMORY))
 		return;
+	if (z->memory != NO_OPERAND && e->op[z->memory].segment == ZYDIS_REGISTER_SS)
+		e->op[z->memory].segment = ZYDIS_REGISTER_DS;
 	z->attributes &= ~OF_ADDRESS;
 	z->length -= h->extra;
 	z->disp = (struct bytes_at){ 0 };
@@ -534,18 +539,17 @@ static void take_out(struct entry *e, const struct head *h)
 
 static bool remembered(struct decode *d, struct insn *i, const struct head *h, const u8 *bytes, unsigned int n)
 {
-	u64 x = hash(d, h);
+	u64 k = key(d, h), x = hash(k);
 	const struct slot *s = slot(d, x);
 	struct entry *e;
 
-	if (!s->entry || s->tag != tag(x))
-		return false;
-	e = &d->entry[s->entry - 1];
-	if (e->head != h->bytes || e->length != h->length || e->kind != d->kind || e->z.length + h->extra > n)
+	s += s->tag != tag(x);
+	e = &d->entry[s->entry];
+	if (s->tag != tag(x) || e->head != k || e->z.length + h->extra > n)
 		return false;
 	i->z = &e->z;
 	memcpy(i->op, e->op, sizeof(e->op));
-	put_in(e, i, h);
+	put_in(i, h);
 	set_constants(i, bytes, disp_of(i->z, h), h->extra);
 	return true;
 }
@@ -553,45 +557,36 @@ static bool remembered(struct decode *d, struct insn *i, const struct head *h, c
 /* Moves what is known of *i into an entry. */
 static void remember(struct decode *d, struct insn *i, const struct head *h)
 {
-	u64 x = hash(d, h);
+	u64 k = key(d, h), x = hash(k);
 	struct entry *e = &d->entry[d->used];
+	struct slot *s = slot(d, x);
 
 	if (!is_that_long(i->z, h) || !is_told_by_head(i->z, i->op))
 		return;
-	*slot(d, x) = (struct slot){ .tag = tag(x), .entry = (u16)++d->used };
-	e->head = h->bytes;
-	e->length = h->length;
-	e->kind = (u8)d->kind;
+	s[1] = s[0];
+	s[0] = (struct slot){ .tag = tag(x), .entry = (u16)d->used++ };
+	e->head = k;
 	e->z = *i->z;
 	memcpy(e->op, i->op, e->z.operand_count * sizeof(e->op[0]));
 	take_out(e, h);
 	i->z = &e->z;
 }
 
-enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n)
+/* By Zydis */
+static __attribute__((noinline)) enum decode_result decode_anew(struct decode *d, struct insn *i,
+								const struct head *told, const u8 *bytes, unsigned int n)
 {
 	static const u8 ud2[HEAD_READS] = { 0x0f, 0x0b };
-	bool long64 = d->kind == KIND_64, told;
-	u8 padded[HEAD_READS];
-	struct head h;
 	struct raw r;
 	ZyanStatus s;
 
-	if (n < HEAD_READS) {
-		memset(padded, 0, sizeof(padded));
-		memcpy(padded, bytes, n);
-		bytes = padded;
-	}
-	told = head_of(&h, bytes, long64, d->kind >= KIND_16_SP32);
-	if (told && remembered(d, i, &h, bytes, n))
-		return DECODE_OK;
 	i->z = &d->other[d->others];
 	s = ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, n < BYTES_MAX ? n : BYTES_MAX, &r.z, r.op);
 	if (ZYAN_SUCCESS(s)) {
 		fix_base(&r);
 		keep(d->kind, &r, i, bytes);
 		if (told)
-			remember(d, i, &h);
+			remember(d, i, told);
 		d->others += i->z == &d->other[d->others];
 		return DECODE_OK;
 	}
@@ -602,6 +597,23 @@ enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes
 	d->others++;
 	return s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || s == ZYDIS_STATUS_NO_MORE_DATA ? DECODE_TOO_LONG
 											: DECODE_UNDEFINED;
+}
+
+enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n)
+{
+	u8 padded[HEAD_READS];
+	struct head h;
+	bool told;
+
+	if (n < HEAD_READS) {
+		memset(padded, 0, sizeof(padded));
+		memcpy(padded, bytes, n);
+		bytes = padded;
+	}
+	told = head_of(&h, bytes, d->kind == KIND_64, d->kind >= KIND_16_SP32);
+	if (told && remembered(d, i, &h, bytes, n))
+		return DECODE_OK;
+	return decode_anew(d, i, told ? &h : NULL, bytes, n);
 }
 
 void decode_text(const struct decode *d, const u8 bytes[BYTES_MAX], u64 at, char *text, size_t size)

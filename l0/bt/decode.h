@@ -36,32 +36,35 @@ struct operand {
 };
 
 struct bytes_at {
-	u8 offset, size;
-	bool is_signed;
+	u8 offset;
+	u8 size : 7;
+	bool is_signed : 1;
 };
 
-/* What the head says, but for registers and where memory operands are: length, disp and imm are of one without SIB and displacement then. */
+/*
+ * What the head says, but for registers and where memory operands are: length, disp and imm are of one without SIB and displacement then. All
+ * of it is looked at for each instruction, and hardly ever in the host's caches: so it is small.
+ */
 struct decoded {
 	u64 attributes;
+	/* The translator's, which knows what depends on the mode. NULL: that does, or wasn't asked yet */
+	const struct lower_rule *rule;
+	u8 enc[16]; /* prefixes and opcode for the host: how a struct enc begins, insn_enc() */
 	u16 mnemonic, isa_set;
 	u8 length, operand_width, address_width, operand_count, operand_count_visible;
 	u8 encoding, opcode, opcode_map, branch_type, category;
-	u8 mod, reg,
-		rm; /* of ModRM; VEX' and REX' bits are apart. Of no meaning where operands have them, which is of general registers */
+	/* Of ModRM; VEX' and REX' bits are apart. Of no meaning where operands have them, which is of general registers */
+	u8 mod, reg, rm;
 	u8 memory; /* the only memory operand among the visible ones; NO_OPERAND */
-	bool high_byte; /* AH, CH, DH or BH is among them */
-	bool alu; /* all of the status flags come from registers and constants alone */
-	bool general; /* of no operands but general registers in ModRM, accumulators, constants and `memory` */
-	u8 reg_at, rm_at; /* then, which operands ModRM's fields are; NO_OPERAND */
-	bool plain_address; /* `memory` has an address of 64 bits, and is neither in FS nor GS */
+	u8 reg_at, rm_at; /* operands that are the registers in ModRM's fields; NO_OPERAND */
 	u16 written; /* operands that are general registers and written: a bit for each */
-	bool rex_w, rex_r, rex_b;
-	bool vex_w, vex_l, vex_r, vex_b; /* R and B as they stand there: inverted */
+	bool high_byte : 1; /* AH, CH, DH or BH is among them */
+	bool alu : 1; /* all of the status flags come from registers and constants alone */
+	bool general : 1; /* of no operands but general registers in ModRM, accumulators, constants and `memory` */
+	bool plain_address : 1; /* `memory` has an address of 64 bits, and is neither in FS nor GS */
+	bool rex_w : 1, rex_r : 1, rex_b : 1;
+	bool vex_w : 1, vex_l : 1, vex_r : 1, vex_b : 1; /* R and B as they stand there: inverted */
 	struct bytes_at disp, imm[2];
-	/* Prefixes and opcode for the host: insn_enc() */
-	struct enc enc;
-	/* The translator's, which knows what depends on the mode. NULL: that does, or wasn't asked yet */
-	const struct lower_rule *rule;
 };
 
 struct insn {
@@ -91,11 +94,15 @@ static inline s64 insn_constant(const struct insn *i, const struct operand *o)
 	}
 }
 
+_Static_assert(offsetof(struct enc, mem) == sizeof(((struct decoded *)0)->enc), "all before it");
+
 /* Prefixes, opcode, immediates for the host; ModRM's fields are the caller's. */
 static inline struct enc insn_enc(const struct insn *i)
 {
-	struct enc c = i->z->enc;
+	struct enc c;
 
+	memcpy(&c, i->z->enc, sizeof(i->z->enc));
+	c.mem = (struct mem){ 0 };
 	memcpy(c.imm, i->imm_bytes, sizeof(c.imm));
 	return c;
 }

@@ -9,7 +9,7 @@
 
 #include "../cpu/types.h"
 
-#define HEAD_MAX 8
+#define HEAD_MAX 7
 /* Bytes that head_of() and whoever reads the constants behind a head may read */
 #define HEAD_READS 24
 

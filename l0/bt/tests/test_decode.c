@@ -157,7 +157,7 @@ static bool same(struct fixture *f, unsigned int kind, const u8 *bytes, unsigned
 		for (unsigned int b = 0; b < z.raw.imm[k].size / 8; b++, at++)
 			if (!is4) /* a register */
 				assert_int_equal(have.imm_bytes[at], bytes[z.raw.imm[k].offset + b]);
-	assert_int_equal(have.z->enc.imm_len, at);
+	assert_int_equal(insn_enc(&have).imm_len, at);
 	return true;
 }
 
