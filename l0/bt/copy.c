@@ -20,7 +20,6 @@
 #include "../cpu/mode.h"
 
 #define KEY_BYTES 16
-#define IN_COLD BIT(15) /* a place is an offset from where the area begins, the hot one or this */
 
 static bool near_end(u64 phys)
 {
@@ -63,12 +62,8 @@ void copy_may(struct bt *bt, struct bt_block *b, const struct emit_leaves *leave
 		return;
 	b->note = r->first_note + r->notes;
 	to = &bt->notes[b->note];
-	for (u32 k = 0; k < leaves->n; k++) {
-		u32 at = (u32)(leaves->at[k] - bt->rw);
-
-		*to++ = (u16)(at - b->code < b->size ? at - b->code : (at - b->cold) | IN_COLD);
-	}
-	copy_bytes((u8 *)to, bytes, b->len);
+	copy_bytes((u8 *)to, (const u8 *)leaves->at, leaves->n * sizeof(*to));
+	copy_bytes((u8 *)(to + leaves->n), bytes, b->len);
 	r->notes += n;
 	b->leaves = (u16)leaves->n;
 	b->by_level = by_level;
@@ -128,8 +123,8 @@ static void move_leaves(struct bt *bt, const struct bt_block *b, const struct bt
 	const u16 *place = &bt->notes[from->note];
 
 	for (u32 k = 0; k < from->leaves; k++) {
-		bool cold = place[k] & IN_COLD;
-		u32 at = (place[k] & ~IN_COLD) + (cold ? b->cold : b->code);
+		bool cold = place[k] & EMIT_SECOND;
+		u32 at = (u32)(place[k] & ~EMIT_SECOND) + (cold ? b->cold : b->code);
 		guest_u32 *rel = (guest_u32 *)(bt->rw + at);
 		u32 target = at - (cold ? by.cold : by.hot) + 4 + *rel;
 

@@ -19,7 +19,7 @@ static void op_reg(struct emit *e, u8 op, unsigned int bytes, u8 reg, u8 rm, boo
 	e->p = p + 2;
 }
 
-static u8 *vex(u8 *p, const struct enc *i, bool r, bool x, bool b)
+static __attribute__((noinline)) u8 *vex(u8 *p, const struct enc *i, bool r, bool x, bool b)
 {
 	u8 pp = i->p66 ? 1 : i->rep == 0xf3 ? 2 : i->rep == 0xf2 ? 3 : 0, lpp = (~i->vvvv & 15) << 3 | i->l << 2 | pp;
 
@@ -34,7 +34,7 @@ static u8 *vex(u8 *p, const struct enc *i, bool r, bool x, bool b)
 	return p + 3;
 }
 
-static u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
+static __attribute__((noinline)) u8 *prefixes(u8 *p, const struct enc *i, bool r, bool x, bool b)
 {
 	u8 rex = i->w << 3 | r << 2 | x << 1 | b;
 
@@ -64,17 +64,11 @@ static bool is_short(const struct enc *i)
 	return !(first & 0xffff00ffff00ffff); /* all of them but w and force_rex */
 }
 
-void emit_enc(struct emit *e, const struct enc *i)
+/* Everything before ModRM */
+static inline u8 *opcode(u8 *p, const struct enc *i, bool x, bool b)
 {
 	bool r = i->reg & 8;
-	bool x = i->is_mem && emit_is_extended(i->mem.index);
-	bool b = emit_is_extended(i->is_mem ? i->mem.base : i->rm);
-	u8 *p = e->p;
 
-	if (!emit_room(e, ENC_ROOM))
-		return;
-	if (i->is_mem && i->mem.gs)
-		*p++ = 0x65;
 	if (is_short(i)) {
 		u8 rex = i->w << 3 | r << 2 | x << 1 | b;
 
@@ -83,11 +77,26 @@ void emit_enc(struct emit *e, const struct enc *i)
 	} else {
 		p = i->vex ? vex(p, i, r, x, b) : prefixes(p, i, r, x, b);
 	}
-	*p++ = i->op;
-	if (i->is_mem)
+	*p = i->op;
+	return p + 1;
+}
+
+void emit_enc(struct emit *e, const struct enc *i)
+{
+	u8 *p = e->p;
+
+	if (!emit_room(e, ENC_ROOM))
+		return;
+	if (i->is_mem) {
+		if (i->mem.gs)
+			*p++ = 0x65;
+		p = opcode(p, i, emit_is_extended(i->mem.index), emit_is_extended(i->mem.base));
 		p = emit_modrm(p, i->reg, &i->mem);
-	else if (!i->no_modrm)
-		*p++ = 0xc0 | (i->reg & 7) << 3 | (i->rm & 7);
+	} else {
+		p = opcode(p, i, false, i->rm & 8);
+		*p = 0xc0 | (i->reg & 7) << 3 | (i->rm & 7);
+		p += !i->no_modrm;
+	}
 	memcpy(p, i->imm, 8);
 	e->p = p + i->imm_len;
 }

@@ -15,8 +15,11 @@
 #define EMIT_LEAVES_MAX 512
 struct emit_leaves {
 	u32 n;
-	u8 *at[EMIT_LEAVES_MAX];
+	u8 *first, *second; /* where the two areas of the code begin; the second one is behind the first */
+	u16 at[EMIT_LEAVES_MAX]; /* offsets in the first area, or with EMIT_SECOND in the other one */
 };
+
+#define EMIT_SECOND BIT(15)
 
 struct emit {
 	u8 *p, *end; /* writable view */

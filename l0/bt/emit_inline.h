@@ -140,12 +140,12 @@ EMIT_INLINE void emit_mov_imm(struct emit *e, u8 reg, u64 imm)
 	e->p = p + 5;
 }
 
-EMIT_INLINE void emit_note_leave(struct emit *e, u8 *place)
+EMIT_INLINE void emit_note_leave(struct emit *e, const u8 *place)
 {
 	struct emit_leaves *l = e->leaves;
 
 	if (l && l->n++ < EMIT_LEAVES_MAX)
-		l->at[l->n - 1] = place;
+		l->at[l->n - 1] = place < l->second ? (u16)(place - l->first) : (u16)(place - l->second) | EMIT_SECOND;
 }
 
 /* One opcode byte and the distance to `target` */

@@ -80,6 +80,13 @@ struct search {
 	u8 code[SEARCH_MAX];
 };
 
+/* The same of the jump cache: lower_flow.c. from_at: the place of the jump that is taken on a miss */
+#define JUMP_SEARCH_MAX 64
+struct jump_search {
+	u8 length, from_at;
+	u8 code[JUMP_SEARCH_MAX];
+};
+
 struct lower {
 	struct vcpu *v;
 	struct bt *bt;
@@ -109,6 +116,7 @@ struct lower {
 	int range; /* the access that is being lowered is in this one: lower_range.c; -1 */
 	s32 range_at; /* its offset from the segment's base */
 	struct search search[TLB_VIEWS][2][16]; /* by who accesses, whether it writes, and the host register with the address */
+	struct jump_search jump_search[JC_CLASSES];
 	s8 tc_group; /* TC holds the distance of this group as long as nothing has been emitted since: */
 	const u8 *tc_at;
 };
@@ -222,8 +230,8 @@ lower_fn lower_vmread, lower_vmwrite;
 void lower_check_ip(struct lower *l);
 lower_fn lower_jmp, lower_jcc, lower_call, lower_ret, lower_loop, lower_jcxz;
 void lower_exit(struct lower *l, int exit, s64 delta);
-/* The current instruction is the last one: does the block end with a search of the jump cache? */
-bool lower_ends_in_lookup(const struct lower *l);
+/* The current instruction is the block's last one: how many bytes its way out takes at the most */
+unsigned int lower_exit_bytes(const struct lower *l);
 void lower_exit_cold(struct lower *l, struct cold *c);
 /*
  * TA = linear address of the target: look it up and go. undo: bytes to add to the stack pointer if the target is bad, or

@@ -19,10 +19,9 @@
 /* A pending LOOP this many bytes back makes the next access a JRCXZ form, and this many a jump over the gap: */
 #define GAP_IN_ACCESS 64
 #define GAP_BEFORE_INSN 76
-/* What the block's last instruction takes at the most: an access up to its LOOP's end, that end with the rest of the instruction, the jump */
+/* What the block's last instruction takes at the most before its way out: an access up to its LOOP, from there on */
 #define TAIL_SEARCH 40
 #define TAIL_ACCESS 36
-#define TAIL_LOOKUP 68
 
 static unsigned int since_oldest(const struct lower *l)
 {
@@ -78,7 +77,7 @@ static unsigned int tail(const struct lower *l)
 
 	if (l->at + 1 < l->count)
 		return 0;
-	n = lower_ends_in_lookup(l) ? TAIL_LOOKUP : 0;
+	n = lower_exit_bytes(l);
 	if ((l->i->rule->flags & RULE_STACK) || l->i->z->memory != NO_OPERAND)
 		n += u->group >= 0 && !u->first ? TAIL_ACCESS : TAIL_SEARCH + TAIL_ACCESS;
 	return n;

@@ -75,17 +75,6 @@ static bool chainable(const struct lower *l, s64 delta)
 	       !block_crosses(l->b);
 }
 
-bool lower_ends_in_lookup(const struct lower *l)
-{
-	if (!(l->i->rule->flags & RULE_END))
-		return !chainable(l, next_delta(l));
-	if (l->i->rule->fn == lower_jmp || l->i->rule->fn == lower_call)
-		return l->i->op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !chainable(l, branch_delta(l));
-	if (l->i->rule->fn == lower_jcc)
-		return !chainable(l, next_delta(l));
-	return l->i->rule->fn == lower_ret;
-}
-
 static u32 cache_offset(const struct lower *l, const u8 *rw)
 {
 	return rw - l->bt->rw;
@@ -94,6 +83,27 @@ static u32 cache_offset(const struct lower *l, const u8 *rw)
 static u32 miss_desc(const struct lower *l, int undo)
 {
 	return (lower_desc(l) & ~0xfffu) | (u32)(undo + 2048);
+}
+
+/* emit_jump_cache(), whose code is the same each time */
+static u8 *search_jump_cache(struct lower *l, enum jc_class class)
+{
+	struct jump_search *s = &l->jump_search[class];
+	struct emit *e = &l->e;
+	u8 *start = e->p, *from;
+
+	if (s->length && emit_room(e, JUMP_SEARCH_MAX)) {
+		memcpy(start, s->code, JUMP_SEARCH_MAX);
+		e->p += s->length;
+		return start + s->from_at;
+	}
+	from = emit_jump_cache(e, class, l->bt->loops);
+	if (!e->full && e->p - start <= JUMP_SEARCH_MAX) {
+		s->length = (u8)(e->p - start);
+		s->from_at = (u8)(from - start);
+		memcpy(s->code, start, s->length);
+	}
+	return from;
 }
 
 /* TA = linear address of the target: look it up and go there. */
@@ -108,7 +118,7 @@ void lower_jump_cache(struct lower *l, int undo)
 		return;
 	}
 	c = lower_new_cold(l, COLD_JC_MISS);
-	c->from = emit_jump_cache(e, jc_class_of(l->mode), l->bt->loops);
+	c->from = search_jump_cache(l, jc_class_of(l->mode));
 	c->desc = miss_desc(l, undo);
 }
 
@@ -119,6 +129,27 @@ static bool chainable_far(const struct lower *l, s64 delta)
 
 	return !l->step && (l->b->mode & MODE_WHOLE) && !((to ^ l->b->phys) >> WHOLE_SHIFT) &&
 	       (l->mode & MODE_FLAT_CS) && !(is_jump(l, delta) && ip16(l)) && !block_crosses(l->b);
+}
+
+/* Bytes of an exit: the target's address, a jump with what aligns it; or the search of the jump cache */
+#define EXIT_CHAINED 8
+#define EXIT_CHAINED_FAR 28
+#define EXIT_LOOKUP 68
+
+static unsigned int exit_bytes(const struct lower *l, s64 delta)
+{
+	return chainable(l, delta) ? EXIT_CHAINED : chainable_far(l, delta) ? EXIT_CHAINED_FAR : EXIT_LOOKUP;
+}
+
+unsigned int lower_exit_bytes(const struct lower *l)
+{
+	const struct insn *i = l->i;
+
+	if (!(i->rule->flags & RULE_END) || i->rule->fn == lower_jcc)
+		return exit_bytes(l, next_delta(l));
+	if (i->rule->fn == lower_jmp || i->rule->fn == lower_call)
+		return i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? exit_bytes(l, branch_delta(l)) : EXIT_LOOKUP;
+	return i->rule->fn == lower_ret ? EXIT_LOOKUP : 0;
 }
 
 static void chain_from(struct lower *l, int exit, u16 delta, u8 *place)

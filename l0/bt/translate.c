@@ -236,6 +236,8 @@ static void lower_all(struct lower *l, const struct places *p)
 
 	l->cold_count = l->near_count = l->at = 0;
 	l->leaves.n = 0;
+	l->leaves.first = p->hot.p;
+	l->leaves.second = p->cold.p;
 	l->out_of_reach = false;
 	l->now = l->range = -1;
 	l->disp = 0;
