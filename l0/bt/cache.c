@@ -10,7 +10,8 @@
 #include "../machine/machine.h"
 
 #define HOT_PERCENT 74 /* of a region: as much as blocks have of it */
-#define BLOCKS_PER_BYTE_INV 160 /* host bytes that a block takes at least, roughly: sizes the tables */
+#define BLOCKS_PER_BYTE_INV \
+	208 /* host bytes that a block takes, or a bit less: sizes the tables. A kernel's boot has 240 */
 
 static u64 now_ns(void)
 {
@@ -20,14 +21,21 @@ static u64 now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void *table_alloc(size_t bytes)
+/* One that is filled from front to back */
+static void *table_filled(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (p == MAP_FAILED)
-		return NULL;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void *table_alloc(size_t bytes)
+{
+	void *p = table_filled(bytes);
+
 	/* a hint: lookups are all over it, and the host's TLB is small */
-	(void)madvise(p, bytes, MADV_HUGEPAGE);
+	if (p)
+		(void)madvise(p, bytes, MADV_HUGEPAGE);
 	return p;
 }
 
@@ -136,8 +144,8 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	if (bt->rw == MAP_FAILED || bt->rx == MAP_FAILED)
 		goto fail;
 	bt->blocks = table_alloc(bt->block_max * sizeof(*bt->blocks));
-	bt->maps = table_alloc(bt->map_max * sizeof(*bt->maps));
-	bt->notes = table_alloc(bt->note_max * sizeof(*bt->notes));
+	bt->maps = table_filled(bt->map_max * sizeof(*bt->maps));
+	bt->notes = table_filled(bt->note_max * sizeof(*bt->notes));
 	bt->hash = table_touched(sizeof(*bt->hash) << HASH_BITS);
 	bt->twins = table_touched(sizeof(*bt->twins) << TWIN_BITS);
 	bt->pages = table_alloc(ram_pages(bt) * sizeof(*bt->pages));
@@ -229,6 +237,8 @@ static void clear(struct bt_block *b, u32 map)
 /* What is about to be filled, in one call instead of by page faults */
 #define TOUCH_BYTES (256u << 10)
 #define TOUCH_AHEAD (32u << 10)
+#define TABLE_TOUCH_BYTES (64u << 10)
+#define NOTES_AHEAD 128 /* more are rare */
 
 static void touch(struct bt *bt, struct bt_area *a)
 {
@@ -242,6 +252,17 @@ static void touch(struct bt *bt, struct bt_area *a)
 	a->touched = from + n;
 }
 
+/* The same of a part of a table, of which `needed` bytes will be used; *touched: so many are */
+static void touch_table(void *part, u32 *touched, u64 needed)
+{
+	u64 from = (u64)part + *touched;
+
+	if (needed <= *touched)
+		return;
+	(void)madvise((void *)(from & ~(PAGE_SIZE - 1ull)), TABLE_TOUCH_BYTES, MADV_POPULATE_WRITE);
+	*touched += TABLE_TOUCH_BYTES;
+}
+
 struct bt_block *cache_new(struct bt *bt)
 {
 	struct bt_region *r = bt->open;
@@ -249,6 +270,8 @@ struct bt_block *cache_new(struct bt *bt)
 
 	touch(bt, &r->hot);
 	touch(bt, &r->cold);
+	touch_table(bt->maps + r->first_map, &r->maps_touched, (r->maps + BLOCK_MAX_INSNS) * sizeof(*bt->maps));
+	touch_table(bt->notes + r->first_note, &r->notes_touched, (r->notes + NOTES_AHEAD) * sizeof(*bt->notes));
 	if (r->blocks == r->block_max || r->maps + BLOCK_MAX_INSNS > r->map_max)
 		return NULL;
 	b = &bt->blocks[r->first_block + r->blocks];

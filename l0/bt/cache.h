@@ -147,6 +147,7 @@ struct bt_region {
 	_Atomic u32 blocks; /* so many from the first one on */
 	u32 first_map, map_max, maps;
 	u32 first_note, note_max, notes;
+	u32 maps_touched, notes_touched; /* so many bytes of them has the host given */
 };
 
 /* What is known of a page of guest memory while there is code from it */
