@@ -60,14 +60,14 @@ static u64 ram_pages(const struct bt *bt)
 	return (bt->machine->memory.low + bt->machine->memory.high) >> 12;
 }
 
-struct bt_page *cache_page(struct bt *bt, u64 phys)
+static struct bt_page *page_of(struct bt *bt, u64 phys)
 {
 	return &bt->pages[memory_flag(&bt->machine->memory, phys) - bt->machine->memory.flags];
 }
 
 static u32 *page_head(struct bt *bt, u64 phys)
 {
-	return &cache_page(bt, phys)->blocks;
+	return &page_of(bt, phys)->blocks;
 }
 
 /* AMD's CPUs do LOOP as they do JRCXZ, Intel's take several times as long. */
@@ -455,8 +455,7 @@ static void page_unlink(struct bt *bt, struct bt_block *b, int which, u64 phys)
 	*p = b->page_next[which];
 	if (*page_head(bt, phys) == BLOCK_NONE) {
 		*memory_flag(&bt->machine->memory, phys) &= ~PAGE_CODE;
-		cache_page(bt, phys)->slow_writes = 0;
-		cache_page(bt, phys)->vain = 0;
+		page_of(bt, phys)->slow_writes = 0;
 	}
 }
 
@@ -517,7 +516,7 @@ bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current
 			direct_page_written(bt->machine, gpa);
 		if (memory_is_ram(&bt->machine->memory, gpa) && (*memory_flag(&bt->machine->memory, gpa) & PAGE_CODE)) {
 			u32 *p = page_head(bt, gpa);
-			bool all = ++cache_page(bt, gpa)->slow_writes > SLOW_WRITES_MAX;
+			bool all = ++page_of(bt, gpa)->slow_writes > SLOW_WRITES_MAX;
 
 			bt->stats.code_writes++;
 			while (*p != BLOCK_NONE) {

@@ -154,7 +154,6 @@ struct bt_region {
 struct bt_page {
 	u32 blocks; /* first block * 2 + which of its pages, BLOCK_NONE */
 	u16 slow_writes; /* stores beside the code since it was translated */
-	u16 vain; /* so often there was nothing to copy for its blocks, since there was: copy.c */
 };
 
 /* Ranges of offsets from a segment's base: lower_range.c. What makes the number is the range's place, and the segment's. */
@@ -283,8 +282,6 @@ static inline u32 cache_index(const struct bt *bt, const struct bt_block *b)
 {
 	return (u32)(b - bt->blocks);
 }
-
-struct bt_page *cache_page(struct bt *bt, u64 phys);
 
 /* copy.c, under bt->lock */
 

@@ -154,22 +154,12 @@ static void move_exits(struct bt *bt, struct bt_block *b, const struct bt_block 
 	}
 }
 
-/*
- * Where a page's blocks have been looked for in vain it is seldom done: its bytes are new. That is most of a kernel's first boot, and the
- * tables that are looked at then aren't in the host's caches.
- */
-static bool worth_looking(struct bt_page *p)
-{
-	return p->vain <= 8 || p->vain % 8 == 0;
-}
-
 struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 {
 	u64 start = __builtin_ia32_rdtsc();
 	const u8 *bytes = memory_host(&bt->machine->memory, phys);
 	const struct bt_region *r = bt->open;
 	const struct bt_block *from;
-	struct bt_page *page;
 	struct moved by;
 	struct bt_block *b;
 	u32 hot, cold;
@@ -178,10 +168,6 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 		return NULL;
 	/* Only who is alone can have the page watched, and whoever translates sees to that. */
 	if (bt->machine->parallel && !(*memory_flag(&bt->machine->memory, phys) & PAGE_CODE))
-		return NULL;
-	page = cache_page(bt, phys);
-	page->vain++;
-	if (!worth_looking(page))
 		return NULL;
 	from = find_twin(bt, bytes, phys, mode);
 	/* An exit that is never chained leads to what its region alone has. */
@@ -193,7 +179,6 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 	if (!b || r->hot.end - r->hot.used < hot + 16 || r->cold.end - r->cold.used < cold)
 		return NULL;
 	by = (struct moved){ .hot = (u32)r->hot.used - from->code, .cold = (u32)r->cold.used - from->cold };
-	page->vain = 0;
 	b->phys = phys;
 	b->mode = mode;
 	b->len = from->len;
