@@ -227,7 +227,7 @@ bool head_of(struct head *h, const u8 *bytes, bool long64, bool asize16)
 	bool memory = false;
 	u16 modrm = 0;
 
-	if (!find_opcode(&o, bytes, long64))
+	if (!find_opcode(&o, bytes, long64) || o.end + (o.flags & MODRM) > HEAD_MAX)
 		return false;
 	h->length = o.end;
 	h->out = 0;
