@@ -38,7 +38,7 @@
 /* Linear addresses are physical ones: all of it that the code needs is in one large page. */
 static u64 linear_of(const struct vt_cpu *c, const u8 *code)
 {
-	return vt_page_gpa(c, VT_PAGE_CODE) + (u64)(code - vt_stub_begin);
+	return vt_page_gpa(c, VT_PAGE_CODE) + ((u64)code - (u64)vt_stub_begin);
 }
 
 static void write_memory(struct vt_cpu *c)
@@ -49,7 +49,7 @@ static void write_memory(struct vt_cpu *c)
 	u64 *pml4 = (u64 *)vt_page(c, VT_PAGE_PML4), *pdpt = (u64 *)vt_page(c, VT_PAGE_PDPT);
 	u64 *pd = (u64 *)vt_page(c, VT_PAGE_PD);
 
-	memcpy(vt_page(c, VT_PAGE_CODE), vt_stub_begin, (size_t)(vt_stub_end - vt_stub_begin));
+	memcpy(vt_page(c, VT_PAGE_CODE), vt_stub_begin, (size_t)((u64)vt_stub_end - (u64)vt_stub_begin));
 	gdt[GDT_CS / 8] = 0x00af9b000000ffffull;
 	gdt[GDT_TSS / 8] = TSS_LIMIT | (tss & 0xffffff) << 16 | 0x8bull << 40 | (tss >> 24 & 0xff) << 56;
 	gdt[GDT_TSS / 8 + 1] = tss >> 32;

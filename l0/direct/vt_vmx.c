@@ -85,7 +85,7 @@ static const char *begin(struct vt_cpu *c, struct vt_vmx *x)
 	m->host_ia32_efer = c->sregs.efer;
 	m->host_ia32_pat = PAT_POWER_ON;
 	m->host_rsp = vt_page_gpa(c, VT_PAGE_EXCHANGE);
-	m->host_rip = vt_page_gpa(c, VT_PAGE_CODE) + (u64)(vt_stub_vmx_left - vt_stub_begin);
+	m->host_rip = vt_page_gpa(c, VT_PAGE_CODE) + ((u64)vt_stub_vmx_left - (u64)vt_stub_begin);
 	m->host_cs_selector = c->sregs.cs.selector;
 	m->host_tr_selector = c->sregs.tr.selector;
 	m->host_tr_base = c->sregs.tr.base;

@@ -22,7 +22,7 @@ static int setup(void **state)
 	v->machine = m;
 	m->parallel = true;
 	m->vcpu_count = 1;
-	m->vcpu = calloc(1, sizeof(m->vcpu[0]));
+	m->vcpu = calloc(1, sizeof(struct vcpu *));
 	assert_non_null(m->vcpu);
 	m->vcpu[0] = v;
 	*state = v;
