@@ -100,7 +100,7 @@ static void find_page(struct vcpu *v, u64 linear, struct mmu_page *page)
 
 static u32 mode_of(const struct vcpu *v, enum translation kind, const struct mmu_page *page)
 {
-	u32 whole = kind == TRANSLATE_BLOCK && page->shift >= WHOLE_SHIFT && page->run >= WHOLE_SHIFT ? MODE_WHOLE : 0;
+	u32 whole = kind != TRANSLATE_SINGLE && page->shift >= WHOLE_SHIFT && page->run >= WHOLE_SHIFT ? MODE_WHOLE : 0;
 
 	return v->mode | (kind == TRANSLATE_UNGROUPED ? MODE_UNGROUPED : 0) | whole;
 }
@@ -253,12 +253,13 @@ static u8 *next(struct vcpu *v)
 static struct bt_block *target_of(struct bt *bt, const struct bt_block *from, u64 linear, const u8 *code)
 {
 	u64 low = BIT(block_shift(from)) - 1;
-	struct bt_block *to = cache_find(bt, (from->phys & ~low) | (linear & low), UINT64_MAX, from->mode);
+	u32 mode = from->mode & ~(u32)MODE_UNGROUPED;
+	struct bt_block *to = cache_find(bt, (from->phys & ~low) | (linear & low), UINT64_MAX, mode);
 
 	if (to && cache_rx(bt, to->code) == code)
 		return to;
 	to = cache_by_host(bt, (u64)code);
-	return to && to->mode == from->mode && !((to->phys ^ from->phys) & ~low) ? to : NULL;
+	return to && to->mode == mode && !((to->phys ^ from->phys) & ~low) ? to : NULL;
 }
 
 /* All that `to` reaches into is where `from` knows its way. */

@@ -224,6 +224,22 @@ static void code_that_is_written_is_left_from_other_pages(void **state)
 	assert_int_equal(b.v->rip, UPPER + TARGET + 3);
 }
 
+/* mov rax, [rbx]; mov rcx, [rbx + 8]; jmp: the two are searched for together, but here they are in two pages */
+static void a_block_without_groups_is_chained_too(void **state)
+{
+	static const u8 code[] = { 0x48, 0x8b, 0x03, 0x48, 0x8b, 0x4b, 0x08, 0xeb, 0x00, 0x90, 0xcc };
+	const struct bt_block *block;
+
+	(void)state;
+	put(CODE, code, sizeof(code));
+	b.v->gpr[RBX] = UPPER + 0x20ff8;
+	for (unsigned int round = 0; round < 3; round++)
+		run(0, 3, CODE + 9);
+	block = cache_find(b.bt, CODE, UINT64_MAX, b.v->mode | MODE_UNGROUPED | MODE_WHOLE);
+	assert_non_null(block);
+	assert_int_not_equal(block->exit[0].target, BLOCK_NONE);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -234,6 +250,7 @@ int main(void)
 		T(a_branch_stays_there_taken_or_not),
 		T(a_target_without_a_place_is_found),
 		T(a_jump_within_a_large_page_is_direct),
+		T(a_block_without_groups_is_chained_too),
 		T(small_pages_in_its_place_are_seen),
 		T(code_that_is_written_is_left_from_other_pages),
 	};
