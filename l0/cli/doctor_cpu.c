@@ -108,8 +108,8 @@ static void instruction_sets(struct doctor *d)
 			   json_real(pext), "PEXT takes %.0f cycles with what is around it: translated code has one in each memory access%s",
 			   pext, pext > PEXT_SLOW ? ", and this CPU does it in microcode: guests are slow here" : "");
 	}
-	doctor_add(d, "cpu", "avx512", avx512 ? VERDICT_GOOD : VERDICT_FACT, json_boolean(avx512), "%s",
-		   avx512 ? "there: guests may be offered it" : "not there: no guest can be offered it");
+	doctor_add(d, "cpu", "avx512", VERDICT_FACT, json_boolean(avx512), "%s",
+		   avx512 ? "there; the translator doesn't have it, so guests aren't offered it" : "not there");
 	doctor_add(d, "cpu", "fsgsbase", fsgsbase ? VERDICT_GOOD : VERDICT_LIMITED, json_boolean(fsgsbase), "%s",
 		   fsgsbase ? "the kernel lets programs write FS and GS bases"
 			    : "the kernel doesn't let programs write FS and GS bases: guests' bases are set by system "

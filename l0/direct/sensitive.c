@@ -183,6 +183,7 @@ struct decoding {
 	bool bits64;
 	ZydisDecoder decoder;
 	u64 seen[4096 / 64]; /* a bit for each offset where an instruction was seen to begin */
+	unsigned int found; /* SENSITIVE_* */
 };
 
 static bool make_decoder(ZydisDecoder *d, unsigned int bits)
@@ -192,6 +193,96 @@ static bool make_decoder(ZydisDecoder *d, unsigned int bits)
 		return false;
 	/* lengths and opcodes are all that is asked for */
 	return ZYAN_SUCCESS(ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
+}
+
+/* Where code goes on behind an instruction: at the next one, where the displacement at its end says, at both, nowhere that can be seen */
+enum flow { FLOW_NEXT, FLOW_JUMP, FLOW_BOTH, FLOW_ENDS };
+
+static enum flow flow(const ZydisDecodedInstruction *i)
+{
+	unsigned int reg = i->raw.modrm.reg;
+
+	if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return FLOW_NEXT;
+	if (i->opcode_map == ZYDIS_OPCODE_MAP_0F)
+		return (i->opcode & 0xf0) == 0x80 ? FLOW_BOTH : i->opcode == 0x0b ? FLOW_ENDS : FLOW_NEXT;
+	if (i->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
+		return FLOW_NEXT;
+	switch (i->opcode) {
+	case 0xe9: /* JMP */
+	case 0xeb:
+		return FLOW_JUMP;
+	case 0xe0: /* LOOPNE to JRCXZ */
+	case 0xe1:
+	case 0xe2:
+	case 0xe3:
+	case 0xe8: /* CALL */
+		return FLOW_BOTH;
+	case 0xc2: /* RET, far RET, IRET */
+	case 0xc3:
+	case 0xca:
+	case 0xcb:
+	case 0xcf:
+		return FLOW_ENDS;
+	case 0xff:
+		return reg == 4 || reg == 5 ? FLOW_ENDS : FLOW_NEXT;
+	default:
+		return (i->opcode & 0xf0) == 0x70 ? FLOW_BOTH : FLOW_NEXT;
+	}
+}
+
+/* Where the branch that ends before `next` goes to; SDM vol. 2, "Jcc": its displacement is its last byte or four */
+static unsigned int branch_target(const ZydisDecodedInstruction *i, const u8 *page, unsigned int next)
+{
+	s32 displacement;
+
+	if (i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && i->opcode != 0xe8 && i->opcode != 0xe9)
+		return next + (unsigned int)(s8)page[next - 1];
+	memcpy(&displacement, page + next - 4, sizeof(displacement));
+	return next + (unsigned int)displacement;
+}
+
+bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
+{
+	unsigned int waiting[128], count = 1, next, target;
+	u64 seen[4096 / 64] = { 0 };
+	ZydisDecodedInstruction insn;
+	ZydisDecoder decoder;
+	ZyanStatus status;
+	enum flow goes;
+
+	if (!make_decoder(&decoder, 64))
+		return true;
+	waiting[0] = start;
+	while (count) {
+		for (unsigned int at = waiting[--count]; at < 4096 && !(seen[at / 64] >> (at % 64) & 1); at = next) {
+			seen[at / 64] |= BIT(at % 64);
+			status = ZydisDecoderDecodeInstruction(&decoder, NULL, page + at, 4096 - at, &insn);
+			if (status == ZYDIS_STATUS_NO_MORE_DATA && may_count_avx512(page + at, 4096 - at))
+				return true;
+			if (!ZYAN_SUCCESS(status))
+				break;
+			if (counts_avx512(&insn))
+				return true;
+			next = at + insn.length;
+			goes = flow(&insn);
+			if (goes == FLOW_ENDS)
+				break;
+			if (goes == FLOW_NEXT)
+				continue;
+			target = branch_target(&insn, page, next);
+			if (goes == FLOW_JUMP) {
+				next = target;
+				continue;
+			}
+			if (target >= 4096)
+				continue;
+			if (count == sizeof(waiting) / sizeof(waiting[0]))
+				return true; /* more than can be followed */
+			waiting[count++] = target;
+		}
+	}
+	return false;
 }
 
 unsigned int sensitive_length(const u8 *code, size_t n, unsigned int bits)
@@ -219,8 +310,13 @@ static unsigned int opcode_at(const ZydisDecodedInstruction *i, unsigned int at)
 	return at + i->raw.prefix_count;
 }
 
-/* The instruction at `at`; true: it counts. *next: where the next one begins */
-static bool look(const struct decoding *d, unsigned int at, unsigned int *next)
+static unsigned int found(bool counts, bool avx512)
+{
+	return (counts ? SENSITIVE_FOUND : 0) | (avx512 ? SENSITIVE_AVX512 : 0);
+}
+
+/* The instruction at `at`: SENSITIVE_* of it. *next: where the next one begins */
+static unsigned int look(const struct decoding *d, unsigned int at, unsigned int *next)
 {
 	ZydisDecodedInstruction insn;
 	ZyanStatus status = ZydisDecoderDecodeInstruction(&d->decoder, NULL, d->page + at, 4096 - at, &insn);
@@ -228,26 +324,27 @@ static bool look(const struct decoding *d, unsigned int at, unsigned int *next)
 
 	*next = at + 1; /* no instruction: data */
 	if (status == ZYDIS_STATUS_NO_MORE_DATA)
-		return (d->set->one_byte && may_count(d->page + at, 4096 - at, d->bits64)) ||
-		       (d->set->avx512 && may_count_avx512(d->page + at, 4096 - at));
+		return found(d->set->one_byte && may_count(d->page + at, 4096 - at, d->bits64),
+			     d->set->avx512 && may_count_avx512(d->page + at, 4096 - at));
 	if (status == ZYDIS_STATUS_ILLEGAL_LOCK) /* #UD, but not with all that a KVM interprets */
-		return d->set->one_byte;
-	if (!ZYAN_SUCCESS(status))
-		return matches(d->set, d->page + at, 4096 - at); /* one that the decoder doesn't know */
+		return found(d->set->one_byte, false);
+	if (!ZYAN_SUCCESS(status)) /* one that the decoder doesn't know */
+		return found(matches(d->set, d->page + at, 4096 - at), false);
 	*next = at + insn.length;
 	opcode = opcode_at(&insn, at);
-	return matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn)) ||
-	       (d->set->avx512 && counts_avx512(&insn));
+	return found(matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn)),
+		     d->set->avx512 && counts_avx512(&insn));
 }
 
-/* As it would run from `at` on, until it comes to where it has been. True: it comes to one that counts. */
+/* As it would run from `at` on, until it comes to where it has been. True: it comes to one of the set. */
 static bool sweep(struct decoding *d, unsigned int at)
 {
 	unsigned int next;
 
 	for (; at < 4096 && !(d->seen[at / 64] >> (at % 64) & 1); at = next) {
 		d->seen[at / 64] |= BIT(at % 64);
-		if (look(d, at, &next))
+		d->found |= look(d, at, &next);
+		if (d->found & SENSITIVE_FOUND)
 			return true;
 	}
 	return false;
@@ -281,22 +378,23 @@ static bool a_way_leads_to(const struct decoding *d, unsigned int target)
 	return false;
 }
 
-bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count, unsigned int bits)
+unsigned int sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
+			    unsigned int bits)
 {
-	long found = sensitive_find(s, page, 0, 4096);
+	long at = sensitive_find(s, page, 0, 4096);
 	struct decoding d;
 
-	if (found < 0 && !s->one_byte && !s->avx512)
-		return false;
+	if (at < 0 && !s->one_byte && !s->avx512)
+		return 0;
 	if (!begin(&d, s, page, bits))
-		return true;
+		return SENSITIVE_FOUND;
 	for (size_t i = 0; i < count; i++)
 		if (sweep(&d, starts[i]))
-			return true;
+			return d.found;
 	if (sweep(&d, 0))
-		return true;
-	for (; found >= 0; found = sensitive_find(s, page, (size_t)found + 1, 4096))
-		if (a_way_leads_to(&d, (unsigned int)found))
-			return true;
-	return false;
+		return d.found;
+	for (; at >= 0; at = sensitive_find(s, page, (size_t)at + 1, 4096))
+		if (a_way_leads_to(&d, (unsigned int)at))
+			return d.found | SENSITIVE_FOUND;
+	return d.found;
 }

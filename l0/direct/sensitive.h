@@ -88,7 +88,7 @@ extern const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT];
 struct sensitive_set {
 	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
 	u64 third[8][4]; /* by ModRM byte, a bit each */
-	bool avx512; /* instructions with EVEX, or on opmask registers: the host has them and its XCR0 in force, which guests aren't offered */
+	bool avx512; /* AVX-512 is looked for, too: the host has it, and its XCR0 in force */
 	bool one_byte; /* moves from and to segment registers, far transfers, POPF, INT n, a wrong LOCK: which only decoding finds */
 };
 
@@ -104,12 +104,22 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
 /* Bytes of two neighbours that sensitive_find() has to see for what lies in both: this many from each */
 #define SENSITIVE_STRADDLE 2u
 
+/* What a page holds, as bits: one of the set's instructions; one with EVEX or on opmask registers, which guests aren't offered */
+#define SENSITIVE_FOUND BIT(0)
+#define SENSITIVE_AVX512 BIT(1)
+
 /*
- * Does the page hold such an instruction? starts: offsets where instructions begin, as far as is known. bits: 64 or 32. What goes on in the
- * next page is sensitive_tail()'s business, but for one-byte opcodes.
+ * What does the page hold? starts: offsets where instructions begin, as far as is known. bits: 64 or 32. What goes on in the
+ * next page is sensitive_tail()'s business, but for one-byte opcodes and AVX-512. SENSITIVE_AVX512 may be missing beside SENSITIVE_FOUND.
  */
-bool sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
-		    unsigned int bits);
+unsigned int sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
+			    unsigned int bits);
+
+/*
+ * Does 64-bit code that begins at `start` lead to AVX-512, as far as its branches tell and without a way out of the page? For a page with
+ * SENSITIVE_AVX512.
+ */
+bool sensitive_leads_to_avx512(const u8 page[4096], u16 start);
 
 /* Bytes of the instruction that code[0..n-1] begins with; 0: it isn't one, or not whole. bits: 64 or 32 */
 unsigned int sensitive_length(const u8 *code, size_t n, unsigned int bits);

@@ -78,6 +78,22 @@ static void take_segment(struct vcpu *v, enum sreg i, const struct kvm_segment *
 
 #define FLAGS_TAKEN (FLAG_ARITH | FLAG_DF | FLAG_TF | FLAG_AC | FLAG_NT | FLAG_ID)
 
+/*
+ * Code that guests aren't offered, and that this host's KVM lets through: what it has left in registers that no guest has is gone already, and
+ * it gets what it should have got from now on.
+ */
+static void avx512_used(struct direct_vcpu *d)
+{
+	struct direct_machine *dm = d->machine;
+
+	d->stats.avx512_used++;
+	if (atomic_exchange(&dm->avx512_is_ud, true))
+		return;
+	atomic_fetch_add(&dm->epoch, 1);
+	fprintf(stderr, "turtles: %s: a program uses AVX-512, which CPUID doesn't show it: pages with AVX-512 are translated from now on\n",
+		dm->machine->name);
+}
+
 void user_take_state(struct direct_vcpu *d)
 {
 	const struct kvm_sregs *s = monitor_sregs(&d->cpu);
@@ -93,7 +109,8 @@ void user_take_state(struct direct_vcpu *d)
 	take_segment(v, ES, &s->es);
 	take_segment(v, FS, &s->fs);
 	take_segment(v, GS, &s->gs);
-	vector_state_take(&d->vector, v, d->cpu.vcpu);
+	if (vector_state_take(&d->vector, v, d->cpu.vcpu))
+		avx512_used(d);
 	vcpu_update_mode(v);
 }
 
@@ -160,7 +177,7 @@ static void settle(struct direct_vcpu *d, struct user_space *u, bool interrupted
 	u64 now = run_timer_now();
 
 	d->stats.ns += now - d->start_ns;
-	policy_learn(&u->policy, now - d->start_ns, 0, interrupted);
+	policy_learn(&u->policy, now - d->start_ns, 0, interrupted, d->v->insns);
 	d->start_ns = now;
 }
 
@@ -303,6 +320,8 @@ static void finish(struct direct_vcpu *d)
 	}
 	user_take_state(d);
 	d->translate = d->left.by != LEFT_SIGNAL;
+	if (d->translate)
+		d->since = d->v->insns;
 	switch (d->left.by) {
 	case LEFT_SIGNAL:
 		d->stats.left_interrupts++;
@@ -472,6 +491,7 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2
 		}
 		what = create_machine(v->machine->direct, v->machine, p);
 		v->machine->direct->eager = eager;
+		atomic_store(&v->machine->direct->avx512_is_ud, eager); /* tests compare with what the translator says */
 	}
 	d->machine = v->machine->direct;
 	if (!what)

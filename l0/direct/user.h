@@ -25,6 +25,12 @@ struct direct_machine {
 	u8 *writable;
 	_Atomic u64 epoch; /* changes when every space of every vCPU has to go */
 	bool eager; /* whenever it is allowed, for tests */
+	/*
+	 * Pages with AVX-512 are translated, where it is #UD. As long as this is false only those where the code that is about to run leads to
+	 * it: libraries have a version of each string function for each CPU on the same pages, and choose by CPUID. Once somebody was seen
+	 * to have used it, it is true.
+	 */
+	_Atomic bool avx512_is_ud;
 	bool vt; /* L2s run on VT: vt.h */
 	struct direct_stats totals; /* as of the last look */
 	_Atomic bool broken; /* KVM has failed once: no more of it */
@@ -84,7 +90,7 @@ bool user_mapped(const struct direct_vcpu *d, const struct user_space *u, u64 li
  */
 bool user_fill(struct direct_vcpu *d, struct user_space *u, u64 linear, unsigned int access);
 
-/* user_code.c: may what is mapped executable at `linear`, on the page at gpa, run directly? Is alone for a moment if it wasn't looked at. */
+/* user_code.c: may what is mapped executable on the page at gpa run directly, beginning at `linear`? Is alone for a moment if it wasn't looked at. */
 bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linear, u64 gpa);
 
 /*

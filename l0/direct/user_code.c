@@ -21,20 +21,25 @@ static u8 look(struct direct_vcpu *d, u64 gpa, u16 entered_at)
 	struct direct_machine *dm = d->machine;
 	const u8 *code = dm->machine->memory.base + gpa;
 	u16 starts[STARTS_MAX];
-	u8 found = PAGE_SCANNED;
+	u8 flag = PAGE_SCANNED;
+	unsigned int found;
 	size_t n;
 
 	d->stats.scanned++;
 	starts[0] = entered_at;
 	n = 1 + bt_block_starts(dm->machine->bt, gpa, starts + 1, STARTS_MAX - 1);
-	if (sensitive_page(&dm->sensitive, code, starts, n, 64) ||
-	    (dm->host.user32 && sensitive_page(&dm->sensitive, code, starts, n, 32)))
-		found |= PAGE_SENSITIVE;
+	found = sensitive_page(&dm->sensitive, code, starts, n, 64);
+	if (dm->host.user32)
+		found |= sensitive_page(&dm->sensitive, code, starts, n, 32);
+	if (found & SENSITIVE_FOUND)
+		flag |= PAGE_SENSITIVE;
 	else if (sensitive_tail(&dm->sensitive, code, PAGE_SIZE))
-		found |= PAGE_TAIL;
-	if (found & PAGE_SENSITIVE)
-		d->stats.scanned_found++;
-	return found;
+		flag |= PAGE_TAIL;
+	if (found & SENSITIVE_AVX512)
+		flag |= PAGE_AVX512;
+	d->stats.scanned_found += !!(found & SENSITIVE_FOUND);
+	d->stats.scanned_avx512 += !!(found & SENSITIVE_AVX512);
+	return flag;
 }
 
 #define INSN_MAX 15u
@@ -99,13 +104,21 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 {
 	const struct memory *m = &d->machine->machine->memory;
 	u64 page = linear & ~4095ull, neighbour;
+	u16 entered_at = 0;
 	u8 flag;
 
 	gpa &= ~4095ull;
-	if (!(*memory_flag(m, gpa) & PAGE_SCANNED))
-		scan(d, gpa, entry(d, linear, gpa));
 	flag = *memory_flag(m, gpa);
+	if (!(flag & PAGE_SCANNED) || (flag & PAGE_AVX512)) {
+		entered_at = entry(d, linear, gpa);
+		if (!(flag & PAGE_SCANNED))
+			scan(d, gpa, entered_at);
+		flag = *memory_flag(m, gpa);
+	}
 	if ((flag & (PAGE_SCANNED | PAGE_SENSITIVE)) != PAGE_SCANNED)
+		return false;
+	if ((flag & PAGE_AVX512) && (atomic_load(&d->machine->avx512_is_ud) ||
+				     sensitive_leads_to_avx512(m->base + gpa, entered_at)))
 		return false;
 	if ((flag & PAGE_TAIL) && executable(d, u, page + PAGE_SIZE, &neighbour) &&
 	    !border_fits(d->machine, gpa, neighbour))

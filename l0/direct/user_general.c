@@ -68,7 +68,7 @@ void direct_page_watched(struct machine *m, u64 gpa)
 
 void direct_page_written(struct machine *m, u64 gpa)
 {
-	*memory_flag(&m->memory, gpa) &= ~(PAGE_SCANNED | PAGE_SENSITIVE | PAGE_TAIL);
+	*memory_flag(&m->memory, gpa) &= (u8)~PAGE_SCAN_RESULT;
 	atomic_fetch_add(&m->direct->epoch, 1);
 	/* Whoever comes in from now on sees the new epoch. */
 	for (unsigned int i = 0; i < m->vcpu_count; i++) {
@@ -132,7 +132,7 @@ bool direct_run(struct vcpu *v, u64 deadline)
 		}
 		return false;
 	}
-	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns - d->since)) || v->intr_shadow ||
+	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns, d->since)) || v->intr_shadow ||
 		    v->pending_db || atomic_load(&d->machine->broken)))
 		return false;
 	rest = time_until(d, deadline);

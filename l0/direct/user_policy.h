@@ -11,11 +11,14 @@
 
 struct user_policy {
 	u64 patience; /* instructions to be translated first; 0: the first slice decides */
+	u64 pause, not_before; /* when patience was at its end several times: instructions, and vcpu->insns when they are over */
 };
 
 #define PATIENCE_START 50000u
 #define PATIENCE_MAX \
-	(1u << 20) /* less than what a kernel with 250 ticks a second lets pass between two of them, or it would be for ever */
+	(PATIENCE_START << 4) /* less than what a kernel with 250 ticks a second lets pass between two of them, or it would be for ever */
+
+#define PAUSE_MAX (64u << 20) /* so what never pays costs less than a hundredth: a way in and out for a tenth of a second of translated code */
 
 #define STAY_GOOD_NS 300000u /* several times what it costs */
 #define STAY_BAD_NS 100000u /* less than it costs, or little more */
@@ -26,10 +29,10 @@ static inline void policy_init(struct user_policy *p)
 	p->patience = PATIENCE_START;
 }
 
-/* insns: translated since the code has come to user mode */
-static inline bool policy_go(const struct user_policy *p, u64 insns)
+/* insns: vcpu->insns; since: as it was when the code came to user mode, or was last back from a stay */
+static inline bool policy_go(const struct user_policy *p, u64 insns, u64 since)
 {
-	return insns >= p->patience;
+	return insns - since >= p->patience && insns >= p->not_before;
 }
 
 /* Its next instruction was on a page that can't run directly: which says nothing of the rest, but to ask at every slice would be too often. */
@@ -41,22 +44,28 @@ static inline void policy_unfit(struct user_policy *p)
 
 /*
  * It ran for ns, of which `cost` went into getting in and out, as far as that is known (0: it isn't; the constants above are for the CPUs of
- * today); interrupted: something from outside ended it, which says nothing against it.
+ * today); interrupted: something from outside ended it, which says nothing against it. insns: vcpu->insns
  */
-static inline void policy_learn(struct user_policy *p, u64 ns, u64 cost, bool interrupted)
+static inline void policy_learn(struct user_policy *p, u64 ns, u64 cost, bool interrupted, u64 insns)
 {
 	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS,
 	    bad = 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
 
 	if (ns >= good) {
 		p->patience = interrupted ? 0 : PATIENCE_START;
+		p->pause = 0;
 		return;
 	}
 	if (interrupted || ns >= bad)
 		return;
-	p->patience = p->patience < PATIENCE_START ? PATIENCE_START : p->patience * 2;
-	if (p->patience > PATIENCE_MAX)
-		p->patience = PATIENCE_MAX;
+	if (p->patience < PATIENCE_MAX) {
+		p->patience = p->patience < PATIENCE_START ? PATIENCE_START : p->patience * 2;
+		return;
+	}
+	p->pause = p->pause ? 2 * p->pause : PATIENCE_MAX;
+	if (p->pause > PAUSE_MAX)
+		p->pause = PAUSE_MAX;
+	p->not_before = insns + p->pause;
 }
 
 #endif

@@ -46,14 +46,16 @@ const char *vector_state_give(struct vector_state *s, const struct vcpu *v, int 
 	return ioctl(vcpu, KVM_SET_XSAVE, s->xsave) ? "KVM_SET_XSAVE" : NULL;
 }
 
-void vector_state_take(struct vector_state *s, struct vcpu *v, int vcpu)
+bool vector_state_take(struct vector_state *s, struct vcpu *v, int vcpu)
 {
 	struct fpu_image *image = (struct fpu_image *)s->xsave;
+	bool avx512;
 
 	if (ioctl(vcpu, KVM_GET_XSAVE, s->xsave)) {
 		machine_stop(v->machine, STOP_INTERNAL, 0, "direct: KVM_GET_XSAVE: %s", strerror(errno));
-		return;
+		return false;
 	}
+	avx512 = image->xstate_bv & XSTATE_AVX512;
 	if (s->pkru_at) {
 		s->pkru = 0;
 		if (image->xstate_bv & XSTATE_PKRU)
@@ -64,5 +66,6 @@ void vector_state_take(struct vector_state *s, struct vcpu *v, int vcpu)
 	image->fip = image->fdp = 0; /* as the translator leaves them */
 	memcpy(v->xsave, s->xsave, XSAVE_PKRU_OFFSET);
 	memcpy(s->held, s->xsave, XSAVE_PKRU_OFFSET);
-	s->holds = true;
+	s->holds = !avx512;
+	return avx512;
 }

@@ -30,7 +30,10 @@ static inline u64 vector_state_xcr0(const struct vector_state *s)
  * a kernel that only had a tick has left vector registers alone: then there is none.
  */
 const char *vector_state_give(struct vector_state *s, const struct vcpu *v, int vcpu);
-/* And back; stops the machine if KVM fails, since they are lost then. */
-void vector_state_take(struct vector_state *s, struct vcpu *v, int vcpu);
+/*
+ * And back; stops the machine if KVM fails, since they are lost then. The result: whether a component of AVX-512 was in use, of which guests have none
+ * and which is gone with the next vector_state_give().
+ */
+bool vector_state_take(struct vector_state *s, struct vcpu *v, int vcpu);
 
 #endif

@@ -194,7 +194,7 @@ static void settle(struct direct_vcpu *d, bool interrupted)
 	if (d->entered && (!t->cost_ns || ns < t->cost_ns))
 		t->cost_ns = ns;
 	d->stats.vt_ns += ns;
-	policy_learn(&t->policy, ns, t->cost_ns, interrupted);
+	policy_learn(&t->policy, ns, t->cost_ns, interrupted, d->v->insns);
 }
 
 /*

@@ -48,7 +48,7 @@ bool vt_may_run(struct direct_vcpu *d)
 		t->entries = v->vmx->stats.entries;
 		t->since = v->insns;
 	}
-	if (!d->machine->eager && !policy_go(&t->policy, v->insns - t->since))
+	if (!d->machine->eager && !policy_go(&t->policy, v->insns, t->since))
 		return false;
 	if (!events_fit(v))
 		d->stats.vt_not_events++;

@@ -61,6 +61,7 @@ typedef uint64_t u64;
 	C(code_with_and_without_cpuid_runs_as_written) \
 	C(code_on_fresh_pages_runs_as_written) \
 	C(instructions_that_xcr0_rules_out_fault) \
+	C(instructions_that_xcr0_rules_out_fault_beside_others) \
 	/* modes.c */ \
 	C(code_in_compatibility_mode_runs)
 /* clang-format on */

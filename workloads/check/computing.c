@@ -423,3 +423,27 @@ COMPUTES void check_instructions_that_xcr0_rules_out_fault(void)
 		is_illegal(VPXORQ, sizeof(VPXORQ), "VPXORQ");
 	}
 }
+
+/*
+ * A function with AVX-512 on the page of one without, as libraries have them. A laboratory that runs code natively may notice late: when the
+ * first use is over.
+ */
+COMPUTES void check_instructions_that_xcr0_rules_out_fault_beside_others(void)
+{
+	static const u8 CODE[] = { 0xc3, 0x62, 0xa3, 0xfd, 0x40, 0x25, 0xc0, 0xff, 0xc3 }; /* ret; vpternlogq zmm16, zmm16, zmm16, 0xff; ret */
+	u8 *volatile p = code_page();
+	volatile int ran = 0;
+
+	if (xcr0() & (XCR0_OPMASK | XCR0_ZMM))
+		skip("the CPU has AVX-512");
+	EXPECT(signal(SIGILL, on_illegal) != SIG_ERR, "signal: errno %d", errno);
+	memcpy(p, CODE, sizeof(CODE));
+	while (!sigsetjmp(back, 1)) {
+		still_computes();
+		((void (*)(void))p)();
+		still_computes();
+		((void (*)(void))(p + 1))();
+		ran++;
+		EXPECT(ran < 2, "VPTERNLOGQ of ZMM16 runs again and again, and XCR0 doesn't have its state");
+	}
+}

@@ -58,7 +58,7 @@ static void the_group_is_found_as_it_is_here(void **state)
 }
 
 /* n bytes of code at `at` of a page of NOPs */
-static bool page_counts(const struct sensitive_set *set, unsigned int at, const u8 *code, size_t n)
+static unsigned int page_holds(const struct sensitive_set *set, unsigned int at, const u8 *code, size_t n)
 {
 	u8 page[4096];
 
@@ -67,30 +67,80 @@ static bool page_counts(const struct sensitive_set *set, unsigned int at, const 
 	return sensitive_page(set, page, NULL, 0, 64);
 }
 
-#define IN_PAGE(set, at, ...) page_counts(set, at, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+#define IN_PAGE(set, at, ...) page_holds(set, at, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
 
 static void avx512_is_found_where_it_counts(void **state)
 {
-	struct sensitive_set none, set;
+	struct sensitive_set none, set, cpuid;
 
 	(void)state;
 	sensitive_set_make(&none, 0, 0, false);
 	set = none;
 	set.avx512 = true;
-	assert_true(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0)); /* vpxorq zmm0, zmm0, zmm0 */
-	assert_true(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8)); /* kmovw k1, eax */
-	assert_true(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3)); /* kandnw k2, k1, k3 */
-	assert_true(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03)); /* kshiftlw k2, k1, 3 */
+	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0), SENSITIVE_AVX512); /* vpxorq zmm0, zmm0, zmm0 */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8), SENSITIVE_AVX512); /* kmovw k1, eax */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3), SENSITIVE_AVX512); /* kandnw k2, k1, k3 */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03), SENSITIVE_AVX512); /* kshiftlw k2, k1, 3 */
 	assert_false(IN_PAGE(&none, 100, 0xc5, 0xf8, 0x92, 0xc8));
 	/* AVX, as guests have it */
 	assert_false(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x57, 0xc0)); /* vxorps xmm0, xmm0, xmm0 */
 	assert_false(IN_PAGE(&set, 100, 0xc4, 0xe3, 0x7d, 0x38, 0xc1, 0x01)); /* vinserti128 */
 	assert_false(IN_PAGE(&set, 100, 0xb8, 0x62, 0x62, 0x62, 0x62)); /* mov eax, 0x62626262 */
+	/* beside others: those are looked for behind it, too */
+	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0, 0x0f, 0xa2), SENSITIVE_AVX512);
+	sensitive_set_make(&cpuid, BIT(SENSITIVE_cpuid), 0, false);
+	cpuid.avx512 = true;
+	assert_int_equal(IN_PAGE(&cpuid, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0, 0x0f, 0xa2),
+			 SENSITIVE_AVX512 | SENSITIVE_FOUND);
 	/* across the page's end: as soon as it may be one */
-	assert_true(IN_PAGE(&set, 4094, 0x62, 0xf1));
-	assert_true(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x92));
+	assert_int_equal(IN_PAGE(&set, 4094, 0x62, 0xf1), SENSITIVE_AVX512);
+	assert_int_equal(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x92), SENSITIVE_AVX512);
 	assert_false(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x57));
-	assert_true(IN_PAGE(&set, 4094, 0xc5, 0xf8));
+	assert_int_equal(IN_PAGE(&set, 4094, 0xc5, 0xf8), SENSITIVE_AVX512);
+}
+
+/* Code at offset 100 of a page that has VPXORQ at 200; entered there */
+static bool leads(const u8 *code, size_t n)
+{
+	u8 of[4096];
+
+	memset(of, 0x90, sizeof(of));
+	memcpy(of + 100, code, n);
+	memcpy(of + 200, (const u8[]){ 0xc3, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0 }, 7);
+	return sensitive_leads_to_avx512(of, 100);
+}
+
+#define LEADS(...) leads((const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+static void code_leads_to_avx512_where_its_branches_do(void **state)
+{
+	u8 of[4096];
+
+	(void)state;
+	assert_false(LEADS(0xc3)); /* ret */
+	assert_false(LEADS(0x90)); /* to the RET at 200 */
+	assert_true(LEADS(0xeb, 99)); /* jmp 201 */
+	assert_false(LEADS(0xeb, 98));
+	assert_true(LEADS(0xe9, 96, 0, 0, 0));
+	assert_true(LEADS(0xe8, 96, 0, 0, 0, 0xc3)); /* call 201; ret */
+	assert_true(LEADS(0x74, 99, 0xc3)); /* je 201; ret */
+	assert_true(LEADS(0x0f, 0x84, 95, 0, 0, 0, 0xc3));
+	assert_true(LEADS(0xe3, 99, 0xc3)); /* jrcxz 201; ret */
+	assert_true(LEADS(0x74, 0xfe, 0xeb, 97)); /* a loop to itself, then jmp 201 */
+	assert_false(LEADS(0xff, 0xe0)); /* jmp rax: nothing to be seen */
+	assert_true(LEADS(0xff, 0xd0, 0xeb, 97)); /* call rax; jmp 201 */
+	assert_false(LEADS(0xe9, 0, 16, 0, 0)); /* to another page, and before this one */
+	assert_false(LEADS(0xe9, 0, 0xf0, 0xff, 0xff));
+	assert_false(LEADS(0x0f, 0x0b)); /* ud2 */
+	assert_true(LEADS(0xc5, 0xf8, 0x92, 0xc8)); /* kmovw k1, eax */
+	/* more branches than it follows, and an end that may be one */
+	memset(of, 0x90, sizeof(of));
+	for (unsigned int i = 0; i < 1000; i++)
+		memcpy(of + 2 * i, (const u8[]){ 0x75, 0x7e }, 2);
+	assert_true(sensitive_leads_to_avx512(of, 0));
+	memset(of, 0x90, sizeof(of));
+	memcpy(of + 4094, (const u8[]){ 0x62, 0xf1 }, 2);
+	assert_true(sensitive_leads_to_avx512(of, 0));
 }
 
 static void known_instructions_are_found(void **state)
@@ -272,6 +322,7 @@ int main(void)
 		cmocka_unit_test(each_row_is_found_alone),
 		cmocka_unit_test(the_group_is_found_as_it_is_here),
 		cmocka_unit_test(avx512_is_found_where_it_counts),
+		cmocka_unit_test(code_leads_to_avx512_where_its_branches_do),
 		cmocka_unit_test(known_instructions_are_found),
 		cmocka_unit_test(ordinary_code_is_not_found),
 		cmocka_unit_test(what_goes_on_in_the_next_page_is_known),
