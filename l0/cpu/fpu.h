@@ -16,7 +16,8 @@
 #define XSTATE_PKRU BIT(9)
 /* what the host's registers hold for the guest; PKRU is L0's own business: v->pkru */
 #define XSTATE_HOST (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX)
-#define XSTATE_AVX512 (BIT(5) | BIT(6) | BIT(7)) /* opmasks, upper halves of ZMM0 to 15, ZMM16 to 31: no guest has them */
+#define XSTATE_AVX512 \
+	(BIT(5) | BIT(6) | BIT(7)) /* opmasks, upper halves of ZMM0 to 15, ZMM16 to 31: no guest has them */
 #define XCOMP_COMPACTED BIT(63)
 
 #define XSAVE_HEADER 512 /* bytes from the start of an XSAVE area */

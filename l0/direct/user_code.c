@@ -117,8 +117,8 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 	}
 	if ((flag & (PAGE_SCANNED | PAGE_SENSITIVE)) != PAGE_SCANNED)
 		return false;
-	if ((flag & PAGE_AVX512) && (atomic_load(&d->machine->avx512_is_ud) ||
-				     sensitive_leads_to_avx512(m->base + gpa, entered_at)))
+	if ((flag & PAGE_AVX512) &&
+	    (atomic_load(&d->machine->avx512_is_ud) || sensitive_leads_to_avx512(m->base + gpa, entered_at)))
 		return false;
 	if ((flag & PAGE_TAIL) && executable(d, u, page + PAGE_SIZE, &neighbour) &&
 	    !border_fits(d->machine, gpa, neighbour))

@@ -132,8 +132,8 @@ bool direct_run(struct vcpu *v, u64 deadline)
 		}
 		return false;
 	}
-	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns, d->since)) || v->intr_shadow ||
-		    v->pending_db || atomic_load(&d->machine->broken)))
+	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns, d->since)) || v->intr_shadow || v->pending_db ||
+		    atomic_load(&d->machine->broken)))
 		return false;
 	rest = time_until(d, deadline);
 	if (!rest)

@@ -175,8 +175,7 @@ static void map_around(struct direct_vcpu *d, struct user_space *u, u64 linear, 
 		if (space_entry(&d->cpu.tables, &u->space, at, &shift) ||
 		    !mmu_peek(d->v, at, ACC_READ | ACC_USER, &page) || !usable(d->v, &page))
 			continue;
-		if ((page.rights & ACC_EXEC) &&
-		    (*memory_flag(m, page.gpa) & PAGE_SCAN_RESULT) == PAGE_SCANNED &&
+		if ((page.rights & ACC_EXEC) && (*memory_flag(m, page.gpa) & PAGE_SCAN_RESULT) == PAGE_SCANNED &&
 		    user_code_fits(d, u, at, page.gpa))
 			rights = ACC_READ | ACC_EXEC;
 		if (map_small(d, u, at, &page, rights) != SPACE_DONE)

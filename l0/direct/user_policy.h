@@ -18,7 +18,8 @@ struct user_policy {
 #define PATIENCE_MAX \
 	(PATIENCE_START << 4) /* less than what a kernel with 250 ticks a second lets pass between two of them, or it would be for ever */
 
-#define PAUSE_MAX (64u << 20) /* so what never pays costs less than a hundredth: a way in and out for a tenth of a second of translated code */
+#define PAUSE_MAX \
+	(64u << 20) /* so what never pays costs less than a hundredth: a way in and out for a tenth of a second of translated code */
 
 #define STAY_GOOD_NS 300000u /* several times what it costs */
 #define STAY_BAD_NS 100000u /* less than it costs, or little more */

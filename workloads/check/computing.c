@@ -430,7 +430,9 @@ COMPUTES void check_instructions_that_xcr0_rules_out_fault(void)
  */
 COMPUTES void check_instructions_that_xcr0_rules_out_fault_beside_others(void)
 {
-	static const u8 CODE[] = { 0xc3, 0x62, 0xa3, 0xfd, 0x40, 0x25, 0xc0, 0xff, 0xc3 }; /* ret; vpternlogq zmm16, zmm16, zmm16, 0xff; ret */
+	static const u8 CODE[] = {
+		0xc3, 0x62, 0xa3, 0xfd, 0x40, 0x25, 0xc0, 0xff, 0xc3
+	}; /* ret; vpternlogq zmm16, zmm16, zmm16, 0xff; ret */
 	u8 *volatile p = code_page();
 	volatile int ran = 0;
 

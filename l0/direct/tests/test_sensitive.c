@@ -77,7 +77,8 @@ static void avx512_is_found_where_it_counts(void **state)
 	sensitive_set_make(&none, 0, 0, false);
 	set = none;
 	set.avx512 = true;
-	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0), SENSITIVE_AVX512); /* vpxorq zmm0, zmm0, zmm0 */
+	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0),
+			 SENSITIVE_AVX512); /* vpxorq zmm0, zmm0, zmm0 */
 	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8), SENSITIVE_AVX512); /* kmovw k1, eax */
 	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3), SENSITIVE_AVX512); /* kandnw k2, k1, k3 */
 	assert_int_equal(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03), SENSITIVE_AVX512); /* kshiftlw k2, k1, 3 */
