@@ -263,7 +263,12 @@ static void interrupted(struct monitor_cpu *c, struct left *left)
 	}
 	if (at_syscall(monitor_regs(c), left)) /* with the page fault for it on its way, or not yet */
 		return;
-	if (e->exception.injected || e->exception.pending) {
+	/*
+	 * INT3 and INTO aren't reported, since the API has no place for their length: where the CPU delivers them RIP is still at the instruction, which
+	 * comes again. A KVM without VT has gone on behind it already. The number stands there all the same.
+	 */
+	if (e->exception.injected || e->exception.pending ||
+	    (c->without_vt && (e->exception.nr == VEC_BP || e->exception.nr == VEC_OF))) {
 		left->by = LEFT_EVENT;
 		left->vector = e->exception.nr;
 		left->error = e->exception.has_error_code ? e->exception.error_code : 0;

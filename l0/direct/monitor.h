@@ -35,6 +35,7 @@ struct monitor_cpu {
 	struct kvm_run *run;
 	size_t run_size;
 	struct tables tables; /* private memory: the monitor's own pages, then those for page tables */
+	bool without_vt; /* the owner says: KVM does itself what INT3 and INTO do */
 	struct kvm_sregs sregs; /* at the start of each run, but for what depends on the code: segments, CR3, some bits of CR4 */
 };
 

@@ -496,6 +496,7 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2
 	d->machine = v->machine->direct;
 	if (!what)
 		what = monitor_cpu_open(&d->cpu, d->machine->kvm, d->machine->vm, v->index);
+	d->cpu.without_vt = p->class == KVM_WITHOUT_VT;
 	for (unsigned int i = 0; i < TLB_CONTEXTS; i++)
 		policy_init(&d->spaces[i].policy);
 	if (!what && !make_try(d))

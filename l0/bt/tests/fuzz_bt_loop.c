@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The vCPU loop (run/loop.c) without interrupts. */
 #include "fuzz_bt_loop.h"
+#include "../../machine/machine.h"
 #include "../../cpu/insn.h"
 #include "../../direct/direct.h"
 #include "../../run/clock.h"
@@ -10,8 +11,10 @@
 /* Ticks of the host's TSC, about 100 ms: longer than the native side lets a case run. A limit in instructions would be far too
  * long for blocks that are left after each instruction. */
 #define TICKS_MAX BIT(28)
-/* Code that runs directly is left after a second at the latest (direct/), and KVM may need tens of milliseconds for new page tables. */
+/* KVM may need tens of milliseconds for new page tables. */
 #define TICKS_MAX_DIRECT BIT(32)
+/* Code that runs directly is interrupted as a timer would, which may be anywhere: while KVM delivers an exception, too. */
+#define DIRECT_NS 100000u
 
 enum fuzz_bt_end fuzz_bt_loop(struct vcpu *v)
 {
@@ -46,7 +49,7 @@ enum fuzz_bt_end fuzz_bt_loop(struct vcpu *v)
 			break;
 		}
 		v->slice = v->budget = SLICE;
-		if (!v->direct || !direct_run(v, TIMER_OFF))
+		if (!v->direct || !direct_run(v, clock_ns(&v->machine->clock) + DIRECT_NS))
 			bt_run(v);
 	}
 	vcpu_fpu_park(v);

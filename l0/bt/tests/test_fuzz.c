@@ -256,18 +256,9 @@ static void user_code_that_runs_directly_agrees_with_the_host(void **state)
 	}
 	b->name = "direct";
 	text = run(a, b, o, &totals);
-	/*
-	 * The seed is fixed, so what is wrong is wrong twice. On a busy host a KVM without VT was seen to differ in one case of a
-	 * hundred thousand, and not in that case alone nor in the same run again: the log has it, all of it.
-	 */
 	if (totals.mismatches) {
-		fputs(text, stderr);
-		free(text);
-		text = run(a, b, o, &totals);
-	}
-	if (totals.mismatches) {
-		fputs(text, stderr);
-		fail_msg("%llu mismatches in both of two runs", (unsigned long long)totals.mismatches);
+		fputs(text, stderr); /* all of it: a message of cmocka's has an end */
+		fail_msg("%llu mismatches", (unsigned long long)totals.mismatches);
 	}
 	print_message("%s", text);
 	assert_true(totals.direct > totals.cases / 2);
