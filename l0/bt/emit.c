@@ -171,6 +171,15 @@ void emit_any_pext(struct emit *e, u8 to, u8 from, struct mem mask)
 	emit_pext_mem(e, to, from, &mask);
 }
 
+void emit_pdep(struct emit *e, u8 to, u8 from, struct mem mask)
+{
+	struct enc i = {
+		.vex = true, .rep = 0xf2, .w = true, .map = 2, .op = 0xf5, .reg = to, .vvvv = from, .is_mem = true, .mem = mask
+	};
+
+	emit_enc(e, &i);
+}
+
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count)
 {
 	struct enc i = {

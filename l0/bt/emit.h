@@ -110,6 +110,7 @@ void emit_any_mov_imm(struct emit *e, u8 reg, u64 imm);
 void emit_mov_rr(struct emit *e, unsigned int bytes, u8 to, u8 from); /* 4: zero-extends; 1, 2: MOVZX */
 void emit_store_imm32(struct emit *e, unsigned int bytes, struct mem m, s32 imm); /* 4 or 8 bytes, sign-extended */
 void emit_rorx(struct emit *e, u8 to, u8 from, u8 count); /* 64 bits */
+void emit_pdep(struct emit *e, u8 to, u8 from, struct mem mask); /* 64 bits */
 
 /* control flow; targets are executable addresses */
 void emit_jmp(struct emit *e, const u8 *target);

@@ -112,18 +112,8 @@ void lower_mov_from_sreg(struct lower *l)
 /* PEXT by a mask and PDEP by the same: AND that leaves the flags alone */
 static void emit_and(struct emit *e, u8 reg, int mask_offset)
 {
-	struct enc pdep = { .vex = true,
-			    .rep = 0xf2,
-			    .w = true,
-			    .map = 2,
-			    .op = 0xf5,
-			    .reg = reg,
-			    .vvvv = reg,
-			    .is_mem = true,
-			    .mem = MEM_TLB(mask_offset) };
-
 	emit_pext(e, reg, reg, MEM_TLB(mask_offset));
-	emit_enc(e, &pdep);
+	emit_pdep(e, reg, reg, MEM_TLB(mask_offset));
 }
 
 /* Not in virtual-8086 mode. The arithmetic flags are the host's, the others are in v->rflags. */

@@ -289,10 +289,10 @@ static u8 *emit_leave(struct emit *e, const void *fn, u8 first, u8 second)
 	return entry;
 }
 
-#define JC_OFF(class, array) \
-	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_cache, array)))
+#define JC_OFF(class, field) \
+	((int)(offsetof(struct tlb, jc) + (class) * sizeof(struct jump_cache) + offsetof(struct jump_entry, field)))
 
-/* TI = index, TA = linear address: go there if this place of the jump cache has it. Returns the place of the jump that is taken otherwise. */
+/* TI = index times two, TA = linear address: go there if this place of the jump cache has it. Returns the place of the jump that is taken otherwise. */
 static u8 *emit_probe(struct emit *e, enum jc_class class, bool loops)
 {
 	u8 *hit, *miss;
@@ -315,10 +315,10 @@ static u8 *emit_probe(struct emit *e, enum jc_class class, bool loops)
 
 u8 *emit_jump_cache(struct emit *e, enum jc_class class, bool loops)
 {
-	/* jc_index() */
+	/* jc_index(), times two */
 	emit_rorx(e, TI, TA, 9);
 	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, TA, 0));
-	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
+	emit_pdep(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
 	return emit_probe(e, class, loops);
 }
 
@@ -335,8 +335,8 @@ static u8 *emit_jc_miss(struct emit *e, const u8 *to_c, enum jc_class class, boo
 		return entry;
 	}
 	emit_store(e, 8, MEM_VCPU(OFF(scratch[2])), TC);
-	emit_lea(e, 8, TI, MEM_BASE(TI, JC_ENTRIES / 2)); /* jc_second() */
-	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_mask)));
+	emit_lea(e, 8, TI, MEM_BASE(TI, JC_ENTRIES)); /* jc_second(), times two */
+	emit_pext(e, TI, TI, MEM_TLB(TLB_OFF(jc_wrap)));
 	emit_patch32(e, emit_probe(e, class, loops));
 	emit_load(e, 8, TC, MEM_VCPU(OFF(scratch[2])));
 	emit_jmp(e, to_c);

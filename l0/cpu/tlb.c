@@ -98,16 +98,15 @@ static void flush_view(struct tlb *t, enum tlb_view view)
 static void flush_jc(struct tlb *t, enum jc_class class)
 {
 	struct tlb_used *u = &t->jc_used[class];
-	u64 *tag = t->jc[class].tag;
+	struct jump_entry *entry = t->jc[class].entry;
 	u32 i;
 
 	if (u->count > USED_MAX) {
-		fill64(tag, JC_INVALID, JC_ENTRIES);
-		tag[0] = jc_invalid(0);
-		tag[jc_second(0)] = jc_invalid(jc_second(0));
+		for (i = 0; i < JC_ENTRIES; i++)
+			entry[i].tag = jc_invalid(i);
 	} else {
 		for (i = 0; i < u->count; i++)
-			tag[u->slot[i]] = jc_invalid(u->slot[i]);
+			entry[u->slot[i]].tag = jc_invalid(u->slot[i]);
 	}
 	u->count = 0;
 }
@@ -201,7 +200,8 @@ void tlb_init(struct tlb *t)
 	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);
 	t->df_mask = FLAG_DF;
 	t->string_mask = ~(STRING_SHORT - 1ull);
-	t->jc_mask = JC_ENTRIES - 1;
+	t->jc_mask = 2 * (JC_ENTRIES - 1);
+	t->jc_wrap = 2 * JC_ENTRIES - 1;
 	for (i = 0; i < 4; i++)
 		t->bit_mask[i] = (8u << i) - 1;
 	for (i = 0; i < TLB_VIEWS; i++) {
@@ -383,7 +383,7 @@ static void drop_code(struct tlb *t, u64 page)
 		return;
 	}
 	for (i = 0; i < e->count; i++)
-		t->jc[e->slot[i] / JC_ENTRIES].tag[e->slot[i] % JC_ENTRIES] = jc_invalid(e->slot[i] % JC_ENTRIES);
+		t->jc[e->slot[i] / JC_ENTRIES].entry[e->slot[i] % JC_ENTRIES].tag = jc_invalid(e->slot[i] % JC_ENTRIES);
 	e->age--;
 }
 
@@ -483,16 +483,16 @@ u64 tlb_find_code(const struct tlb *t, enum jc_class class, u64 linear)
 	const struct jump_cache *jc = &t->jc[class];
 	unsigned int i = jc_index(linear);
 
-	if (jc->tag[i] == jc_tag(linear))
-		return jc->target[i];
+	if (jc->entry[i].tag == jc_tag(linear))
+		return jc->entry[i].target;
 	i = jc_second(i);
-	return jc->tag[i] == jc_tag(linear) ? jc->target[i] : 0;
+	return jc->entry[i].tag == jc_tag(linear) ? jc->entry[i].target : 0;
 }
 
 static void forget_at(struct jump_cache *jc, unsigned int i, u64 linear)
 {
-	if (jc->tag[i] == jc_tag(linear))
-		jc->tag[i] = jc_invalid(i);
+	if (jc->entry[i].tag == jc_tag(linear))
+		jc->entry[i].tag = jc_invalid(i);
 }
 
 void tlb_forget_code(struct tlb *t, enum jc_class class, u64 linear)
@@ -506,14 +506,13 @@ static void move_aside(struct tlb *t, enum jc_class class, unsigned int i)
 {
 	struct jump_cache *jc = &t->jc[class];
 	unsigned int second = jc_second(i);
-	u64 linear = 1 - jc->tag[i];
+	u64 linear = 1 - jc->entry[i].tag;
 
 	if ((linear & 4095) > 4096 - 15)
 		return;
-	if (jc->tag[second] == jc_invalid(second))
+	if (jc->entry[second].tag == jc_invalid(second))
 		note_used(&t->jc_used[class], second);
-	jc->tag[second] = jc->tag[i];
-	jc->target[second] = jc->target[i];
+	jc->entry[second] = jc->entry[i];
 	note_exec(t, linear, class * JC_ENTRIES + second);
 }
 
@@ -523,12 +522,11 @@ void tlb_insert_code(struct tlb *t, enum jc_class class, u64 linear, const u8 *c
 	unsigned int i = jc_index(linear);
 
 	forget_at(jc, jc_second(i), linear);
-	if (jc->tag[i] == jc_invalid(i))
+	if (jc->entry[i].tag == jc_invalid(i))
 		note_used(&t->jc_used[class], i);
-	else if (jc->tag[i] != jc_tag(linear))
+	else if (jc->entry[i].tag != jc_tag(linear))
 		move_aside(t, class, i);
-	jc->tag[i] = jc_tag(linear);
-	jc->target[i] = (u64)code;
+	jc->entry[i] = (struct jump_entry){ .tag = jc_tag(linear), .target = (u64)code };
 	t->empty = false;
 	note_exec(t, linear, class * JC_ENTRIES + i);
 	note_large(t, linear, shift);
@@ -584,12 +582,11 @@ static void inherit_code(struct tlb *t, const struct tlb *from)
 	u32 i, k;
 
 	if (u->count > USED_MAX) {
-		copy64(jc->tag, old->tag, sizeof(*jc) / 8);
+		copy64(&jc->entry[0].tag, &old->entry[0].tag, sizeof(*jc) / 8);
 	} else {
 		for (k = 0; k < u->count; k++) {
 			i = u->slot[k];
-			jc->tag[i] = old->tag[i];
-			jc->target[i] = old->target[i];
+			jc->entry[i] = old->entry[i];
 		}
 	}
 	copy64((u64 *)&t->jc_used[JC_KERNEL64], (const u64 *)u, sizeof(*u) / 8);

@@ -77,9 +77,12 @@ struct tlb_range {
 
 enum jc_class { JC_USER64, JC_KERNEL64, JC_KERNEL_AC64, JC_OTHER, JC_CLASSES };
 
+/* Side by side, so that a jump reads one line of the host's cache */
 struct jump_cache {
-	u64 tag[JC_ENTRIES];
-	u64 target[JC_ENTRIES]; /* host address in the code cache */
+	struct jump_entry {
+		u64 tag;
+		u64 target; /* host address in the code cache */
+	} entry[JC_ENTRIES];
 };
 
 /* Entries of an array that were written since it was empty: to empty it again, and to copy it */
@@ -154,14 +157,15 @@ struct tlb {
 	u64 index_mask; /* bits of a linear address that make the index */
 	u64 page_mask; /* ~4095 */
 	u64 sign_mask; /* bit 63 */
-	u64 jc_mask; /* bits of a linear address that index the jump cache */
+	u64 jc_mask; /* PDEP: the lowest JC_BITS of a hash, times two: an index in words of 8 bytes */
+	u64 jc_wrap; /* PEXT: such an index is below 2 * JC_ENTRIES */
 	u64 arith_mask, pushf_mask; /* FLAG_ARITH; what PUSHF takes from v->rflags */
 	u64 df_mask; /* EFLAGS.DF */
 	u64 string_mask; /* bits of RCX that make a string too long for lower_string.c */
 	u64 bit_mask[4]; /* 7, 15, 31, 63: bit offsets within an operand */
 
 	struct tlb_arrays view[TLB_VIEWS];
-	struct jump_cache jc[JC_CLASSES];
+	_Alignas(64) struct jump_cache jc[JC_CLASSES];
 	u32 jc_other_mode; /* mode that jc[JC_OTHER] is filled for */
 
 	/* where code pages are: what a miss of the jump cache would walk for. tag = linear page | 1, 0: empty */

@@ -145,8 +145,8 @@ static const struct {
 	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].read), "GS_READ" },
 	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].write), "GS_WRITE" },
 	{ TLB_OFF(range[TLB_KERNEL][TLB_RANGES / 2].address), "GS_ADDRESS" },
-	{ TLB_OFF(jc[JC_KERNEL64].tag), "JC_TAG" },
-	{ TLB_OFF(jc[JC_KERNEL64].target), "JC_TARGET" },
+	{ TLB_OFF(jc[JC_KERNEL64].entry[0].tag), "JC_TAG" },
+	{ TLB_OFF(jc[JC_KERNEL64].entry[0].target), "JC_TARGET" },
 };
 
 static void replace(char *line, size_t n, const char *what, const char *by)

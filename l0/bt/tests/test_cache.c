@@ -266,8 +266,8 @@ static void every_bad_target_misses_an_empty_jump_cache(void **state)
 	unsigned int i;
 
 	for (i = 0; i < JC_ENTRIES; i++) {
-		assert_int_not_equal(jc_index(1 - jc->tag[i]), i);
-		assert_int_not_equal(jc_second(jc_index(1 - jc->tag[i])), i);
+		assert_int_not_equal(jc_index(1 - jc->entry[i].tag), i);
+		assert_int_not_equal(jc_second(jc_index(1 - jc->entry[i].tag)), i);
 	}
 	for (i = 0; i < TLB_ENTRIES; i++) {
 		u64 page = 4096 - b->v->tlb->view[TLB_USER].read[i];

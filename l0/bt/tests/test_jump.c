@@ -132,11 +132,11 @@ static void a_target_without_a_place_is_found(void **state)
 	put(TARGET, target, sizeof(target));
 	run(0, 2, TARGET + 2);
 	/* where it would be is another, it is in the second place */
-	jc->tag[jc_second(index)] = jc->tag[index];
-	jc->target[jc_second(index)] = jc->target[index];
-	jc->tag[index] = jc_invalid(index);
+	jc->entry[jc_second(index)].tag = jc->entry[index].tag;
+	jc->entry[jc_second(index)].target = jc->entry[index].target;
+	jc->entry[index].tag = jc_invalid(index);
 	assert_int_equal(run(0, 2, TARGET + 2), 0);
-	jc->tag[jc_second(index)] = jc_invalid(jc_second(index));
+	jc->entry[jc_second(index)].tag = jc_invalid(jc_second(index));
 	assert_int_equal(run(0, 2, TARGET + 2), 1);
 	assert_int_equal(run(0, 2, TARGET + 2), 0);
 }
@@ -146,8 +146,8 @@ static void forget_place(unsigned int alias_number, u64 target)
 	struct jump_cache *jc = &b.v->tlb->jc[JC_KERNEL64];
 	unsigned int index = jc_index(alias(alias_number) + target);
 
-	jc->tag[index] = jc_invalid(index);
-	jc->tag[jc_second(index)] = jc_invalid(jc_second(index));
+	jc->entry[index].tag = jc_invalid(index);
+	jc->entry[jc_second(index)].tag = jc_invalid(jc_second(index));
 }
 
 static const u8 JMP[] = { 0xe9, 0x3b, 0x30, 0x00, 0x00 }; /* to TARGET, from CODE */
