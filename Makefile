@@ -74,9 +74,9 @@ $(PACKAGES)-%: .ci/packages
 # What a test script needs to know.
 export BUILD GUEST CC SANITIZE
 
-# Without a network the guest's images are missing: what needs them then says SKIP.
+# Without a network the guest's images or the laboratory's packages are missing: what needs them then says SKIP.
 check: $(BUILD)/turtles $(addprefix $(BUILD)/tests/,$(TESTS))
-	-@$(MAKE) --no-print-directory -k guest
+	-@$(MAKE) --no-print-directory -k guest $(PACKAGES)-harness
 	@.ci/check.sh $(addprefix $(BUILD)/tests/,$(TESTS)) $(sort $(TEST_SCRIPTS))
 
 bench: $(BUILD)/turtles guest

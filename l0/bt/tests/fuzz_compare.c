@@ -214,6 +214,33 @@ static bool has_enter_on_16_bits(const struct comparison *x)
 }
 
 /*
+ * REP MOVS and STOS with 32-bit addresses in 64-bit code, in a loop: ECX is 0 from the second time on. Intel's CPUs clear the upper halves of
+ * the pointers then, the SDM and AMD leave them.
+ */
+static bool has_empty_rep(const struct comparison *x)
+{
+	int rep = -1;
+
+	if (fuzz_mode(x->c)->bits != 64)
+		return false;
+	for (int i = 0; i < x->p->count; i++) {
+		const struct fuzz_insn *item = &x->p->items[i];
+		const u8 *b = item->bytes;
+		bool repeats = false, addresses32 = false;
+
+		if (rep >= 0 && item->kind == FUZZ_BRANCH && item->target <= rep)
+			return true;
+		for (; *b == 0xf2 || *b == 0xf3 || *b == 0x67 || *b == 0x66 || (*b & 0xf0) == 0x40; b++) {
+			repeats |= *b == 0xf2 || *b == 0xf3;
+			addresses32 |= *b == 0x67;
+		}
+		if (repeats && addresses32 && (*b == 0xa4 || *b == 0xa5 || *b == 0xaa || *b == 0xab))
+			rep = i;
+	}
+	return false;
+}
+
+/*
  * Ends of the reference that can't be held against the subject. The host may be an AMD CPU, but what the guest sees is
  * an Intel one: where the two manuals disagree, nothing is to be learnt.
  */
@@ -274,6 +301,8 @@ static const char *incomparable(const struct comparison *x)
 		return "what ENTER pushes before it faults";
 	if (has_enter_on_16_bits(x))
 		return "EBP after ENTER";
+	if (has_empty_rep(x))
+		return "REP of nothing with 32-bit addresses";
 	/* FIP and the like are still in memory */
 	if (x->item >= 0 && x->item < x->p->count && x->p->items[x->item].clears)
 		return "stopped before it was cleared";
