@@ -92,6 +92,11 @@ runs=$(direct runs "$folder/computes") ns=$(direct ns "$folder/computes")
 echo "# computing: $runs times, $((ns / (runs ? runs : 1) / 1000)) us each"
 [ "$runs" -gt 10 ] && [ $((ns / runs)) -gt 1000000 ]
 ok $? "computing code runs directly for milliseconds at a time"
+# A library's function on a page that can't run directly, called two million times
+boot rows:units=20,sort --engine direct --stats "$folder/sorts" > "$folder/console" 2> "$folder/errors"
+echo "# sorting: back for code $(direct left_code "$folder/sorts") times of $(direct runs "$folder/sorts")"
+grep -q '^row sort ' "$folder/console" && [ "$(direct left_code "$folder/sorts")" -lt 4000 ]
+ok $? "code that keeps coming to pages which can't run directly stays translated"
 boot rows:syscall,fork,fault --engine direct --stats "$folder/calls" > "$folder/console" 2> "$folder/errors"
 echo "# system calls, forks and faults: $(direct runs "$folder/calls") times"
 [ "$(direct runs "$folder/calls")" -lt 100 ]
