@@ -117,6 +117,7 @@ static int create_vcpu(struct kvm_vcpu *d, char *error, size_t n)
 	d->vcpu = ioctl(d->machine->vm, KVM_CREATE_VCPU, (unsigned long)d->thread->v->index);
 	if (d->vcpu < 0)
 		return kvm_failed(d->machine, "KVM_CREATE_VCPU", error, n);
+	d->counters = ioctl(d->vcpu, KVM_GET_STATS_FD, NULL); /* a KVM that has none can run guests as well */
 	if (size < (int)sizeof(struct kvm_run))
 		return kvm_failed(d->machine, "KVM_GET_VCPU_MMAP_SIZE", error, n);
 	d->run_size = (size_t)size;
@@ -205,7 +206,7 @@ static int create(struct vcpu_thread *t, const struct run_config *c, char *error
 		return EXIT_HOST;
 	}
 	d->thread = t;
-	d->vcpu = -1;
+	d->vcpu = d->counters = -1;
 	t->kvm = d;
 	if (!t->v->index)
 		code = power_up(d->machine, c, error, n);
@@ -226,6 +227,8 @@ static void destroy(struct vcpu_thread *t)
 	t->kick = NULL;
 	if (d->run)
 		munmap(d->run, d->run_size);
+	if (d->counters >= 0)
+		close(d->counters);
 	if (d->vcpu >= 0)
 		close(d->vcpu);
 	if (!t->v->index)

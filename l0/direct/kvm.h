@@ -42,6 +42,7 @@ struct kvm_vcpu {
 	struct vcpu_thread *thread;
 	struct kvm_machine *machine;
 	int vcpu; /* file descriptor, -1: none */
+	int counters; /* the same, KVM's counters; got while nobody runs the vCPU, since the call for it would wait until somebody doesn't */
 	struct kvm_run *run;
 	size_t run_size;
 	pid_t tid; /* of the thread that is in its loop or was the last one */
