@@ -91,10 +91,8 @@ static json_t *receive(struct control_client *c, char *error, size_t n)
 	}
 }
 
-static bool send_all(struct control_client *c, const char *text, char *error, size_t n)
+static bool send_all(struct control_client *c, const char *text, size_t size, char *error, size_t n)
 {
-	size_t size = strlen(text);
-
 	while (size) {
 		ssize_t done = send(c->fd, text, size, MSG_NOSIGNAL);
 
@@ -116,8 +114,13 @@ json_t *control_call(struct control_client *c, const char *command, json_t *argu
 {
 	json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments), *message;
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	bool sent = text && send_all(c, text, error, n) && send_all(c, "\n", error, n);
+	size_t size = text ? strlen(text) : 0;
+	bool sent;
 
+	/* The NUL makes room for the line's end, which goes with it: who has got the command may be gone before more comes. */
+	if (text)
+		text[size++] = '\n';
+	sent = text && send_all(c, text, size, error, n);
 	*refused = false;
 	json_decref(request);
 	if (!text)
