@@ -44,6 +44,7 @@ enum stop_reason {
 	STOP_GUEST_FATAL, /* stop_text says what */
 	STOP_TIMEOUT,
 	STOP_QUIT, /* the user: Ctrl-A x, SIGTERM */
+	STOP_HOST, /* the host hasn't got what the machine needs to go on; stop_text says what */
 	STOP_INTERNAL,
 };
 

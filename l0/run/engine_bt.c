@@ -70,7 +70,7 @@ static void loop(struct vcpu_thread *t)
 	int err = t->profile ? profile_begin(t->profile) : 0;
 
 	if (err) {
-		machine_stop(t->v->machine, STOP_INTERNAL, 0, "--profile: no timer: %s", strerror(-err));
+		machine_stop(t->v->machine, STOP_HOST, EXIT_HOST, "--profile: no timer: %s", strerror(-err));
 		return;
 	}
 	bt_resumed(t->v);

@@ -120,7 +120,7 @@ static bool start_again(struct l1 *l, int reason, unsigned int *faults)
 	}
 	start = reason == STOP_SLEEP ? machine_wake(m, error, sizeof(error)) : machine_reset(m, error, sizeof(error));
 	if (start == START_FAILED) {
-		machine_stop(m, STOP_INTERNAL, 0, "reset: %s", error);
+		machine_stop(m, STOP_HOST, EXIT_HOST, "reset: %s", error);
 		return false;
 	}
 	if (start == START_RESUMED)
@@ -155,7 +155,7 @@ static void *other_main(void *arg)
 	int err = crash_thread_begin(t->v);
 
 	if (err)
-		machine_stop(m, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+		machine_stop(m, STOP_HOST, EXIT_HOST, "no alternate signal stack: %s", strerror(-err));
 	begin_thread(l, t->v->index);
 	l->engine->loop(t);
 	if (!err)
@@ -174,7 +174,7 @@ static void run_vcpus(struct l1 *l)
 		l->thread[i].l1 = l;
 		err = vcpu_thread_start(&l->thread[i], other_main, &l->thread[i]);
 		if (err) {
-			machine_stop(&l->machine, STOP_INTERNAL, 0, "can't start a thread for vCPU %u: %s", i,
+			machine_stop(&l->machine, STOP_HOST, EXIT_HOST, "can't start a thread for vCPU %u: %s", i,
 				     strerror(-err));
 			others = i - 1;
 		}
@@ -210,7 +210,7 @@ void *l1_main(void *arg)
 	int err = crash_thread_begin(l->thread[0].v);
 
 	if (err)
-		machine_stop(&l->machine, STOP_INTERNAL, 0, "no alternate signal stack: %s", strerror(-err));
+		machine_stop(&l->machine, STOP_HOST, EXIT_HOST, "no alternate signal stack: %s", strerror(-err));
 	begin_thread(l, 0);
 	power_on(l);
 	if (l->turns.count > 1)
