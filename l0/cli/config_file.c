@@ -13,16 +13,24 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "options.h"
 
 json_t *config_file_load(struct option_parse *p, const char *path)
 {
 	json_error_t error;
-	json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &error), *l1s;
+	struct stat st;
+	json_t *file, *l1s;
 	size_t i;
 	json_t *l1;
 
+	/* which can be opened, and is then an empty file to jansson */
+	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+		option_error(p, "%s: %s", path, strerror(EISDIR));
+		return NULL;
+	}
+	file = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!file && error.line < 0) {
 		option_error(p, "%s", error.text);
 		return NULL;
@@ -101,15 +109,13 @@ static int of_lab(struct option_parse *p, const char *key, const char *value)
 {
 	const struct option *o = option_find(key);
 
+	if (o && o->group == GROUP_HELP)
+		return option_error(p, "is for the command line");
 	if (!o || o->group != GROUP_LAB)
 		return option_of_l1(p, key, value);
 	if (o->field == offsetof(struct lab_config, config_file))
 		return option_error(p, "a file can't name another one");
-	if (!o->arg) {
-		*(bool *)((char *)p->lab + o->field) = strcmp(value, "off") != 0;
-		return 0;
-	}
-	return o->set(p, o, value);
+	return o->arg ? o->set(p, o, value) : option_set_flag(p, o, value);
 }
 
 static int apply_object(struct option_parse *p, apply_fn apply, const json_t *object)

@@ -6,16 +6,17 @@
 
 #include "options.h"
 
-/* An option that takes no argument, said with one: only what sets a bool can be undone. */
-static int set_flag(struct option_parse *p, const struct option *o, const char *value)
+int option_set_flag(struct option_parse *p, const struct option *o, const char *value)
 {
+	void *config = o->group == GROUP_LAB ? (void *)p->lab : p->config;
+
 	if (!value || !strcmp(value, "on"))
 		return o->set(p, o, NULL);
 	if (strcmp(value, "off"))
 		return option_error(p, "'%s' is neither on nor off", value);
-	if (!o->field)
+	if (option_kind(o) != OPTION_FLAG)
 		return option_error(p, "can't be undone");
-	*(bool *)((char *)p->config + o->field) = false;
+	*(bool *)((char *)config + o->field) = false;
 	return 0;
 }
 
@@ -31,10 +32,20 @@ int option_of_l1(struct option_parse *p, const char *key, const char *value)
 	if (o->group >= GROUP_LAB)
 		return option_error(p, "can't be said of one L1: it is about all of the run");
 	if (!o->arg)
-		return set_flag(p, o, value);
+		return option_set_flag(p, o, value);
 	if (!value)
 		return option_error(p, "needs %s", o->arg);
 	return o->set(p, o, value);
+}
+
+/* "a,memory=1G": the first word, if it stands alone, is the name, also where QEMU has an option that is called so. */
+static bool is_name(const char *word)
+{
+	const struct option *o = option_find(word);
+
+	if (!o || (o->ours && !strcmp(o->ours, word)))
+		return !o;
+	return o->arg || o->group >= GROUP_LAB;
 }
 
 int options_of_l1(struct option_parse *p, const char *list)
@@ -62,7 +73,7 @@ int options_of_l1(struct option_parse *p, const char *list)
 		value = strchr(text, '=');
 		if (value)
 			*value++ = '\0';
-		if (first && !value && !option_find(text))
+		if (first && !value && is_name(text))
 			err = option_of_l1(p, "name", text);
 		else
 			err = option_of_l1(p, text, value);

@@ -107,6 +107,8 @@ const struct option *option_find(const char *name);
  * with p->error filled.
  */
 int option_of_l1(struct option_parse *p, const char *key, const char *value);
+/* An option that takes no argument, said with one, on or off: only what sets a bool can be undone. NULL: on */
+int option_set_flag(struct option_parse *p, const struct option *o, const char *value);
 /* The argument of --l1 */
 int options_of_l1(struct option_parse *p, const char *list);
 

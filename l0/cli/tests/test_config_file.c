@@ -90,6 +90,7 @@ static void a_file_describes_a_whole_run(void **state)
 	assert_string_equal(lab.l1[0].cpu, "max,+vmx");
 	assert_true(lab.l1[0].no_reboot);
 	assert_string_equal(lab.l1[1].name, "b");
+	assert_false(lab.no_shutdown);
 	assert_int_equal(lab.l1[1].memory, 64ull << 20);
 	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_NULL);
 	assert_string_equal(lab.l1[1].serial[1].path, "f");
@@ -135,10 +136,16 @@ static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
 	refused("{ \"kernel\": \"K\", \"config\": \"x\" }", "can't name another");
 	refused("{ \"kernel\": \"K\", \"l1\": [ { \"stats\": \"x\" } ] }", "l1[0]: stats: can't be said of one L1");
 	refused("{ \"kernel\": \"K\", \"drive\": \"x\" }", "disks");
+	refused("{ \"kernel\": \"K\", \"summary\": \"no\" }", "summary: 'no' is neither on nor off");
+	refused("{ \"kernel\": \"K\", \"no-shutdown\": 0 }", "no-shutdown: '0' is neither on nor off");
+	refused("{ \"kernel\": \"K\", \"l1\": [ { \"no-reboot\": 1 } ] }", "no-reboot: '1' is neither on nor off");
+	refused("{ \"kernel\": \"K\", \"help\": true }", "help: is for the command line");
 	refused("{ }", "--kernel");
 	unlink(path);
 	assert_int_equal(parse("{}", "--config /nonexistent/lab.json"), -22);
 	assert_non_null(strstr(error, "/nonexistent/lab.json: No such file"));
+	assert_int_equal(parse("{}", "--config /tmp"), -22);
+	assert_non_null(strstr(error, "/tmp: Is a directory"));
 }
 
 static const char ALL_OPTIONS[] =

@@ -449,6 +449,11 @@ static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
 	refused("-kernel K --serial unix:s,wait=on", "'wait' is not available");
 	refused("-kernel K --l1", "needs OPTIONS");
 	accepted("-kernel K --serial file:/dev/null --l1 a --l1 b");
+	accepted("-kernel K --l1 d --l1 k,memory=32 --l1 m --l1 nodefaults,name=n");
+	assert_string_equal(lab.l1[0].name, "d");
+	assert_string_equal(lab.l1[1].name, "k");
+	assert_string_equal(lab.l1[2].name, "m");
+	assert_string_equal(lab.l1[3].name, "n");
 	accepted("-kernel K --l1 a,serial=unix:s,,server=on,,wait=off");
 	assert_string_equal(lab.l1[0].serial[0].path, "s");
 }
