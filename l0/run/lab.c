@@ -412,6 +412,20 @@ static int run(struct lab *lab)
 	return code;
 }
 
+/* most: what the L1 with the largest shares has; base: this process's nice value */
+static void weigh(struct guest *g, unsigned int most, int base)
+{
+	unsigned int counts_as;
+	char text[128];
+
+	g->nice = pace_nice(g->config->shares, most, base, &counts_as);
+	if (counts_as == g->config->shares)
+		return;
+	snprintf(text, sizeof(text), "--shares: %u beside %u can't be: nice values end at 19, so it counts as %u",
+		 g->config->shares, most, counts_as);
+	guest_say(g, text);
+}
+
 /* Where the L1s' threads run and what they weigh. 0, or an exit code after a line on stderr. */
 static int place(struct lab *lab)
 {
@@ -426,7 +440,7 @@ static int place(struct lab *lab)
 		most = lab->config->l1[i].shares > most ? lab->config->l1[i].shares : most;
 	}
 	for (unsigned int i = 0; i < lab->count; i++)
-		lab->guest[i].nice = pace_nice(lab->config->l1[i].shares, most, base);
+		weigh(&lab->guest[i], most, base);
 	/* one that binds to few may be crowded where others aren't: PAUSE costs a little more there, and is right */
 	lab->crowded = sched_getaffinity(0, sizeof(cpus), &cpus) || all > (unsigned int)CPU_COUNT(&cpus) ||
 		       lab->config->place;

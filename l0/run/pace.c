@@ -80,7 +80,7 @@ void pace(struct vcpu_thread *t)
 }
 
 /* The kernel's weights: 1024 / 1.25^nice */
-int pace_nice(unsigned int shares, unsigned int most, int base)
+int pace_nice(unsigned int shares, unsigned int most, int base, unsigned int *counts_as)
 {
 	u64 ratio = (u64)most * 1000000 / shares;
 	int nice = base;
@@ -90,5 +90,6 @@ int pace_nice(unsigned int shares, unsigned int most, int base)
 		ratio = ratio * 4 / 5;
 		nice++;
 	}
+	*counts_as = ratio > 1118034 ? (unsigned int)((shares * ratio + 500000) / 1000000) : shares;
 	return nice;
 }

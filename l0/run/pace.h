@@ -26,7 +26,10 @@ void pace_init(struct pace *p, unsigned int percent);
 /* The vCPU's thread, between two guest instructions, all state in *v; often. t->pace isn't NULL. */
 void pace(struct vcpu_thread *t);
 
-/* The nice value for an L1 with `shares`, where the most that one has is `most` and the process's own is `base`. */
-int pace_nice(unsigned int shares, unsigned int most, int base);
+/*
+ * The nice value for an L1 with `shares`, where the most that one has is `most` and the process's own is `base`. *counts_as: `shares`, or
+ * what it counts as because nice values end at 19.
+ */
+int pace_nice(unsigned int shares, unsigned int most, int base, unsigned int *counts_as);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../pace.h"
 #include "../place.h"
 
 static char error[256], warning[256];
@@ -127,12 +128,34 @@ static void a_thread_is_bound_to_what_this_process_may_use(void **state)
 	assert_int_equal(place_bind_thread(NULL, 0, 0), 0);
 }
 
+static void weights_become_nice_values_as_far_as_they_go(void **state)
+{
+	static const struct {
+		unsigned int shares, most;
+		int base, nice;
+		unsigned int counts_as;
+	} CASES[] = {
+		{ 100, 100, 0, 0, 100 },  { 50, 100, 0, 3, 50 }, /* 1.25^3 is 1.95 */
+		{ 1, 69, 0, 19, 1 },	  { 1, 10000, 0, 19, 144 }, /* 10000 / 1.25^19 */
+		{ 80, 100, 19, 19, 100 }, { 50, 100, -5, -2, 50 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		unsigned int counts_as;
+
+		assert_int_equal(pace_nice(CASES[i].shares, CASES[i].most, CASES[i].base, &counts_as), CASES[i].nice);
+		assert_int_equal(counts_as, CASES[i].counts_as);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_place_as_they_say),
 		cmocka_unit_test(pus_that_may_not_be_used_are_left_out_and_told),
 		cmocka_unit_test(what_is_no_policy_is_known),
+		cmocka_unit_test(weights_become_nice_values_as_far_as_they_go),
 		cmocka_unit_test(a_thread_is_bound_to_what_this_process_may_use),
 	};
 
