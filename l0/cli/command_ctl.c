@@ -58,6 +58,11 @@ static json_t *arguments(char **words, int count)
 			return NULL;
 		}
 		*value++ = '\0';
+		if (json_object_get(object, words[i])) {
+			fprintf(stderr, "turtles: ctl: '%s' is said twice\n", words[i]);
+			json_decref(object);
+			return NULL;
+		}
 		if (json_object_set_new(object, words[i], json_string(value))) {
 			fprintf(stderr, "turtles: ctl: %s: not UTF-8\n", words[i]);
 			json_decref(object);

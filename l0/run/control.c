@@ -171,6 +171,27 @@ static const char *check_request(const json_t *request, struct control_error *e)
 	return json_string_value(execute);
 }
 
+/* {"enable": []}: there are none that could be */
+static bool check_capabilities(const json_t *arguments, struct control_error *e)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)arguments, key, value)
+	{
+		if (strcmp(key, "enable"))
+			fail(e, "GenericError", "Parameter '%.60s' is unexpected", key);
+		else if (!json_is_array(value))
+			fail(e, "GenericError", "Invalid parameter type for 'enable', expected: array");
+		else if (json_array_size(value))
+			fail(e, "GenericError", "capabilities that are not available were asked for");
+		else
+			continue;
+		return false;
+	}
+	return true;
+}
+
 /* The value of "return", or NULL with *e */
 static json_t *run_command(struct control *control, struct client *c, const json_t *request, struct control_error *e)
 {
@@ -189,13 +210,8 @@ static json_t *run_command(struct control *control, struct client *c, const json
 		return NULL;
 	}
 	if (negotiates) {
-		/* {"enable": []}: there are none that could be */
-		if (json_array_size(json_object_get(json_object_get(request, "arguments"), "enable"))) {
-			fail(e, "GenericError", "capabilities that are not available were asked for");
-			return NULL;
-		}
-		c->negotiated = true;
-		return json_object();
+		c->negotiated = check_capabilities(json_object_get(request, "arguments"), e);
+		return c->negotiated ? json_object() : NULL;
 	}
 	return control->execute(control->arg, command, json_object_get(request, "arguments"), e, &c->wait);
 }

@@ -200,7 +200,7 @@ static bool take_arguments(struct request *r, const struct control_command *c, c
 		r->guest = find(r->lab, json_string_value(value));
 		if (!r->guest) {
 			r->error->class = "DeviceNotFound";
-			snprintf(r->error->text, sizeof(r->error->text), "L1 '%.60s' not found",
+			snprintf(r->error->text, sizeof(r->error->text), "L1 '%.60s' not found; query-l1s lists them",
 				 json_string_value(value));
 			return false;
 		}
@@ -216,7 +216,8 @@ json_t *lab_execute(void *lab, const char *command, const json_t *arguments, str
 		if (!strcmp(CONTROL_COMMANDS[i].name, command))
 			return take_arguments(&r, &CONTROL_COMMANDS[i], arguments) ? CONTROL_COMMANDS[i].run(&r) : NULL;
 	error->class = "CommandNotFound";
-	snprintf(error->text, sizeof(error->text), "The command %.60s has not been found", command);
+	snprintf(error->text, sizeof(error->text), "The command %.60s has not been found; query-commands lists them",
+		 command);
 	return NULL;
 }
 

@@ -143,6 +143,10 @@ static void a_client_is_greeted_and_has_to_negotiate(void **state)
 	assert_got(fd, ""); /* no events yet */
 	put(fd, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}");
 	assert_non_null(strstr(got(fd, NULL), "GenericError"));
+	put(fd, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": \"oob\"}}");
+	assert_non_null(strstr(got(fd, NULL), "expected: array"));
+	put(fd, "{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [], \"frob\": 1}}");
+	assert_non_null(strstr(got(fd, NULL), "Parameter 'frob' is unexpected"));
 	put(fd, "{\"execute\": \"qmp_capabilities\", \"id\": [1, {\"a\": null}]}");
 	assert_got(fd, "{\"return\":{},\"id\":[1,{\"a\":null}]}\r\n");
 	put(fd, "{\"execute\": \"qmp_capabilities\"}");
