@@ -37,7 +37,7 @@ $(GUEST)/bin/nano: $(wildcard workloads/nano/*) workloads/vmxfuzz/vmxfuzz.ld
 	objcopy -O elf32-i386 $@.64 $@
 	rm $@.64
 
-guest: $(GUEST)/bin/nano
+guest: $(GUEST)/bin/nano $(GUEST)/bin/vmxfuzz
 # without a network, too
 check: $(GUEST)/bin/nano
 

@@ -82,12 +82,25 @@ static void bind_memory(const struct guest *g)
 	guest_say(g, text);
 }
 
+/* Of several L1s it is said which one can't be built; some parts know it by themselves. */
+static void name_error(const struct guest *g, char *error, size_t n)
+{
+	size_t length = strlen(g->config->name);
+	char text[512];
+
+	if (!lab_has_several(g->lab) || (!strncmp(error, g->config->name, length) && error[length] == ':'))
+		return;
+	snprintf(text, sizeof(text), "%s: %s", g->config->name, error);
+	snprintf(error, n, "%s", text);
+}
+
 int guest_create(struct guest *g, char *error, size_t n)
 {
 	int code = l1_create(&g->l1, g->config, g->log, error, n);
 
 	if (code) {
 		l1_destroy(&g->l1);
+		name_error(g, error, n);
 		return code;
 	}
 	g->created = true;

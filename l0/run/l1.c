@@ -78,9 +78,7 @@ static int prepare_model(struct l1 *l, char *error, size_t n)
 	if (l->config->clock == CLOCK_INSNS)
 		model_repeatable(&l->model);
 	l->engine = engine_choose(l->config, &l->model, why, sizeof(why));
-	if (why[0] && l->log)
-		fprintf(l->log, "%s\n", why);
-	else if (why[0])
+	if (why[0])
 		fprintf(stderr, "turtles: %s: %s\n", l->config->name, why);
 	return l->engine->prepare(&l->model, error, n);
 }

@@ -109,12 +109,14 @@ ctl quit l1=c && status c shutdown && status a running &&
 ok $? "one is ended"
 ctl start l1=c && status c prelaunch && event '"START","data":{"l1":"c"}'
 ok $? "and started again, as it was"
-for words in "stop l1=x" "frobnicate" "stop l2=a" "start" "start l1=a" "stop l1" "system_reset l1=b"; do
+for words in "stop l1=x" "frobnicate" "stop l2=a" "start" "start l1=a" "stop l1" "system_reset l1=b" "stop l1=a l1=c"; do
 	# shellcheck disable=SC2086
 	ctl $words > refused 2>&1
 	[ $? = 2 ] && [ "$(wc -l < refused)" = 1 ]
 	ok $? "'$words' is refused with a line"
 done
+status c prelaunch && status a running
+ok $? "and nothing has come of it"
 ctl query-l1s | grep -c '"name"' | grep -qx 3
 ok $? "all are listed"
 
@@ -127,16 +129,28 @@ again()
 {
 	ctl cont l1=c && ctl quit l1=c && status c shutdown && ctl start l1=c && ctl start l1=b && ctl cont l1=b && status b guest-panicked
 }
+# is_again COMMAND WANT: within 5 seconds it prints that; a client that has gone is noticed a moment later
+is_again()
+{
+	local i
+	for ((i = 0; i < 250; i++)); do
+		[ "$("$1")" = "$2" ] && return
+		sleep 0.02
+	done
+	echo "# $1: $("$1") instead of $2"
+	return 1
+}
 again && again
+sleep 0.3
 x=$(threads) y=$(files) r=$(rss) s=$(size)
 for ((round = 0; round < 15; round++)); do
 	again || break
 done
 [ "$round" = 15 ]
 ok $? "L1s are ended and started again fifteen times"
-[ "$(threads)" = "$x" ]
+is_again threads "$x"
 ok $? "no thread is left of them"
-[ "$(files)" = "$y" ]
+is_again files "$y"
 ok $? "no file is left open"
 echo "# resident: $r kB, then $(rss) kB; mapped: $s kB, then $(size) kB"
 if [ -n "$SANITIZE" ]; then
@@ -153,6 +167,53 @@ grep -q '"l1":"a","guest":false,"reason":"host-qmp-quit"' events
 ok $? "the last event says so"
 [ ! -e socket ]
 ok $? "the socket is gone"
+
+# nor of what /dev/kvm had for them
+for engine in direct kvm; do
+	if ! "$turtles" run --kernel "$GUEST/bin/wild" --memory 64 --append resets --no-reboot --serial null --engine $engine 2> errors < /dev/null; then
+		skip "--engine $engine leaves nothing of an L1" "$(head -n 1 errors)"
+		continue
+	fi
+	begin --engine $engine --l1 "a,$wild,append=spins,vcpus=2" --l1 "b,$wild,append=spins,engine=bt"
+	round_trip() { status a running && ctl quit l1=a && status a shutdown; }
+	round_trip
+	sleep 0.3
+	x=$(threads) y=$(files)
+	for ((round = 0; round < 5; round++)); do
+		ctl start l1=a && round_trip || break
+	done
+	[ "$round" = 5 ] && is_again threads "$x" && is_again files "$y"
+	ok $? "--engine $engine leaves no thread and no file of an L1"
+	# whoever runs a vCPU doesn't keep others from its numbers
+	ctl start l1=a && status a running && sleep 0.5
+	start=$(date +%s%N)
+	for ((round = 0; round < 10; round++)); do
+		timeout 20 "$turtles" ctl socket query-stats l1=a > /dev/null || break
+	done
+	ms=$((($(date +%s%N) - start) / 1000000))
+	echo "# ten times the stats: $ms ms"
+	[ "$round" = 10 ] && [ $ms -lt 2000 ]
+	ok $? "--engine $engine: the stats come at once"
+	ctl quit
+	end 0 "--engine $engine: quit ends the run"
+done
+
+# a kernel that is gone
+cp "$GUEST/bin/wild" kernel
+begin --no-shutdown --l1 "a,${wild/kernel=*,dev/kernel=kernel,dev},append=spins" --l1 "b,$wild,append=spins"
+rm kernel
+ctl system_reset l1=a && status a shutdown && ctl query-l1s l1=a | grep -q '"exit-code": 3' &&
+	event '"SHUTDOWN","data":{"l1":"a","guest":false,"reason":"host-error","exit-code":3,"text":"reset: kernel: could not open' &&
+	status b running
+ok $? "a machine whose kernel is gone can't be reset: the host's fault, its end, and no other's"
+ctl start l1=a > refused 2>&1
+[ $? = 2 ] && grep -q '^turtles: ctl: start: a: kernel: could not open kernel: No such file' refused && [ "$(wc -l < refused)" = 1 ]
+ok $? "nor started again"
+cp "$GUEST/bin/wild" kernel
+ctl start l1=a && status a running
+ok $? "until it is back"
+ctl quit
+end 0 "quit ends them"
 
 # what ends by itself, and a run that goes on without L1s
 begin --no-shutdown --l1 "a,$wild,append=resets,no-reboot,hold" --l1 "b,$wild,append=resets,no-reboot"
@@ -174,6 +235,18 @@ kill -TERM "$pid"
 end 143 "a signal ends the run"
 event '"l1":"b","guest":false,"reason":"host-signal","exit-code":143'
 ok $? "and is told"
+
+# a run that is told to end is gone before who has told it has the CPU again
+cpu=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')
+for ((round = 0; round < 8; round++)); do
+	begin --hold --l1 "a,$wild,append=spins" --l1 "b,$wild,append=spins"
+	taskset -cap "$cpu" "$pid" > affinity
+	taskset -c "$cpu" nice -n 19 "$turtles" ctl socket quit > refused 2>&1 || break
+	wait "$pid"
+done
+sed 's/^/# /' refused
+[ "$round" = 8 ]
+ok $? "who ends a run is told nothing else than that it has"
 
 # the guest's time stands still
 uptime()

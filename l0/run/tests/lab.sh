@@ -117,6 +117,17 @@ lab --trace-log io,translate,exception --l1 "name=aa,$wild,append=reads_every_po
 ! grep -qv '^aa: \|^bb: \|^turtles: ' errors && grep -q '^aa: io: space=port' errors && grep -q '^bb:   [0-9a-f]*: ' errors
 ok $? "each line of a log has the name of its L1"
 
+# what is said before they run, too
+lab --engine auto --l1 "name=aa,$wild,append=resets,serial=null" --l1 "name=bb,engine=bt,$wild,append=resets,serial=null"
+[ "$code" = 0 ] && [ "$(grep -c '^turtles: aa: engine [a-z]*: ' errors)" = 1 ] && ! grep -qv '^turtles: ' errors
+ok $? "so has the line of --engine auto"
+lab --l1 "name=a,$wild,append=resets,serial=null,shares=1" --l1 "name=b,$wild,append=resets,serial=null,shares=10000"
+told '^turtles: a: --shares: 1 beside 10000 can' "weights that can't be are told"
+rm -f a-name
+lab --l1 "name=aa,$wild,append=resets" --l1 "name=bb,kernel=$PWD/a-name"
+[ "$code" = 3 ] && grep -q '^turtles: bb: .*a-name: could not open kernel' errors
+ok $? "one that can't be built is told by its name"
+
 # exit codes
 lab --l1 "name=a,$wild,append=resets,serial=null" --l1 "name=b,$wild,append=triple_faults,serial=null" \
 	--l1 "name=c,$wild,append=spins,serial=null,timeout=0.2"
