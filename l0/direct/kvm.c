@@ -307,7 +307,7 @@ static void run_timers(struct kvm_vcpu *d)
 
 static void enter(struct kvm_vcpu *d)
 {
-	d->stats.runs++;
+	count_one(&d->stats.runs);
 	if (!ioctl(d->vcpu, KVM_RUN, 0)) {
 		kvm_exit(d);
 	} else if (errno == EINTR || errno == EAGAIN) {
@@ -373,7 +373,7 @@ static size_t stats(struct vcpu_thread *t, struct stat_values tables[ENGINE_TABL
 		const u64 *of = (const u64 *)&d->stats;
 
 		for (size_t k = 0; k < sizeof(d->stats) / sizeof(u64); k++)
-			sum[k] += of[k];
+			sum[k] += __atomic_load_n(&of[k], __ATOMIC_RELAXED);
 		kvm_stats_add(d, &m->kvm_stats);
 	}
 	tables[0] = STAT_VALUES(kvm_exit_stats_table, &m->stats);

@@ -16,6 +16,7 @@
 #include <linux/kvm.h>
 #include <time.h>
 
+#include "../account/rounds.h"
 #include "../cpu/vcpu.h"
 #include "../devices/irqchip.h"
 #include "../run/loop.h"
@@ -45,12 +46,12 @@ struct kvm_vcpu {
 	int counters; /* the same, KVM's counters; got while nobody runs the vCPU, since the call for it would wait until somebody doesn't */
 	struct kvm_run *run;
 	size_t run_size;
-	pid_t tid; /* of the thread that is in its loop or was the last one */
+	_Atomic pid_t tid; /* of the thread that is in its loop or was the last one; others read it to kick it */
 	/* of the first vCPU: */
 	timer_t timer; /* in its loop only: wakes the thread for the machine's timers */
 	u64 armed; /* ns on the machine's clock that `timer` was set for; 0: not set */
 	u64 look; /* ns at which to see whether the guest has halted for ever */
-	struct kvm_exit_stats stats;
+	struct kvm_exit_stats stats; /* its thread counts, by count_one(); others read */
 };
 
 /*

@@ -31,10 +31,7 @@ const char *kvm_exit_name(u32 reason)
 
 static void count(struct kvm_vcpu *d, u32 reason)
 {
-	if (kvm_exit_name(reason))
-		((u64 *)&d->stats)[exits[reason].counter]++;
-	else
-		d->stats.others++;
+	count_one(kvm_exit_name(reason) ? (u64 *)&d->stats + exits[reason].counter : &d->stats.others);
 }
 
 /* `count` items of `size` bytes for one port: IN, OUT, and their string forms */
