@@ -197,7 +197,7 @@ bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch)
 
 static void run_once(struct direct_vcpu *d)
 {
-	d->running = d->cpu.run;
+	atomic_store(&d->running, d->cpu.run);
 	atomic_store(&d->inside, 1);
 	if (direct_may_go_on(d, d->epoch)) {
 		d->stats.kvm_runs++;
@@ -346,7 +346,7 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 	const char *what;
 
 	d->taken = true;
-	d->tid = gettid();
+	atomic_store(&d->tid, gettid());
 	if (!run_timer_make(&d->timer, d->cpu.run)) {
 		failed(d, "timer_create", errno);
 		return false;

@@ -58,8 +58,8 @@ struct direct_vcpu {
 	struct user_space spaces[TLB_CONTEXTS];
 	u64 epoch; /* the machine's, as of the last look */
 	_Atomic u32 inside; /* in KVM_RUN, or about to be */
-	struct kvm_run *running; /* whose run that is; set before `inside` */
-	pid_t tid; /* of the thread that runs it, or was the last one */
+	struct kvm_run *_Atomic running; /* whose run that is; set before `inside` */
+	_Atomic pid_t tid; /* of the thread that runs it, or was the last one */
 	struct run_timer timer;
 	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
 	bool translate; /* the next slice has to be translated: something waits that only the translator can do */

@@ -26,14 +26,14 @@ static long syscall4(long number, long a, long b, long c, const void *d)
 static void interrupt(const struct direct_vcpu *d)
 {
 	siginfo_t info;
-	long pid = syscall4(SYS_getpid, 0, 0, 0, NULL);
+	long pid = syscall4(SYS_getpid, 0, 0, 0, NULL), tid = atomic_load(&d->tid);
 
 	fpu_zero(&info, sizeof(info));
 	info.si_code = SI_QUEUE;
 	info.si_pid = (pid_t)pid;
-	info.si_value.sival_ptr = d->running;
-	if (syscall4(SYS_rt_tgsigqueueinfo, pid, d->tid, SIG_KICK, &info))
-		syscall4(SYS_tgkill, pid, d->tid, SIG_KICK, NULL);
+	info.si_value.sival_ptr = atomic_load(&d->running);
+	if (syscall4(SYS_rt_tgsigqueueinfo, pid, tid, SIG_KICK, &info))
+		syscall4(SYS_tgkill, pid, tid, SIG_KICK, NULL);
 }
 
 void direct_kick(const struct vcpu *v)

@@ -283,7 +283,7 @@ static void run_once(struct direct_vcpu *d, struct vt_exit *e)
 	struct vt_failure f = { .lost = false };
 	enum vt_ran ran = VT_RAN_NOT;
 
-	d->running = t->cpu.run;
+	atomic_store(&d->running, t->cpu.run);
 	atomic_store(&d->inside, 1);
 	if (direct_may_go_on(d, t->epoch)) {
 		d->stats.vt_kvm_runs++;
@@ -337,7 +337,7 @@ bool vt_run(struct direct_vcpu *d, u64 rest_ns)
 	struct vt_exit e;
 	const char *what;
 
-	d->tid = gettid();
+	atomic_store(&d->tid, gettid());
 	d->start_ns = run_timer_now();
 	w.root = root_current(d);
 	if (!w.root || !run_timer_make(&t->timer, t->cpu.run)) {
