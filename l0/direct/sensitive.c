@@ -195,53 +195,6 @@ static bool make_decoder(ZydisDecoder *d, unsigned int bits)
 	return ZYAN_SUCCESS(ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
 }
 
-/* Where code goes on behind an instruction: at the next one, where the displacement at its end says, at both, nowhere that can be seen */
-enum flow { FLOW_NEXT, FLOW_JUMP, FLOW_BOTH, FLOW_ENDS };
-
-static enum flow flow(const ZydisDecodedInstruction *i)
-{
-	unsigned int reg = i->raw.modrm.reg;
-
-	if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
-		return FLOW_NEXT;
-	if (i->opcode_map == ZYDIS_OPCODE_MAP_0F)
-		return (i->opcode & 0xf0) == 0x80 ? FLOW_BOTH : i->opcode == 0x0b ? FLOW_ENDS : FLOW_NEXT;
-	if (i->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
-		return FLOW_NEXT;
-	switch (i->opcode) {
-	case 0xe9: /* JMP */
-	case 0xeb:
-		return FLOW_JUMP;
-	case 0xe0: /* LOOPNE to JRCXZ */
-	case 0xe1:
-	case 0xe2:
-	case 0xe3:
-	case 0xe8: /* CALL */
-		return FLOW_BOTH;
-	case 0xc2: /* RET, far RET, IRET */
-	case 0xc3:
-	case 0xca:
-	case 0xcb:
-	case 0xcf:
-		return FLOW_ENDS;
-	case 0xff:
-		return reg == 4 || reg == 5 ? FLOW_ENDS : FLOW_NEXT;
-	default:
-		return (i->opcode & 0xf0) == 0x70 ? FLOW_BOTH : FLOW_NEXT;
-	}
-}
-
-/* Where the branch that ends before `next` goes to; SDM vol. 2, "Jcc": its displacement is its last byte or four */
-static unsigned int branch_target(const ZydisDecodedInstruction *i, const u8 *page, unsigned int next)
-{
-	s32 displacement;
-
-	if (i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && i->opcode != 0xe8 && i->opcode != 0xe9)
-		return next + (unsigned int)(s8)page[next - 1];
-	memcpy(&displacement, page + next - 4, sizeof(displacement));
-	return next + (unsigned int)displacement;
-}
-
 bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
 {
 	unsigned int waiting[128], count = 1, next, target;
@@ -249,9 +202,8 @@ bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
 	ZydisDecodedInstruction insn;
 	ZydisDecoder decoder;
 	ZyanStatus status;
-	enum flow goes;
 
-	if (!make_decoder(&decoder, 64))
+	if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return true;
 	waiting[0] = start;
 	while (count) {
@@ -265,21 +217,15 @@ bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
 			if (counts_avx512(&insn))
 				return true;
 			next = at + insn.length;
-			goes = flow(&insn);
-			if (goes == FLOW_ENDS)
-				break;
-			if (goes == FLOW_NEXT)
-				continue;
-			target = branch_target(&insn, page, next);
-			if (goes == FLOW_JUMP) {
-				next = target;
-				continue;
+			target = insn.raw.imm[0].is_relative ? next + (unsigned int)insn.raw.imm[0].value.s : 4096;
+			if (target < 4096) {
+				if (count == sizeof(waiting) / sizeof(waiting[0]))
+					return true; /* more than can be followed */
+				waiting[count++] = target;
 			}
-			if (target >= 4096)
-				continue;
-			if (count == sizeof(waiting) / sizeof(waiting[0]))
-				return true; /* more than can be followed */
-			waiting[count++] = target;
+			if (insn.meta.category == ZYDIS_CATEGORY_RET ||
+			    insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR || insn.mnemonic == ZYDIS_MNEMONIC_UD2)
+				break;
 		}
 	}
 	return false;
