@@ -7,7 +7,8 @@
  * limit or wrap of the address size, done by the host's own instruction of the same element size and direction (so overlap means what it
  * means on hardware).
  *
- * Registers are written after each step, so a fault leaves them at the iteration that faulted. A
+ * Registers are written after each step, so a fault leaves them at the iteration that faulted; the flags of a repeated CMPS or SCAS when it
+ * ends, as the SDM has it for faults and Intel's processors for all that interrupts one. A
  * REP stops early, with next_rip at itself, when it has done a bounded amount of work, when
  * something waits to be noticed (but STRING_SHORT), and after each iteration when single-stepped. RF is set then, as
  * the SDM's "Resume Flag" says for what interrupts an unfinished string instruction.
@@ -28,8 +29,19 @@ struct string {
 	union insn_args a;
 	u64 mask; /* of RCX, RSI, RDI: the address size */
 	u64 stride; /* size, or -size */
+	u64 flags; /* FLAG_ARITH of the last comparison */
 	unsigned int size;
 	bool flat64, down;
+};
+
+struct string_op {
+	void (*step)(struct string *s);
+	u64 (*bulk)(struct string *s, u8 *dest, u8 *source, u64 n);
+	u8 source; /* ACC_READ if it goes through seg:rSI */
+	u8 dest; /* ACC_READ or ACC_WRITE if it goes through ES:rDI */
+	u8 max_size;
+	bool compares; /* REPE and REPNE look at ZF */
+	bool clears_empty; /* see string_empty() */
 };
 
 static void string_start(struct string *s, struct vcpu *v, union insn_args a, unsigned int max_size)
@@ -42,6 +54,7 @@ static void string_start(struct string *s, struct vcpu *v, union insn_args a, un
 	s->down = v->rflags & FLAG_DF;
 	s->stride = s->down ? -(u64)s->size : s->size;
 	s->flat64 = vcpu_64bit(v);
+	s->flags = 0;
 }
 
 static u64 element_mask(const struct string *s)
@@ -99,7 +112,13 @@ static void compare(struct string *s, u64 a, u64 b)
 	flags |= r ? 0 : FLAG_ZF;
 	flags |= r >> sign ? FLAG_SF : 0;
 	flags |= ((a ^ b) & (a ^ r)) >> sign ? FLAG_OF : 0;
-	s->v->rflags = (s->v->rflags & ~FLAG_ARITH) | flags;
+	s->flags = flags;
+}
+
+static void commit_flags(struct string *s, const struct string_op *op)
+{
+	if (op->compares)
+		s->v->rflags = (s->v->rflags & ~FLAG_ARITH) | s->flags;
 }
 
 /* steps: one element each */
@@ -196,9 +215,7 @@ static void outs_step(struct string *s)
 
 static void take_flags(struct string *s, u16 ax)
 {
-	u64 flags = (ax >> 8 & (FLAG_ARITH & 0xff)) | (ax & 1 ? FLAG_OF : 0);
-
-	s->v->rflags = (s->v->rflags & ~FLAG_ARITH) | flags;
+	s->flags = (ax >> 8 & (FLAG_ARITH & 0xff)) | (ax & 1 ? FLAG_OF : 0);
 }
 
 #define BY_SIZE(DO) \
@@ -291,16 +308,6 @@ static u64 scas_bulk(struct string *s, u8 *dest, u8 *source, u64 n)
 	return n - count;
 }
 
-struct string_op {
-	void (*step)(struct string *s);
-	u64 (*bulk)(struct string *s, u8 *dest, u8 *source, u64 n);
-	u8 source; /* ACC_READ if it goes through seg:rSI */
-	u8 dest; /* ACC_READ or ACC_WRITE if it goes through ES:rDI */
-	u8 max_size;
-	bool compares; /* REPE and REPNE look at ZF */
-	bool clears_empty; /* see string_empty() */
-};
-
 /*
  * One side of a bulk step: shortens *n to the elements before the next page end, limit or wrap.
  * False: the next element needs a plain step.
@@ -382,7 +389,7 @@ static bool string_ended(const struct string *s, const struct string_op *op)
 		return true;
 	if (!op->compares)
 		return false;
-	return !(s->v->rflags & FLAG_ZF) == (s->a.rep == REP_E);
+	return !(s->flags & FLAG_ZF) == (s->a.rep == REP_E);
 }
 
 static void string_run(struct vcpu *v, union insn_args a, const struct string_op *op)
@@ -394,6 +401,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 	string_start(&s, v, a, op->max_size);
 	if (a.rep == REP_NONE) {
 		op->step(&s);
+		commit_flags(&s, op);
 		return;
 	}
 	if (!(v->gpr[RCX] & s.mask)) {
@@ -416,6 +424,7 @@ static void string_run(struct vcpu *v, union insn_args a, const struct string_op
 		}
 		set_register(&s, RCX, count - n);
 		if (string_ended(&s, op)) {
+			commit_flags(&s, op);
 			v->rflags &= ~FLAG_RF;
 			return;
 		}

@@ -178,6 +178,44 @@ static void fault_in_the_middle_leaves_the_exact_iteration(void **state)
 		}
 }
 
+/* SDM vol. 2, "REP": "the EFLAGS value is restored to the state prior to the execution of the instruction" */
+static void repeated_comparison_sets_no_flag_before_it_ends(void **state)
+{
+	const u64 before = FLAG_1 | FLAG_IF | FLAG_CF | FLAG_OF;
+	const union insn_args a = ARGS(.size = 1, .asize = ADDRESS_64, .seg = DS, .rep = 1);
+
+	(void)state;
+	for (unsigned int slow = 0; slow < 2; slow++) {
+		struct vcpu *v = fake_long(3, false);
+
+		without_host(slow);
+		fault_on(TO + 0x1000, 0x1000, ACC_READ);
+		v->rflags = before;
+		v->gpr[RSI] = FROM;
+		v->gpr[RDI] = TO;
+		v->gpr[RCX] = 0x1002;
+		while (run(v, insn_cmps, a))
+			assert_int_equal(v->rip, CODE);
+		assert_int_equal(v->event.address, TO + 0x1000);
+		assert_int_equal(v->gpr[RCX], 2);
+		assert_int_equal(v->rflags & ~FLAG_RF, before);
+		fault_none();
+		run_through(v, insn_cmps, a);
+		assert_int_equal(v->rflags, FLAG_1 | FLAG_IF | FLAG_ZF | FLAG_PF);
+		/* and a single step between two of its iterations */
+		v->rip = CODE;
+		v->rflags = before | FLAG_TF;
+		v->gpr[RDI] = TO;
+		v->gpr[RCX] = 2;
+		v->gpr[RAX] = 0;
+		assert_true(run(v, insn_scas, a));
+		assert_int_equal(v->gpr[RCX], 1);
+		assert_int_equal(v->rflags & ~FLAG_RF, before | FLAG_TF);
+		assert_true(run(v, insn_scas, a));
+		assert_int_equal(v->rflags, FLAG_1 | FLAG_IF | FLAG_TF | FLAG_ZF | FLAG_PF);
+	}
+}
+
 static void segment_limit_stops_a_bulk_step_at_the_right_element(void **state)
 {
 	struct vcpu *v = fake_protected(0);
@@ -458,6 +496,7 @@ int main(void)
 		cmocka_unit_test(overlapping_rep_movs_repeats_its_pattern),
 		cmocka_unit_test(backward_rep_movs_goes_down),
 		cmocka_unit_test(fault_in_the_middle_leaves_the_exact_iteration),
+		cmocka_unit_test(repeated_comparison_sets_no_flag_before_it_ends),
 		cmocka_unit_test(segment_limit_stops_a_bulk_step_at_the_right_element),
 		cmocka_unit_test(address_size_16_wraps_and_keeps_the_upper_halves),
 		cmocka_unit_test(address_size_32_in_64_bit_mode_clears_the_upper_halves),
