@@ -134,6 +134,19 @@ static void fix_base(struct raw *r)
 		}
 }
 
+/*
+ * MOVSXD r16, r/m16 (SDM vol. 2, "MOVSX/MOVSXD") is MOV r16, r/m16. Zydis 4.0 has 32 bits in memory, as AMD has; MOV's opcode keeps a host's CPU
+ * that is AMD's from reading them.
+ */
+static void fix_movsxd(struct raw *r)
+{
+	if (r->z.mnemonic != ZYDIS_MNEMONIC_MOVSXD || r->z.operand_width != 16)
+		return;
+	r->z.opcode = 0x8b;
+	if (r->op[1].type == ZYDIS_OPERAND_TYPE_MEMORY)
+		r->op[1].size = 16;
+}
+
 static bool has_vector_operand(const struct decoded *z, const struct operand *op)
 {
 	for (unsigned int k = 0; k < z->operand_count; k++)
@@ -584,6 +597,7 @@ static __attribute__((noinline)) enum decode_result decode_anew(struct decode *d
 	s = ZydisDecoderDecodeFull(&d->zydis[d->kind], bytes, n < BYTES_MAX ? n : BYTES_MAX, &r.z, r.op);
 	if (ZYAN_SUCCESS(s)) {
 		fix_base(&r);
+		fix_movsxd(&r);
 		keep(d->kind, &r, i, bytes);
 		if (told)
 			remember(d, i, told);

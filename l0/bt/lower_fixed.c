@@ -174,12 +174,6 @@ void lower_xchg(struct lower *l)
 		emit_store(e, 8, MEM_VCPU(OFF_GPR(gb)), TI);
 }
 
-/* F3 90 with REX.B: no PAUSE but XCHG R8, rAX */
-void lower_xchg_r8(struct lower *l)
-{
-	emit_op_rr(&l->e, 0x87, l->i->z->rex_w ? 8 : l->i->z->operand_width == 16 ? 2 : 4, H_RAX, guest_reg_home[R8]);
-}
-
 /* INC, DEC r in the short form, which is REX in 64-bit mode: 40..4F */
 void lower_inc_dec(struct lower *l)
 {

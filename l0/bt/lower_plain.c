@@ -8,8 +8,7 @@
 /* SDM vol. 1, "Alignment": SSE operands of 16 bytes but for the unaligned moves and string compares; of VEX, the aligned moves */
 static bool must_be_aligned(const struct insn *i, unsigned int size)
 {
-	/* SHA's operands: CPUs differ, so it is left to the host's */
-	if (size < 16 || i->z->isa_set == ZYDIS_ISA_SET_SHA)
+	if (size < 16)
 		return false;
 	switch (i->z->mnemonic) {
 	case ZYDIS_MNEMONIC_MOVUPS:

@@ -163,7 +163,6 @@ static const struct lower_rule rule_vmwrite = { .fn = lower_vmwrite, .callout = 
 static const struct lower_rule rule_mov_from_sreg_to_register = { .fn = lower_mov_from_sreg };
 static const struct lower_rule rule_rdrand = { .fn = lower_callout, .callout = insn_rdrand };
 static const struct lower_rule rule_rdseed = { .fn = lower_callout, .callout = insn_rdseed };
-static const struct lower_rule rule_xchg_r8 = { .fn = lower_xchg_r8 };
 static const struct lower_rule rule_mov_imm = { .fn = lower_mov_imm };
 static const struct lower_rule rule_mov_moffs = { .fn = lower_mov_moffs };
 static const struct lower_rule rule_mov_to_sreg = { .fn = lower_callout, .callout = insn_mov_to_sreg, .flags = RULE_END };
@@ -276,8 +275,6 @@ static const struct lower_rule *rule_by_mnemonic(struct who *w, const struct ins
 		return mode(w) & MODE_L2 ? &rule_rdrand : &rule_plain;
 	case N(RDSEED):
 		return mode(w) & MODE_L2 ? &rule_rdseed : &rule_plain;
-	case N(PAUSE):
-		return z->rex_b ? &rule_xchg_r8 : &rules[N(PAUSE)];
 	case N(CLI):
 		return mode(w) & MODE_SLOW_IF ? &rule_cli : &rules[N(CLI)];
 	case N(STI):
