@@ -27,6 +27,8 @@ void bt_vcpu_destroy(struct vcpu *v);
 
 /* Name of the first instruction set that this host lacks for the translator, NULL if it has all. */
 const char *bt_host_missing(void);
+/* Does a locked access across cache lines cost far more on this host than one that C does? Then C does them: lower_lock.c. */
+bool bt_host_split_locks_trap(void);
 
 /*
  * Run translated code from v->rip until v->budget is used up or something needs the run loop: an event posted

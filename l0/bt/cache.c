@@ -155,6 +155,7 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	if (translate_create(bt) < 0)
 		goto fail;
 	bt->loops = host_loops();
+	bt->split_locks_trap = bt_host_split_locks_trap();
 	divide(bt, thunks_emit(bt));
 	return bt;
 fail:

@@ -192,6 +192,7 @@ struct bt {
 	struct bt_ranges ranges[2]; /* of FS, of GS; they only get more */
 	struct translate_scratch *scratch;
 	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */
+	bool split_locks_trap; /* what is locked must not lie across lines of the host's cache: lower_lock.c */
 	bool trace; /* --trace translate */
 	u64 start_ns, start_tsc, translate_tsc; /* stats.translate_ns, by the host's TSC */
 	struct bt_stats stats; /* what is counted under the lock; the rest is in struct bt_vcpu */
@@ -208,6 +209,7 @@ struct bt_vcpu {
 	/* the access of the current instruction that can't be a plain host access */
 	u64 bounce_linear;
 	u32 bounce_size;
+	u32 bounce_at; /* offset in bounce[]: what is aligned stays it; what must not lie across cache lines doesn't */
 	s32 bounce_uncounted; /* of the instruction whose store rt_commit() does */
 	_Alignas(64) u8 bounce[192];
 	u64 fault_vector, fault_rip_host; /* from the signal handler */

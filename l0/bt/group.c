@@ -240,7 +240,7 @@ static void look_at(struct analysis *a, unsigned int k)
 	if (stack(a, k))
 		return;
 	m = operand(i);
-	if (m)
+	if (m && !lower_must_not_split(a->l, i))
 		note(a, k, address(a, i, m), insn_constant(i, m), m->size / 8,
 		     m->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE, false);
 	if (!derived(a, i))

@@ -208,11 +208,18 @@ void lower_check_again(struct lower *l, u8 *place, struct cold *c);
 void lower_check_reach(struct lower *l);
 void lower_check_end(struct lower *l);
 
+/* lower_lock.c */
+/* A locked instruction whose operand may lie across cache lines, on a host that traps those: such a one is in no group and no range. */
+bool lower_must_not_split(const struct lower *l, const struct insn *i);
+/* In front of its search. The cold part is completed by lower_same_cold(): it does what the search's does. */
+struct cold *lower_check_split(struct lower *l, u8 areg, unsigned int size);
+void lower_same_cold(struct cold *to, const struct cold *from);
+
 /* lower_plain.c */
 lower_fn lower_plain;
 /* lower_fixed.c */
 lower_fn lower_mov_imm, lower_mov_moffs, lower_lea, lower_bswap, lower_xchg, lower_inc_dec, lower_bit, lower_shift,
-	lower_cmpxchg16, lower_nop, lower_flush, lower_mov, lower_xlat, lower_string_index, lower_xchg_r8;
+	lower_cmpxchg16, lower_nop, lower_flush, lower_mov, lower_xlat, lower_string_index;
 /* lower_vector.c */
 lower_fn lower_maskmov_di, lower_vmaskmov, lower_gather;
 /* One bit of v->rflags; EFLAGS and all registers but TC are kept. */

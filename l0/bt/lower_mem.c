@@ -307,7 +307,7 @@ static void access_grouped(struct lower *l, u8 areg, const struct enc *seq, int 
 void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const struct enc *seq, int n)
 {
 	struct emit *e = &l->e;
-	struct cold *c;
+	struct cold *c, *split;
 	int k;
 
 	if (l->now >= 0) {
@@ -318,6 +318,7 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 		lower_range_access(l, size, rw, seq, n);
 		return;
 	}
+	split = lower_must_not_split(l, l->i) ? lower_check_split(l, areg, size) : NULL;
 	c = lower_new_cold(l, COLD_ACCESS);
 	c->areg = areg;
 	c->desc = lower_desc(l) | size | rw;
@@ -336,4 +337,6 @@ void lower_access(struct lower *l, u8 areg, unsigned int size, u32 rw, const str
 		c->n = 0;
 	}
 	c->after = emit_rx(e);
+	if (split)
+		lower_same_cold(split, c);
 }

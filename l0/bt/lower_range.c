@@ -64,6 +64,8 @@ bool lower_range(struct lower *l, const struct operand *o, s32 bias, unsigned in
 	u64 base;
 	int n;
 
+	if (lower_must_not_split(l, l->i))
+		return false;
 	if (!l->cs64 || l->step || (l->mode & MODE_ALIGN) || (seg != FS && seg != GS) || l->i->z->address_width != 64 ||
 	    o->base != ZYDIS_REGISTER_NONE || o->index != ZYDIS_REGISTER_NONE || disp != (s32)disp)
 		return false;

@@ -569,6 +569,12 @@ static void enter_range(struct vcpu *v, unsigned int n)
 		tlb_insert_range(v->tlb, (v->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, n, base, start);
 }
 
+/* Reads and writes, perhaps locked, an operand that lies across lines of the host's cache, where that is to be avoided */
+static bool is_across_lines(const struct bt *bt, u64 linear, unsigned int size, u32 desc)
+{
+	return bt->split_locks_trap && (desc & DESC_READ) && (desc & DESC_WRITE) && (linear & 63) + size > 64;
+}
+
 u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 {
 	struct bt_vcpu *b = v->bt;
@@ -577,6 +583,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	unsigned int access = mmu_data(v, (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0));
 	u64 return_to = ((u64 *)v)[-1];
 	bool split = (linear & 4095) + size > 4096;
+	bool across = is_across_lines(bt, linear, size, desc);
 	u32 range = v->range_missed;
 	u8 *host;
 
@@ -602,8 +609,10 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 			if (range)
 				enter_range(v, range - 1);
 			b->stats.tlb_fills++;
-			b->fixup = 0;
-			return (u64)host - linear;
+			if (!across) {
+				b->fixup = 0;
+				return (u64)host - linear;
+			}
 		}
 	} else {
 		b->stats.split++;
@@ -613,16 +622,19 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 		write_to_apic(v, linear, size, access, cache_by_host(bt, return_to));
 	if (access & ACC_WRITE) {
 		write_to_code(v, linear, size, access, cache_by_host(bt, return_to), DESC_OFFSET(desc));
-		if (!split && (host = mmu_host(v, linear, access))) {
+		if (!split && !across && (host = mmu_host(v, linear, access))) {
 			b->fixup = 0;
 			return (u64)host - linear;
 		}
 	}
 	if ((desc & DESC_READ) && (desc & DESC_WRITE) && v->machine->parallel)
 		alone_with_memory(v);
-	host = b->bounce + (linear & 63);
+	b->bounce_at = across ? 0 : linear & 63;
+	host = b->bounce + b->bounce_at;
 	if (access & ACC_READ) {
-		if (!split)
+		if (across)
+			b->stats.across_lines++;
+		else if (!split)
 			b->stats.mmio++;
 		mmu_read_bytes(v, linear, host, size, access & ~ACC_WRITE);
 	}
@@ -642,7 +654,7 @@ void rt_commit(struct vcpu *v)
 	struct bt_vcpu *b = v->bt;
 
 	b->fixup = b->bounce_uncounted; /* a device may look at the clock */
-	mmu_write_bytes(v, b->bounce_linear, b->bounce + (b->bounce_linear & 63), b->bounce_size, mmu_data(v, ACC_WRITE));
+	mmu_write_bytes(v, b->bounce_linear, b->bounce + b->bounce_at, b->bounce_size, mmu_data(v, ACC_WRITE));
 	b->fixup = 0;
 	if (v->alone)
 		gate_open(v);

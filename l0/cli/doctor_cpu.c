@@ -114,6 +114,11 @@ static void instruction_sets(struct doctor *d)
 		   fsgsbase ? "the kernel lets programs write FS and GS bases"
 			    : "the kernel doesn't let programs write FS and GS bases: guests' bases are set by system "
 			      "calls");
+	doctor_add(d, "cpu", "split_locks", VERDICT_FACT, json_string(bt_host_split_locks_trap() ? "trap" : "run"), "%s",
+		   bt_host_split_locks_trap()
+			   ? "the CPU traps locked accesses across cache lines: guests' are done with their "
+			     "other vCPUs stopped"
+			   : "locked accesses across cache lines are executed as they are");
 }
 
 static u64 now_ns(void)

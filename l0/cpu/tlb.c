@@ -199,6 +199,7 @@ void tlb_init(struct tlb *t)
 	t->arith_mask = FLAG_ARITH;
 	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);
 	t->df_mask = FLAG_DF;
+	t->line_mask = ~63ull;
 	t->string_mask = ~(STRING_SHORT - 1ull);
 	t->jc_mask = 2 * (JC_ENTRIES - 1);
 	t->jc_wrap = 2 * JC_ENTRIES - 1;

@@ -162,6 +162,7 @@ struct tlb {
 	u64 arith_mask, pushf_mask; /* FLAG_ARITH; what PUSHF takes from v->rflags */
 	u64 df_mask; /* EFLAGS.DF */
 	u64 string_mask; /* bits of RCX that make a string too long for lower_string.c */
+	u64 line_mask; /* ~63: of an address within a line of the host's cache, what is beyond it */
 	u64 bit_mask[4]; /* 7, 15, 31, 63: bit offsets within an operand */
 
 	struct tlb_arrays view[TLB_VIEWS];

@@ -32,6 +32,7 @@ void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_b
 	b->v = b->vcpu[0] = b->thread.v;
 	b->bt = b->machine.bt = bt_create(&b->machine, cache_bytes);
 	b->bt->loops = true; /* on every host, so that what is expected is the same */
+	b->bt->split_locks_trap = false;
 	assert_non_null(b->bt);
 	assert_int_equal(bt_vcpu_create(b->bt, b->v), 0);
 	b->v->cr0 = CR0_PE | CR0_NE;
