@@ -75,8 +75,13 @@ ok $? "it ran directly: $(direct runs "$folder/stats") times, and with two vCPUs
 [ "$(direct failures "$folder/stats")" = 0 ] && [ "$(direct failures "$folder/stats.smp")" = 0 ]
 ok $? "KVM has done all that it was told to"
 
-# vpternlogq of ZMM16 beside other code: where KVM lets it through it is seen once, if the host has it.
+# vpternlogq of ZMM16 beside other code: where KVM lets it through it is seen once, if the host has it. Whether the program that does it runs
+# directly by then is up to how busy the host is.
 if [ "$(direct scanned_avx512 "$folder/stats.adaptive")" -gt 0 ]; then
+	for ((try = 0; try < 3; try++)); do
+		[ "$(direct avx512_used "$folder/stats.adaptive")" = 0 ] || break
+		boot check --engine direct --stats "$folder/stats.adaptive" > "$folder/adaptive" 2> "$folder/errors.adaptive"
+	done
 	[ "$(direct avx512_used "$folder/stats.adaptive")" = 1 ] && grep -q 'uses AVX-512' "$folder/errors.adaptive" &&
 		[ "$(direct avx512_used "$folder/stats")" = 0 ]
 	ok $? "AVX-512 that was run is noticed, once; with --direct eager there is none"

@@ -89,7 +89,9 @@ common=${common/--clock host/--clock insns}
 for name in kvm linux; do
 	guest_says "SMP L1s at once: $name" <(results $name.smp)
 	grep -qE '^SUMMARY:? [0-9]+ (tests, 0 unexpected|passed, 0 failed)' $name.smp
-	ok $? "SMP L1s at once: $name comes to its end without a failure"
+	status=$?
+	[ $status = 0 ] || tail -n 20 $name.smp errors.smp | sed 's/^/# /'
+	ok $status "SMP L1s at once: $name comes to its end without a failure"
 done
 grep -q 'hash ' fuzz.smp && grep -q '^row ' shim.smp
 ok $? "SMP L1s at once: the fuzzer and the small L1 come to their ends"
