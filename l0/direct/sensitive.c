@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define ESCAPE 0x0f
+#define XEND BIT(0xd5 - GROUP_0F01_FIRST)
+#define XTEST BIT(0xd6 - GROUP_0F01_FIRST)
 
 const struct sensitive_insn SENSITIVE_INSNS[SENSITIVE_COUNT] = {
 #define S(name, second, regs, mods, when, ...) \
@@ -27,7 +29,8 @@ void sensitive_set_make(struct sensitive_set *s, u32 rows, u64 group, bool one_b
 	memset(s, 0, sizeof(*s));
 	s->one_byte = one_byte_opcodes;
 	s->second[0x01] = 2;
-	s->third[0][GROUP_0F01_FIRST / 64] = group;
+	s->tsx = group & XTEST;
+	s->third[0][GROUP_0F01_FIRST / 64] = group & ~(XEND | XTEST);
 	for (unsigned int i = 0; i < SENSITIVE_COUNT; i++) {
 		const struct sensitive_insn *insn = &SENSITIVE_INSNS[i];
 		u8 *second = &s->second[insn->second];
@@ -118,6 +121,19 @@ static bool counts_avx512(const ZydisDecodedInstruction *i)
 	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 }
 
+static bool is_tsx(const ZydisDecodedInstruction *i)
+{
+	switch (i->mnemonic) {
+	case ZYDIS_MNEMONIC_XBEGIN:
+	case ZYDIS_MNEMONIC_XABORT:
+	case ZYDIS_MNEMONIC_XEND:
+	case ZYDIS_MNEMONIC_XTEST:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool counts(const ZydisDecodedInstruction *i)
 {
 	return i->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
@@ -195,7 +211,7 @@ static bool make_decoder(ZydisDecoder *d, unsigned int bits)
 	return ZYAN_SUCCESS(ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE));
 }
 
-bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
+bool sensitive_leads_to_absent(const u8 page[4096], u16 start)
 {
 	unsigned int waiting[128], count = 1, next, target;
 	u64 seen[4096 / 64] = { 0 };
@@ -214,7 +230,7 @@ bool sensitive_leads_to_avx512(const u8 page[4096], u16 start)
 				return true;
 			if (!ZYAN_SUCCESS(status))
 				break;
-			if (counts_avx512(&insn))
+			if (counts_avx512(&insn) || is_tsx(&insn))
 				return true;
 			next = at + insn.length;
 			target = insn.raw.imm[0].is_relative ? next + (unsigned int)insn.raw.imm[0].value.s : 4096;
@@ -256,9 +272,9 @@ static unsigned int opcode_at(const ZydisDecodedInstruction *i, unsigned int at)
 	return at + i->raw.prefix_count;
 }
 
-static unsigned int found(bool counts, bool avx512)
+static unsigned int found(bool counts, bool absent)
 {
-	return (counts ? SENSITIVE_FOUND : 0) | (avx512 ? SENSITIVE_AVX512 : 0);
+	return (counts ? SENSITIVE_FOUND : 0) | (absent ? SENSITIVE_ABSENT : 0);
 }
 
 /* The instruction at `at`: SENSITIVE_* of it. *next: where the next one begins */
@@ -279,7 +295,7 @@ static unsigned int look(const struct decoding *d, unsigned int at, unsigned int
 	*next = at + insn.length;
 	opcode = opcode_at(&insn, at);
 	return found(matches(d->set, d->page + opcode, 4096 - opcode) || (d->set->one_byte && counts(&insn)),
-		     d->set->avx512 && counts_avx512(&insn));
+		     (d->set->avx512 && counts_avx512(&insn)) || (d->set->tsx && is_tsx(&insn)));
 }
 
 /* As it would run from `at` on, until it comes to where it has been. True: it comes to one of the set. */
@@ -330,7 +346,7 @@ unsigned int sensitive_page(const struct sensitive_set *s, const u8 page[4096], 
 	long at = sensitive_find(s, page, 0, 4096);
 	struct decoding d;
 
-	if (at < 0 && !s->one_byte && !s->avx512)
+	if (at < 0 && !s->one_byte && !s->avx512 && !s->tsx)
 		return 0;
 	if (!begin(&d, s, page, bits))
 		return SENSITIVE_FOUND;

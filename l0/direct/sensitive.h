@@ -10,6 +10,9 @@
  * (74 0F 31 C0 is JZ +15; XOR EAX, EAX), what is found is decoded as code runs. What neither the translator nor a linear decoding has ever come
  * to as an instruction is taken for none: code that jumps into the middle of its own instructions to read, say, the TSC isn't noticed,
  * and sees the host's. Other one-byte opcodes that don't come back rule out running directly at all (probe.h).
+ *
+ * Instructions of features that guests aren't offered and this host has all the same (AVX-512, TSX) are looked for apart, as *absent* ones: they
+ * show nothing but that they are there, and libraries have them beside what they use instead.
  */
 #ifndef L0_DIRECT_SENSITIVE_H
 #define L0_DIRECT_SENSITIVE_H
@@ -89,6 +92,7 @@ struct sensitive_set {
 	u8 second[256]; /* 0: no row, 1: any third byte, 2 + n: third[n] */
 	u64 third[8][4]; /* by ModRM byte, a bit each */
 	bool avx512; /* AVX-512 is looked for, too: the host has it, and its XCR0 in force */
+	bool tsx; /* and XBEGIN, XABORT, XEND, XTEST: XTEST isn't #UD here */
 	bool one_byte; /* moves from and to segment registers, far transfers, POPF, INT n, a wrong LOCK: which only decoding finds */
 };
 
@@ -104,22 +108,22 @@ bool sensitive_tail(const struct sensitive_set *s, const u8 *code, size_t n);
 /* Bytes of two neighbours that sensitive_find() has to see for what lies in both: this many from each */
 #define SENSITIVE_STRADDLE 2u
 
-/* What a page holds, as bits: one of the set's instructions; one with EVEX or on opmask registers, which guests aren't offered */
+/* What a page holds, as bits: one of the set's instructions; an absent one */
 #define SENSITIVE_FOUND BIT(0)
-#define SENSITIVE_AVX512 BIT(1)
+#define SENSITIVE_ABSENT BIT(1)
 
 /*
  * What does the page hold? starts: offsets where instructions begin, as far as is known. bits: 64 or 32. What goes on in the
- * next page is sensitive_tail()'s business, but for one-byte opcodes and AVX-512. SENSITIVE_AVX512 may be missing beside SENSITIVE_FOUND.
+ * next page is sensitive_tail()'s business, but for one-byte opcodes and absent ones. SENSITIVE_ABSENT may be missing beside SENSITIVE_FOUND.
  */
 unsigned int sensitive_page(const struct sensitive_set *s, const u8 page[4096], const u16 *starts, size_t count,
 			    unsigned int bits);
 
 /*
- * Does 64-bit code that begins at `start` lead to AVX-512, as far as its branches tell and without a way out of the page? For a page with
- * SENSITIVE_AVX512.
+ * Does 64-bit code that begins at `start` lead to an absent instruction, as far as its branches tell and without a way out of the page? For a page with
+ * SENSITIVE_ABSENT.
  */
-bool sensitive_leads_to_avx512(const u8 page[4096], u16 start);
+bool sensitive_leads_to_absent(const u8 page[4096], u16 start);
 
 /* Bytes of the instruction that code[0..n-1] begins with; 0: it isn't one, or not whole. bits: 64 or 32 */
 unsigned int sensitive_length(const u8 *code, size_t n, unsigned int bits);

@@ -78,7 +78,7 @@
 	S(forgets,         counted, "times that all page tables were used up and KVM was made to forget them")      \
 	S(scanned,         counted, "pages searched for instructions that don't come back")                         \
 	S(scanned_found,   counted, "of these, pages that hold one")                                                \
-	S(scanned_avx512,  counted, "pages searched that hold AVX-512, which guests aren't offered and this host's KVM lets through") \
+	S(scanned_absent,  counted, "of these: with AVX-512 or TSX, which guests aren't offered and this host's KVM lets through") \
 	S(avx512_used,     counted, "back with AVX-512's registers in use: from then on such pages are translated") \
 	S(segments_tried,  counted, "sets of segment registers tried")                                              \
 	S(vt_runs,         counted, "times that an L2 left the translator to run on VT, kernel and all")            \

@@ -87,7 +87,7 @@ static void avx512_used(struct direct_vcpu *d)
 	struct direct_machine *dm = d->machine;
 
 	d->stats.avx512_used++;
-	if (atomic_exchange(&dm->avx512_is_ud, true))
+	if (atomic_exchange(&dm->absent_is_ud, true))
 		return;
 	atomic_fetch_add(&dm->epoch, 1);
 	fprintf(stderr, "turtles: %s: a program uses AVX-512, which CPUID doesn't show it: pages with AVX-512 are translated from now on\n",
@@ -491,7 +491,7 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2
 		}
 		what = create_machine(v->machine->direct, v->machine, p);
 		v->machine->direct->eager = eager;
-		atomic_store(&v->machine->direct->avx512_is_ud, eager); /* tests compare with what the translator says */
+		atomic_store(&v->machine->direct->absent_is_ud, eager); /* tests compare with what the translator says */
 	}
 	d->machine = v->machine->direct;
 	if (!what)

@@ -26,11 +26,11 @@ struct direct_machine {
 	_Atomic u64 epoch; /* changes when every space of every vCPU has to go */
 	bool eager; /* whenever it is allowed, for tests */
 	/*
-	 * Pages with AVX-512 are translated, where it is #UD. As long as this is false only those where the code that is about to run leads to
-	 * it: libraries have a version of each string function for each CPU on the same pages, and choose by CPUID. Once somebody was seen
-	 * to have used it, it is true.
+	 * Pages with absent instructions (sensitive.h) are translated, where those are #UD. As long as this is false only where the code that is
+	 * about to run leads to one: libraries have a version of each string function for each CPU on the same pages, and choose by CPUID. Once
+	 * somebody was seen to have used AVX-512, it is true.
 	 */
-	_Atomic bool avx512_is_ud;
+	_Atomic bool absent_is_ud;
 	bool vt; /* L2s run on VT: vt.h */
 	struct direct_stats totals; /* as of the last look */
 	_Atomic bool broken; /* KVM has failed once: no more of it */

@@ -35,10 +35,10 @@ static u8 look(struct direct_vcpu *d, u64 gpa, u16 entered_at)
 		flag |= PAGE_SENSITIVE;
 	else if (sensitive_tail(&dm->sensitive, code, PAGE_SIZE))
 		flag |= PAGE_TAIL;
-	if (found & SENSITIVE_AVX512)
-		flag |= PAGE_AVX512;
+	if (found & SENSITIVE_ABSENT)
+		flag |= PAGE_ABSENT;
 	d->stats.scanned_found += !!(found & SENSITIVE_FOUND);
-	d->stats.scanned_avx512 += !!(found & SENSITIVE_AVX512);
+	d->stats.scanned_absent += !!(found & SENSITIVE_ABSENT);
 	return flag;
 }
 
@@ -109,7 +109,7 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 
 	gpa &= ~4095ull;
 	flag = *memory_flag(m, gpa);
-	if (!(flag & PAGE_SCANNED) || (flag & PAGE_AVX512)) {
+	if (!(flag & PAGE_SCANNED) || (flag & PAGE_ABSENT)) {
 		entered_at = entry(d, linear, gpa);
 		if (!(flag & PAGE_SCANNED))
 			scan(d, gpa, entered_at);
@@ -117,8 +117,8 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 	}
 	if ((flag & (PAGE_SCANNED | PAGE_SENSITIVE)) != PAGE_SCANNED)
 		return false;
-	if ((flag & PAGE_AVX512) &&
-	    (atomic_load(&d->machine->avx512_is_ud) || sensitive_leads_to_avx512(m->base + gpa, entered_at)))
+	if ((flag & PAGE_ABSENT) &&
+	    (atomic_load(&d->machine->absent_is_ud) || sensitive_leads_to_absent(m->base + gpa, entered_at)))
 		return false;
 	if ((flag & PAGE_TAIL) && executable(d, u, page + PAGE_SIZE, &neighbour) &&
 	    !border_fits(d->machine, gpa, neighbour))

@@ -20,12 +20,12 @@
 
 /* per 4 KiB page of RAM: memory->flags[gpa >> 12] */
 #define PAGE_CODE BIT(0) /* holds translated code: writes must be noticed */
-/* direct/: was searched for instructions that may not run directly; and they must be, too. It holds one; its end may begin one; it holds AVX-512. */
+/* direct/: was searched for instructions that may not run directly; and they must be, too. It holds one; its end may begin one; it holds an absent one. */
 #define PAGE_SCANNED BIT(1)
 #define PAGE_SENSITIVE BIT(2)
 #define PAGE_TAIL BIT(3)
-#define PAGE_AVX512 BIT(4)
-#define PAGE_SCAN_RESULT (PAGE_SCANNED | PAGE_SENSITIVE | PAGE_TAIL | PAGE_AVX512)
+#define PAGE_ABSENT BIT(4)
+#define PAGE_SCAN_RESULT (PAGE_SCANNED | PAGE_SENSITIVE | PAGE_TAIL | PAGE_ABSENT)
 #define PAGE_WATCHED (PAGE_CODE | PAGE_SCANNED)
 
 /* Soft-TLB entries that may write a page directly: up to four indexes + 1, 14 bits each, the last one lowest */

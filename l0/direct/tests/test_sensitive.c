@@ -7,6 +7,7 @@
 #include "../sensitive.h"
 
 #define ALL (BIT(SENSITIVE_COUNT) - 1)
+#define XEND 0xd5u
 #define XTEST 0xd6u /* as on a CPU without TSX: #UD */
 #define GROUP (~BIT(XTEST - GROUP_0F01_FIRST))
 
@@ -54,7 +55,8 @@ static void the_group_is_found_as_it_is_here(void **state)
 	(void)state;
 	sensitive_set_make(&set, 0, GROUP, false);
 	for (unsigned int modrm = 0; modrm < 256; modrm++)
-		assert_int_equal(FINDS(&set, 0x0f, 0x01, (u8)modrm), modrm >= GROUP_0F01_FIRST && modrm != XTEST);
+		assert_int_equal(FINDS(&set, 0x0f, 0x01, (u8)modrm),
+				 modrm >= GROUP_0F01_FIRST && modrm != XTEST && modrm != XEND);
 }
 
 /* n bytes of code at `at` of a page of NOPs */
@@ -78,26 +80,26 @@ static void avx512_is_found_where_it_counts(void **state)
 	set = none;
 	set.avx512 = true;
 	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0),
-			 SENSITIVE_AVX512); /* vpxorq zmm0, zmm0, zmm0 */
-	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8), SENSITIVE_AVX512); /* kmovw k1, eax */
-	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3), SENSITIVE_AVX512); /* kandnw k2, k1, k3 */
-	assert_int_equal(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03), SENSITIVE_AVX512); /* kshiftlw k2, k1, 3 */
+			 SENSITIVE_ABSENT); /* vpxorq zmm0, zmm0, zmm0 */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x92, 0xc8), SENSITIVE_ABSENT); /* kmovw k1, eax */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc5, 0xf4, 0x42, 0xd3), SENSITIVE_ABSENT); /* kandnw k2, k1, k3 */
+	assert_int_equal(IN_PAGE(&set, 100, 0xc4, 0xe3, 0xf9, 0x32, 0xd1, 0x03), SENSITIVE_ABSENT); /* kshiftlw k2, k1, 3 */
 	assert_false(IN_PAGE(&none, 100, 0xc5, 0xf8, 0x92, 0xc8));
 	/* AVX, as guests have it */
 	assert_false(IN_PAGE(&set, 100, 0xc5, 0xf8, 0x57, 0xc0)); /* vxorps xmm0, xmm0, xmm0 */
 	assert_false(IN_PAGE(&set, 100, 0xc4, 0xe3, 0x7d, 0x38, 0xc1, 0x01)); /* vinserti128 */
 	assert_false(IN_PAGE(&set, 100, 0xb8, 0x62, 0x62, 0x62, 0x62)); /* mov eax, 0x62626262 */
 	/* beside others: those are looked for behind it, too */
-	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0, 0x0f, 0xa2), SENSITIVE_AVX512);
+	assert_int_equal(IN_PAGE(&set, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0, 0x0f, 0xa2), SENSITIVE_ABSENT);
 	sensitive_set_make(&cpuid, BIT(SENSITIVE_cpuid), 0, false);
 	cpuid.avx512 = true;
 	assert_int_equal(IN_PAGE(&cpuid, 100, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0, 0x0f, 0xa2),
-			 SENSITIVE_AVX512 | SENSITIVE_FOUND);
+			 SENSITIVE_ABSENT | SENSITIVE_FOUND);
 	/* across the page's end: as soon as it may be one */
-	assert_int_equal(IN_PAGE(&set, 4094, 0x62, 0xf1), SENSITIVE_AVX512);
-	assert_int_equal(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x92), SENSITIVE_AVX512);
+	assert_int_equal(IN_PAGE(&set, 4094, 0x62, 0xf1), SENSITIVE_ABSENT);
+	assert_int_equal(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x92), SENSITIVE_ABSENT);
 	assert_false(IN_PAGE(&set, 4093, 0xc5, 0xf8, 0x57));
-	assert_int_equal(IN_PAGE(&set, 4094, 0xc5, 0xf8), SENSITIVE_AVX512);
+	assert_int_equal(IN_PAGE(&set, 4094, 0xc5, 0xf8), SENSITIVE_ABSENT);
 }
 
 /* Code at offset 100 of a page that has VPXORQ at 200; entered there */
@@ -108,10 +110,33 @@ static bool leads(const u8 *code, size_t n)
 	memset(of, 0x90, sizeof(of));
 	memcpy(of + 100, code, n);
 	memcpy(of + 200, (const u8[]){ 0xc3, 0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0 }, 7);
-	return sensitive_leads_to_avx512(of, 100);
+	return sensitive_leads_to_absent(of, 100);
 }
 
 #define LEADS(...) leads((const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+/* XTEST is what tells a host with TSX: on one without all four are #UD, and nobody looks for them. */
+static void tsx_is_looked_for_where_the_host_has_it(void **state)
+{
+	static const u8 insns[][6] = { { 0xc7, 0xf8 }, { 0xc6, 0xf8 }, { 0x0f, 0x01, 0xd5 }, { 0x0f, 0x01, 0xd6 } };
+	struct sensitive_set without, with;
+	u8 page[4096];
+
+	(void)state;
+	sensitive_set_make(&without, 0, 0, false);
+	sensitive_set_make(&with, 0, BIT(XTEST - GROUP_0F01_FIRST) | BIT(XEND - GROUP_0F01_FIRST), false);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(page_holds(&with, 100, insns[i], 6), SENSITIVE_ABSENT);
+		assert_false(page_holds(&without, 100, insns[i], 6));
+		assert_int_equal(sensitive_find(&with, insns[i], 0, 6), -1);
+		memset(page, 0x90, sizeof(page));
+		memcpy(page + 100, insns[i], 6);
+		assert_true(sensitive_leads_to_absent(page, 50));
+		page[60] = 0xc3; /* RET */
+		assert_false(sensitive_leads_to_absent(page, 50));
+	}
+	assert_false(IN_PAGE(&with, 100, 0xc7, 0xc0, 0, 0, 0, 0)); /* mov eax, 0 */
+}
 
 static void code_leads_to_avx512_where_its_branches_do(void **state)
 {
@@ -138,10 +163,10 @@ static void code_leads_to_avx512_where_its_branches_do(void **state)
 	memset(of, 0x90, sizeof(of));
 	for (unsigned int i = 0; i < 1000; i++)
 		memcpy(of + 2 * i, (const u8[]){ 0x75, 0x7e }, 2);
-	assert_true(sensitive_leads_to_avx512(of, 0));
+	assert_true(sensitive_leads_to_absent(of, 0));
 	memset(of, 0x90, sizeof(of));
 	memcpy(of + 4094, (const u8[]){ 0x62, 0xf1 }, 2);
-	assert_true(sensitive_leads_to_avx512(of, 0));
+	assert_true(sensitive_leads_to_absent(of, 0));
 }
 
 static void known_instructions_are_found(void **state)
@@ -228,7 +253,7 @@ static void instructions_count_and_parts_of_others_do_not(void **state)
 	assert_false(PAGE(64, 0x74, 0x0f, 0x31, 0xc0)); /* jz +15; xor eax, eax */
 	assert_false(PAGE(64, 0x0f, 0x84, 0x0f, 0x02, 0x00, 0x00)); /* jz +20fh */
 	assert_false(PAGE(64, 0x0f, 0x01, 0xd6)); /* xtest, which is #UD here */
-	assert_true(PAGE(64, 0x0f, 0x01, 0xd5)); /* xend, which isn't */
+	assert_true(PAGE(64, 0x0f, 0x01, 0xd4)); /* vmfunc, which isn't */
 }
 
 static void segment_registers_are_found_where_code_runs(void **state)
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(each_row_is_found_alone),
 		cmocka_unit_test(the_group_is_found_as_it_is_here),
 		cmocka_unit_test(avx512_is_found_where_it_counts),
+		cmocka_unit_test(tsx_is_looked_for_where_the_host_has_it),
 		cmocka_unit_test(code_leads_to_avx512_where_its_branches_do),
 		cmocka_unit_test(known_instructions_are_found),
 		cmocka_unit_test(ordinary_code_is_not_found),
