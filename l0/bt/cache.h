@@ -191,7 +191,7 @@ struct bt {
 	} thunk;
 	struct bt_ranges ranges[2]; /* of FS, of GS; they only get more */
 	struct translate_scratch *scratch;
-	bool loops; /* LOOP is a fast instruction of this host: lower_check.c */
+	bool loops; /* LOOP is a fast instruction of this host: lower_check.c. Blocks may have either form */
 	bool split_locks_trap; /* what is locked must not lie across lines of the host's cache: lower_lock.c */
 	bool trace; /* --trace translate */
 	u64 start_ns, start_tsc, translate_tsc; /* stats.translate_ns, by the host's TSC */

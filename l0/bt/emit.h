@@ -88,7 +88,8 @@ static inline void emit64(struct emit *e, u64 x)
 	}
 }
 
-#define MEM_VCPU(off) ((struct mem){ .base = H_RSP, .index = H_NONE, .disp = (off) })
+#define MEM_VCPU(off) ((struct mem){ .base = H_RSP, .index = H_NONE, .disp = (off) + RSP_BELOW })
+#define MEM_STACK(off) ((struct mem){ .base = H_RSP, .index = H_NONE, .disp = (off) })
 #define MEM_TLB(off) ((struct mem){ .base = H_NONE, .index = H_NONE, .disp = (off), .gs = true })
 #define MEM_TLB_INDEXED(i, off) ((struct mem){ .base = H_NONE, .index = (i), .scale = 3, .disp = (off), .gs = true })
 #define MEM_BASE(b, d) ((struct mem){ .base = (b), .index = H_NONE, .disp = (d) })

@@ -74,7 +74,7 @@ struct near {
 #define COLD_MAX (BLOCK_MAX_INSNS * 3 + 8)
 
 /* A search of the soft TLB as it was emitted, to be copied: lower_mem.c. length 0: not yet */
-#define SEARCH_MAX 48
+#define SEARCH_MAX 64
 struct search {
 	u8 length, size_at, check_at; /* the places of two bytes: of the size less 1, and of LOOP's displacement */
 	u8 code[SEARCH_MAX];
@@ -102,7 +102,7 @@ struct lower {
 	unsigned int near_count;
 	struct near near[NEAR_MAX]; /* oldest first */
 	bool out_of_reach; /* one couldn't be placed */
-	bool no_loops; /* for this block: the second try */
+	bool no_near; /* for this block: the second try */
 	bool own; /* the block's code knows its number, or its end depends on what follows: no other block can have it (copy.c) */
 	bool by_level; /* some of it is different for L1 and its guests */
 	struct emit_leaves leaves;
@@ -199,9 +199,14 @@ void lower_range_access(struct lower *l, unsigned int size, u32 rw, const struct
 void lower_range_cold(struct lower *l, const struct cold *c);
 
 /* lower_check.c */
-/* Will the next lower_check() be a LOOP? Then RCX has to be 1 for it to go on, else 0. */
+/* May the next lower_check() be one of the near forms? */
+bool lower_check_near(const struct lower *l);
+/* May it be a LOOP? */
 bool lower_check_loops(const struct lower *l);
-void lower_check(struct lower *l, bool loops, struct cold *c);
+/* In front of a near one, unless RCX is 1 or 0: it goes on if RCX is 1, and not if it is from 2 to 2^RSP_COUNT - 1 */
+void lower_check_is_one(struct lower *l);
+/* near: it goes on if RCX is 1, else not; without LOOP if it isn't 0, else not. Not near: it goes on if RCX is 0. */
+void lower_check(struct lower *l, bool near, struct cold *c);
 /* A LOOP that has been emitted already, with its displacement at `place` */
 void lower_check_again(struct lower *l, u8 *place, struct cold *c);
 /* Before each instruction, and behind the block's last jump: what LOOPs need in their reach */

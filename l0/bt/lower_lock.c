@@ -7,7 +7,7 @@
  *	pext  rcx, A, gs:bit_mask[3]	distance from the line's start
  *	lea   rcx, [rcx + size-1 + 64]
  *	pext  rcx, rcx, gs:line_mask	1 if the last byte is in the same line
- *	loop  cold			lower_check.c
+ *	loop  cold			lower_check.c, also of the other forms
  */
 #include <cpuid.h>
 #include "lower.h"
@@ -32,13 +32,15 @@ bool lower_must_not_split(const struct lower *l, const struct insn *i)
 struct cold *lower_check_split(struct lower *l, u8 areg, unsigned int size)
 {
 	struct cold *c = lower_new_cold(l, COLD_ACCESS);
-	bool loops = lower_check_loops(l);
+	bool near = lower_check_near(l);
 	struct emit *e = &l->e;
 
 	emit_pext(e, TC, areg, MEM_TLB(TLB_OFF(bit_mask[3])));
-	emit_lea(e, 8, TC, MEM_BASE(TC, (s32)size - 1 + (loops ? 64 : 0)));
+	emit_lea(e, 8, TC, MEM_BASE(TC, (s32)size - 1 + (near ? 64 : 0)));
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(line_mask)));
-	lower_check(l, loops, c);
+	if (near)
+		lower_check_is_one(l);
+	lower_check(l, near, c);
 	return c;
 }
 

@@ -246,7 +246,7 @@ static bool search_again(struct lower *l, const struct search *s, unsigned int s
 static void search(struct lower *l, u8 areg, unsigned int size, bool write, struct cold *c)
 {
 	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT;
-	bool loops = lower_check_loops(l), same = loops && size - 2 < 126; /* one byte of displacement */
+	bool near = lower_check_near(l), same = near && size - 2 < 126; /* one byte of displacement */
 	struct search *s = &l->search[view][write][areg];
 	struct emit *e = &l->e;
 	u8 *start = e->p, *end_of_lea, *end_of_check;
@@ -255,10 +255,12 @@ static void search(struct lower *l, u8 areg, unsigned int size, bool write, stru
 		return;
 	emit_pext(e, TI, areg, MEM_TLB(TLB_OFF(index_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, write ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
-	emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (loops ? 0 : 4096)));
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(areg, TC, (s32)size - 1 - (near ? 0 : 4096)));
 	end_of_lea = e->p;
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
-	lower_check(l, loops, c);
+	if (near)
+		lower_check_is_one(l);
+	lower_check(l, near, c);
 	end_of_check = e->p;
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
 	if (!same || e->full || e->p - start > SEARCH_MAX)

@@ -42,7 +42,7 @@ static void check_count(struct lower *l)
 	emit_load(e, 8, TC, MEM_VCPU(OFF(rflags)));
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(df_mask)));
 	emit_pext(e, TI, guest_reg_home[RCX], MEM_TLB(TLB_OFF(string_mask)));
-	loops = lower_check_loops(l);
+	loops = lower_check_loops(l); /* too large a number for lower_check_is_one() */
 	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TI, loops));
 	lower_check(l, loops, c);
 }
@@ -53,15 +53,17 @@ static void find(struct lower *l, u8 g, unsigned int size, bool write)
 	int view = (l->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT;
 	struct cold *c = new_cold(l);
 	struct emit *e = &l->e;
-	bool loops;
+	bool near;
 
 	emit_lea(e, 8, TA, last_byte(g, size, -1));
 	emit_pext(e, TI, guest_reg_home[g], MEM_TLB(TLB_OFF(index_mask)));
 	emit_load(e, 8, TC, MEM_TLB_INDEXED(TI, write ? VIEW_OFF(view, write) : VIEW_OFF(view, read)));
-	loops = lower_check_loops(l);
-	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, loops ? 0 : -4096));
+	near = lower_check_near(l);
+	emit_lea(e, 8, TC, MEM_BASE_INDEX(TC, TA, near ? 0 : -4096));
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(page_mask)));
-	lower_check(l, loops, c);
+	if (near)
+		lower_check_is_one(l);
+	lower_check(l, near, c);
 	emit_load(e, 8, TI, MEM_TLB_INDEXED(TI, VIEW_OFF(view, addend)));
 	emit_lea(e, 8, TI, MEM_BASE_INDEX(TI, guest_reg_home[g], 0));
 }

@@ -2,11 +2,11 @@
 /*
  * Where guest state lives while translated code runs.
  *
- *   host RSP          struct vcpu (its thread's stack continues below it)
+ *   host RSP          struct vcpu, less RSP_BELOW (its thread's stack continues below that)
  *   host GS base      struct tlb of the current address space
  *   host EFLAGS       the guest's arithmetic flags; always, between any two host instructions that
  *                     belong to different guest instructions. Everything that the translator adds
- *                     is built from MOV, LEA, PEXT and JRCXZ, which leave flags alone.
+ *                     is built from MOV, LEA, PEXT, SHRX, LOOP and JRCXZ, which leave flags alone.
  *   RCX, RSI, RDI     free within one guest instruction: TC, TA (address), TI (index)
  *   x87, XMM, YMM     the guest's, number for number
  *   the other 12      guest GPRs as below; guest R10, R11, R14, R15 stay in vcpu->gpr[]
@@ -43,6 +43,10 @@ enum host_reg {
 #define TA H_RSI
 #define TI H_RDI
 #define H_NONE 0xff
+
+/* Aligned as the ABI wants it for calls; and a shift count: as struct vcpu begins a cache line, RSP's lowest six bits are RSP_COUNT. */
+#define RSP_BELOW 16
+#define RSP_COUNT (64 - RSP_BELOW)
 
 /* guest register, host register (H_NONE: in vcpu->gpr[]) */
 /* clang-format off */

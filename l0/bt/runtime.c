@@ -581,7 +581,7 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 	struct bt *bt = b->bt;
 	unsigned int size = DESC_SIZE(desc);
 	unsigned int access = mmu_data(v, (desc & DESC_READ ? ACC_READ : 0) | (desc & DESC_WRITE ? ACC_WRITE : 0));
-	u64 return_to = ((u64 *)v)[-1];
+	u64 return_to = ((u64 *)v)[-RSP_BELOW / 8 - 1];
 	bool split = (linear & 4095) + size > 4096;
 	bool across = is_across_lines(bt, linear, size, desc);
 	u32 range = v->range_missed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The fixed code between translated code and C. Emitted into the code cache's start so that a call from any block
- * reaches it with a 32-bit displacement. In all of it RSP is struct vcpu, less what was pushed.
+ * reaches it with a 32-bit displacement. In all of it RSP is as regs.h says, less what was pushed.
  */
 #include "thunks.h"
 
@@ -95,7 +95,7 @@ static void call_c(struct emit *e, const void *fn)
 
 static void adjust_rsp(struct emit *e, int n)
 {
-	emit_lea(e, 8, H_RSP, MEM_VCPU(n));
+	emit_lea(e, 8, H_RSP, MEM_STACK(n));
 }
 
 /* everything from v, then to the address in RAX: an indirect entry (its linear address in scratch[3]), or `exit` */
@@ -126,7 +126,7 @@ static void emit_enter_exit(struct emit *e, struct thunks *t)
 	for (i = 0; i < n; i++)
 		push_pop(e, 0x50, callee_saved[i]);
 	emit_store(e, 8, MEM_BASE(H_RDI, OFF(host_rsp)), H_RSP);
-	emit_mov_rr(e, 8, H_RSP, H_RDI);
+	emit_lea(e, 8, H_RSP, MEM_BASE(H_RDI, -RSP_BELOW));
 	emit_mov_rr(e, 8, H_RAX, H_RSI);
 #ifdef __SANITIZE_THREAD__
 	push_pop(e, 0x50, H_RAX);
@@ -139,7 +139,7 @@ static void emit_enter_exit(struct emit *e, struct thunks *t)
 
 	t->exit = thunk_begin(e);
 #ifdef __SANITIZE_THREAD__
-	emit_mov_rr(e, 8, H_RDI, H_RSP);
+	emit_lea(e, 8, H_RDI, MEM_VCPU(0));
 	call(e, vcpu_fpu_park);
 #endif
 	emit_load(e, 8, H_RSP, MEM_VCPU(OFF(host_rsp)));
@@ -172,7 +172,7 @@ static void emit_miss(struct emit *e, struct thunks *t)
 	plain = emit_jcc_fwd(e, 4);
 	emit_enc(e,
 		 &(struct enc){
-			 .w = true, .op = 0x83, .reg = 0, .is_mem = true, .mem = MEM_VCPU(0), .imm_len = 1, .imm = { 5 } });
+			 .w = true, .op = 0x83, .reg = 0, .is_mem = true, .mem = MEM_STACK(0), .imm_len = 1, .imm = { 5 } });
 	emit_patch32(e, plain);
 	load_flags(e, 8);
 	load_gprs(e, 8, VOLATILE_HOST_REGS);

@@ -146,7 +146,7 @@ static void go(struct emit *e, const struct bt *bt, enum jc_class class)
 	emit8(e, 0x78);
 	emit_enc(e, &(struct enc){ .op = 0x8a, .reg = 4, .rm = 1 }); /* mov ah, cl */
 	emit8(e, 0x9e); /* sahf */
-	emit_lea(e, 8, H_RSP, MEM_VCPU(8));
+	emit_lea(e, 8, H_RSP, MEM_STACK(8));
 	emit_load(e, 8, H_RAX, MEM_VCPU(OFF_GPR(RAX)));
 	emit_patch32(e, emit_jump_cache(e, class, bt->loops));
 	emit_mov_imm(e, TC, UNDO_FALLS + 2048);
@@ -159,7 +159,7 @@ static u8 *emit_syscall(struct emit *e, const struct bt *bt, enum jc_class class
 	u8 *entry = begin(e, &s);
 
 	/* RAX = RFLAGS as it is, RCX = as it will be */
-	emit_load(e, 8, TC, MEM_VCPU(0));
+	emit_load(e, 8, TC, MEM_STACK(0));
 	alu_imm(e, ALU_AND, 4, TC, FLAG_ARITH);
 	emit_load(e, 8, H_RAX, field(OFF(rflags)));
 	alu_imm(e, ALU_AND, 4, H_RAX, ~(u32)(FLAG_ARITH | FLAG_RF));

@@ -193,7 +193,7 @@ static void prologue(struct lower *l)
 {
 	struct emit *e = &l->e;
 	struct cold *c;
-	bool loops;
+	bool near;
 
 	/* RSI = linear address of the block */
 	l->b->code = e->p - l->bt->rw;
@@ -210,15 +210,15 @@ static void prologue(struct lower *l)
 		check_before(l);
 		return;
 	}
-	loops = lower_check_loops(l);
+	near = lower_check_near(l);
 	c = lower_new_cold(l, COLD_BUDGET);
 	emit_load(e, 8, TC, MEM_VCPU(OFF(budget)));
 	emit_lea(e, 8, TI, MEM_BASE(TC, -(s32)l->count));
-	if (loops)
+	if (near)
 		emit_enc(e, &(struct enc){ .w = true, .op = 0xf7, .reg = 2, .rm = TC }); /* not rcx */
 	emit_pext(e, TC, TC, MEM_TLB(TLB_OFF(sign_mask)));
 	emit_store(e, 8, MEM_VCPU(OFF(budget)), TI);
-	lower_check(l, loops, c);
+	lower_check(l, near, c);
 }
 
 static u32 e_offset(const struct lower *l)
@@ -335,12 +335,12 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	b->insns = l->count;
 	b->single = single;
 	b->check_at = find_check(l);
-	l->no_loops = false;
+	l->no_near = false;
 	l->ungrouped = kind == TRANSLATE_UNGROUPED;
 	lower_groups(l);
 	lower_all(l, &places);
 	if (l->out_of_reach) {
-		l->no_loops = true;
+		l->no_near = true;
 		lower_all(l, &places);
 	}
 	if (l->e.full)

@@ -84,10 +84,8 @@ static void flush_view(struct tlb *t, enum tlb_view view)
 
 	flush_ranges(t, view);
 	if (u->count > USED_MAX) {
-		fill64(a->read, TLB_INVALID, TLB_ENTRIES);
-		fill64(a->write, TLB_INVALID, TLB_ENTRIES);
-		a->read[0] = a->write[0] = tlb_invalid(0);
-		a->read[TLB_ENTRIES - 1] = a->write[TLB_ENTRIES - 1] = tlb_invalid(TLB_ENTRIES - 1);
+		for (i = 0; i < TLB_ENTRIES; i++)
+			a->read[i] = a->write[i] = tlb_invalid(i);
 	} else {
 		for (i = 0; i < u->count; i++)
 			a->read[u->slot[i]] = a->write[u->slot[i]] = tlb_invalid(u->slot[i]);
@@ -194,7 +192,7 @@ void tlb_init(struct tlb *t)
 	int i;
 
 	t->index_mask = (u64)(TLB_ENTRIES - 1) << 12;
-	t->page_mask = ~4095ull;
+	t->page_mask = TLB_PAGE_MASK;
 	t->sign_mask = BIT(63);
 	t->arith_mask = FLAG_ARITH;
 	t->pushf_mask = ~(FLAG_ARITH | FLAG_RF | FLAG_VM);

@@ -7,7 +7,7 @@
  * with the no-flush bit, a VM exit or a VM entry selects another one and empties none. Within it
  * there is a *view* for each kind of privilege, so that CPL changes select arrays, too.
  *
- *   entry of page P in a view:   read[i]  = 4096 - P  if loads may go directly, else TLB_INVALID
+ *   entry of page P in a view:   read[i]  = 4096 - P  if loads may go directly, else tlb_invalid(i)
  *                                write[i] = 4096 - P  if stores may
  *                                addend[i] = host address of P's page - P
  *   with P = linear & ~4095 and i = PEXT(linear, index_mask). Stored negated: one LEA adds the
@@ -28,14 +28,18 @@ static inline u64 tlb_tag(u64 page)
 }
 
 /*
- * An entry that nothing hits. It is the tag of some page Q, and a guest may well try Q (non-canonical as it is): so Q must have
- * its index elsewhere, and not in the next entry either, which an access across a page's end reaches.
+ * What a search looks at of its sum, which is 1 in these bits for what lies in the page, and more for all else: the two lowest bits of the page,
+ * for what reaches into the next one, and what isn't index, for other pages. They are few enough for a shift by RSP_COUNT (bt/regs.h).
  */
-#define TLB_INVALID 0x4000000000001000ull /* Q has index 0 */
+#define TLB_PAGE_MASK (~(((u64)TLB_ENTRIES << 12) - 1) | 0x3000)
 
+/*
+ * An entry that nothing hits. It is the tag of some page Q, and a guest may well try Q (non-canonical as it is): so Q's index is, by its two
+ * lowest bits, that of an entry before.
+ */
 static inline u64 tlb_invalid(unsigned int index)
 {
-	return index == 0 || index == TLB_ENTRIES - 1 ? TLB_INVALID - 0x2000 : TLB_INVALID;
+	return 0x4000000000001000ull - ((index - 1) & 3) * 0x1000;
 }
 
 /* who is asking */
@@ -155,7 +159,7 @@ struct tlb_streams {
 struct tlb {
 	/* constants for translated code, which has no register to hold them */
 	u64 index_mask; /* bits of a linear address that make the index */
-	u64 page_mask; /* ~4095 */
+	u64 page_mask; /* TLB_PAGE_MASK */
 	u64 sign_mask; /* bit 63 */
 	u64 jc_mask; /* PDEP: the lowest JC_BITS of a hash, times two: an index in words of 8 bytes */
 	u64 jc_wrap; /* PEXT: such an index is below 2 * JC_ENTRIES */
@@ -242,7 +246,7 @@ static inline u64 jc_tag(u64 linear)
 	return 1 - linear;
 }
 
-/* As TLB_INVALID: the tag of an address that has index 0, and may be looked for in the middle, too */
+/* As tlb_invalid(): the tag of an address that has index 0, and may be looked for in the middle, too */
 #define JC_INVALID 0x4000000000000001ull
 
 static inline u64 jc_invalid(unsigned int index)

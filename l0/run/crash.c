@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../bt/bt.h"
+#include "../bt/regs.h"
 #include "../cli/console.h"
 #include "../machine/machine.h"
 
@@ -110,7 +111,7 @@ static void on_fault(int signal, siginfo_t *info, void *arg)
 	greg_t *regs = context->uc_mcontext.gregs;
 
 	/* si_code: a signal that somebody sent is no fault, and the number of the trap is an old one */
-	if (v && info->si_code > 0 && (u64)regs[REG_RSP] == (u64)v) {
+	if (v && info->si_code > 0 && (u64)regs[REG_RSP] == (u64)v - RSP_BELOW) {
 		u64 to = bt_signal(v, regs[REG_TRAPNO], regs[REG_RIP]);
 
 		if (to) {

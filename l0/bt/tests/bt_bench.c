@@ -181,7 +181,7 @@ void bt_bench_disassemble(struct bt_bench *b, u32 from, u32 to, char *text, size
 		if (z.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE && op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			snprintf(line, sizeof(line), "%s", ZydisMnemonicGetString(z.mnemonic));
 		for (k = 0; k < sizeof(vcpu_fields) / sizeof(vcpu_fields[0]); k++) {
-			snprintf(name, sizeof(name), "[rsp+0x%02X]", vcpu_fields[k].offset);
+			snprintf(name, sizeof(name), "[rsp+0x%02X]", vcpu_fields[k].offset + RSP_BELOW);
 			replace(line, sizeof(line), name, vcpu_fields[k].name);
 		}
 		for (k = 0; k < sizeof(tlb_fields) / sizeof(tlb_fields[0]); k++) {

@@ -22,6 +22,7 @@ struct comparison {
 #define VEC_GP 13
 #define VEC_PF 14
 #define VEC_AC 17
+#define VEC_XM 19
 
 #define ARITHMETIC 0x8d5 /* CF, PF, AF, ZF, SF, OF */
 
@@ -129,10 +130,10 @@ static bool is_x87_memory_at(const struct comparison *x)
 static bool is_x87_store_with_two_faults(const struct comparison *x)
 {
 	int item = fuzz_item_at(x->p, x->c, x->subject->out.rip);
-	u16 fsw;
+	u16 fcw;
 
-	memcpy(&fsw, x->reference->out.xsave + 2, 2);
-	if (!is_access_fault(x->subject) || item < 0 || item >= x->p->count || !(fsw & BIT(7)))
+	memcpy(&fcw, x->subject->out.xsave, 2);
+	if (!is_access_fault(x->subject) || item < 0 || item >= x->p->count || (fcw & 0x3f) == 0x3f)
 		return false;
 	switch (x->p->items[item].mnemonic) {
 	case ZYDIS_MNEMONIC_FST:
@@ -273,6 +274,13 @@ static bool stopped_at(const struct comparison *x, ZydisMnemonic mnemonic)
 	return x->item >= 0 && x->item < x->p->count && x->p->items[x->item].mnemonic == mnemonic;
 }
 
+static bool is_at(const struct comparison *x, const struct fuzz_result *r, ZydisMnemonic mnemonic)
+{
+	int item = fuzz_item_at(x->p, x->c, r->out.rip);
+
+	return item >= 0 && item < x->p->count && x->p->items[item].mnemonic == mnemonic;
+}
+
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */
 static bool has_enter_on_16_bits(const struct comparison *x)
 {
@@ -354,6 +362,8 @@ static const char *incomparable(const struct comparison *x)
 	/* the same with a segment's limit */
 	if (is_limit_fault(r) && fuzz_mode(x->c)->code_base && !in_code(x->c, r->out.rip))
 		return "branch beyond the limit of CS";
+	if (r->vector == VEC_XM && is_access_fault(s) && stopped_at(x, ZYDIS_MNEMONIC_VCVTPS2PH))
+		return "VCVTPS2PH with an exception and a fault";
 	if (is_x87_store_with_two_faults(x))
 		return "x87 store with an exception and a fault";
 	/* with 16-bit addresses the parts of a large x87 operand may wrap, each on its own */
@@ -396,6 +406,9 @@ static const char *incomparable(const struct comparison *x)
 	/* whether operands of 16 bytes and more are checked is the CPU's choice: SDM vol. 2, "MOVUPS" and others */
 	if ((r->vector == VEC_AC && is_wide_at(x, r)) || (s->vector == VEC_AC && is_wide_at(x, s)))
 		return "alignment check of a wide operand";
+	/* Intel's CPUs don't check this one's either */
+	if (s->vector == VEC_AC && is_at(x, s, ZYDIS_MNEMONIC_VCVTPS2PH))
+		return "alignment check of VCVTPS2PH";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
 	if (fuzz_mode(x->c)->bits != 64 &&
 	    ((is_limit_fault(r) && is_fault_at_top(s)) || (is_fault_at_top(r) && is_limit_fault(s)) ||

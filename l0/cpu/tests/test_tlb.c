@@ -295,6 +295,44 @@ static void a_range_offers_what_its_page_does(void **state)
 	}
 }
 
+/* What translated code makes of an entry: PEXT */
+static u64 extract(u64 x, u64 mask)
+{
+	u64 y = 0;
+
+	for (unsigned int bit = 0, n = 0; bit < 64; bit++)
+		if (mask >> bit & 1)
+			y |= (x >> bit & 1) << n++;
+	return y;
+}
+
+/* Addresses that have the entry's index, canonical or not, within their page and across its end */
+static void a_search_is_1_for_its_page_alone(void **state)
+{
+	const u64 index_mask = (u64)(TLB_ENTRIES - 1) << 12;
+
+	(void)state;
+	srand(7);
+	for (unsigned int k = 0; k < 200000; k++) {
+		unsigned int i = k < TLB_ENTRIES ? k : (unsigned int)rand() % TLB_ENTRIES;
+		u64 page = ((u64)rand() << 42 ^ (u64)rand() << 20) & ~index_mask & ~4095ull, other;
+		unsigned int size = 1u << rand() % 10, offset = (unsigned int)rand() % 4096;
+		u64 last = offset + size - 1;
+
+		page = (u64)((s64)(page << 16) >> 16) & ~index_mask;
+		page |= (u64)i << 12;
+		assert_int_equal(extract(tlb_tag(page) + page + last, TLB_PAGE_MASK) == 1, last < 4096);
+		assert_true(extract(tlb_tag(page) + page + last, TLB_PAGE_MASK) >= 1);
+		/* one bit, or many, elsewhere; and the page that an empty entry has the tag of, and its neighbours */
+		other = page ^ (k % 2 ? BIT(25 + rand() % 39) : ((u64)rand() << 33 | BIT(25)));
+		assert_true(extract(tlb_tag(page) + other + last, TLB_PAGE_MASK) > 1);
+		assert_true(extract(tlb_invalid(i) + page + last, TLB_PAGE_MASK) > 1);
+		assert_true(extract(tlb_invalid(i) + other + last, TLB_PAGE_MASK) > 1);
+		other = ((4096 - tlb_invalid(i)) & ~index_mask) | (u64)i << 12;
+		assert_true(extract(tlb_invalid(i) + other + last, TLB_PAGE_MASK) > 1);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static struct mmu_page page_at(u64 gpa, unsigned int shift, unsigned int run, bool global)
@@ -449,6 +487,7 @@ static void invlpg_drops_pages_of_every_size_from_the_second_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_search_is_1_for_its_page_alone),
 		T(one_page_goes_and_its_neighbours_stay),
 		T(all_code_of_a_page_goes_however_much_there_is),
 		T(code_that_reaches_into_a_page_goes_with_it),
