@@ -216,15 +216,42 @@ static int parse_l1(struct option_parse *p, const json_t *file, unsigned int in_
 	return err;
 }
 
+/* realpath(3), also of a file that is still to be made; a copy of `path` if that can't be said. NULL: no memory */
+static char *true_path(const char *path)
+{
+	char *found = realpath(path, NULL), *folder, *made;
+	const char *slash = strrchr(path, '/');
+
+	if (found)
+		return found;
+	folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	found = folder ? realpath(folder, NULL) : NULL;
+	if (!found || asprintf(&made, "%s/%s", found, slash ? slash + 1 : path) < 0)
+		made = strdup(path);
+	free(folder);
+	free(found);
+	return made;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	char *of_a = true_path(a), *of_b = true_path(b);
+	bool same = of_a && of_b && !strcmp(of_a, of_b);
+
+	free(of_a);
+	free(of_b);
+	return same;
+}
+
 /* The file that two L1s would write; NULL: none */
 static const char *shared_file(const struct run_config *a, const struct run_config *b)
 {
-	if (a->exits.path[0] && !strcmp(a->exits.path, b->exits.path))
+	if (a->exits.path[0] && b->exits.path[0] && same_file(a->exits.path, b->exits.path))
 		return a->exits.path;
 	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
 		for (unsigned int j = 0; j < SERIAL_PORTS; j++)
-			if (a->serial[i].path && b->serial[j].path && !strcmp(a->serial[i].path, b->serial[j].path) &&
-			    strcmp(a->serial[i].path, "/dev/null"))
+			if (a->serial[i].path && b->serial[j].path && strcmp(a->serial[i].path, "/dev/null") &&
+			    same_file(a->serial[i].path, b->serial[j].path))
 				return a->serial[i].path;
 	return NULL;
 }

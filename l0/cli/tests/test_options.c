@@ -444,6 +444,11 @@ static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
 	refused("-kernel K --l1 b --l1 append=x", "two L1s are called 'b'");
 	refused("-kernel K --l1 a --l1 b --trace T", "a and b would both write to T");
 	refused("-kernel K --l1 a,serial=file:f --l1 b,serial=null,serial=file:f", "a and b would both write to f");
+	refused("-kernel K --l1 a,serial=file:f --l1 b,serial=file:./f", "a and b would both write to ./f");
+	refused("-kernel K --l1 a,serial=file:/tmp/../tmp/f --l1 b,serial=file:/tmp/f",
+		"a and b would both write to /tmp/f");
+	refused("-kernel K --l1 a,serial=file:no-folder/f --l1 b,serial=file:no-folder/f",
+		"would both write to no-folder/f");
 	refused("-kernel K --serial unix:,server=on", "needs the name");
 	refused("-kernel K --serial unix:s,server=off", "'server' is not available");
 	refused("-kernel K --serial unix:s,wait=on", "'wait' is not available");
