@@ -569,7 +569,7 @@ static void enter_range(struct vcpu *v, unsigned int n)
 		tlb_insert_range(v->tlb, (v->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, n, base, start);
 }
 
-/* Reads and writes, perhaps locked, an operand that lies across lines of the host's cache, where that is to be avoided */
+/* Reads and writes an operand that lies across lines of the host's cache, where that is to be avoided. Locked, or one whose page was just missed. */
 static bool is_across_lines(const struct bt *bt, u64 linear, unsigned int size, u32 desc)
 {
 	return bt->split_locks_trap && (desc & DESC_READ) && (desc & DESC_WRITE) && (linear & 63) + size > 64;

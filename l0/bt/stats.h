@@ -31,7 +31,7 @@
 	S(ungrouped,       counted, "of these: blocks left for a translation without groups")             \
 	S(mmio,            counted, "accesses to device memory")                                       \
 	S(split,           counted, "accesses across a page boundary")                                 \
-	S(across_lines,    counted, "locked accesses across the host's cache lines, done in C where they are costly") \
+	S(across_lines,    counted, "accesses across the host's cache lines, done in C since they are locked, or may be, and that is costly here") \
 	S(code_writes,     counted, "stores to pages that hold translated code")                       \
 	S(invalidated,     counted, "blocks dropped because their code was written")                   \
 	S(evictions,       counted, "times a part of the code cache was emptied because all of it was full")   \

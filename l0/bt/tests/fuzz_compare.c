@@ -17,6 +17,8 @@ struct comparison {
 };
 
 #define VEC_DB 1
+#define VEC_BP 3
+#define VEC_OF 4
 #define VEC_UD 6
 #define VEC_SS 12
 #define VEC_GP 13
@@ -65,11 +67,21 @@ static bool in_code(const struct fuzz_case *c, u64 rip)
 	return linear >= FUZZ_CODE && linear < FUZZ_CODE_END;
 }
 
+/* ZYDIS_MNEMONIC_INVALID: none of ours */
+static ZydisMnemonic mnemonic_of(const struct comparison *x, int item)
+{
+	return item >= 0 && item < x->p->count ? x->p->items[item].mnemonic : ZYDIS_MNEMONIC_INVALID;
+}
+
+/* Of the one that r stopped at */
+static ZydisMnemonic mnemonic_at(const struct comparison *x, const struct fuzz_result *r)
+{
+	return mnemonic_of(x, fuzz_item_at(x->p, x->c, r->out.rip));
+}
+
 static bool is_masked_move(const struct comparison *x)
 {
-	if (x->item < 0 || x->item >= x->p->count)
-		return false;
-	switch (x->p->items[x->item].mnemonic) {
+	switch (mnemonic_of(x, x->item)) {
 	case ZYDIS_MNEMONIC_MASKMOVQ:
 	case ZYDIS_MNEMONIC_MASKMOVDQU:
 	case ZYDIS_MNEMONIC_VMASKMOVDQU:
@@ -101,11 +113,9 @@ static bool is_loop_at_end(const struct comparison *x)
 	return x->p->items[x->item].mnemonic == ZYDIS_MNEMONIC_LOOP && x->reference->out.rip + 2 == limit + 1;
 }
 
-static bool is_x87_memory(const struct comparison *x, int item)
+static bool is_x87_memory(ZydisMnemonic mnemonic)
 {
-	if (item < 0 || item >= x->p->count)
-		return false;
-	switch (x->p->items[item].mnemonic) {
+	switch (mnemonic) {
 	case ZYDIS_MNEMONIC_FSTP:
 	case ZYDIS_MNEMONIC_FBSTP:
 	case ZYDIS_MNEMONIC_FRSTOR:
@@ -120,7 +130,7 @@ static bool is_x87_memory(const struct comparison *x, int item)
 
 static bool is_x87_memory_at(const struct comparison *x)
 {
-	return is_x87_memory(x, x->item);
+	return is_x87_memory(mnemonic_of(x, x->item));
 }
 
 /*
@@ -129,13 +139,12 @@ static bool is_x87_memory_at(const struct comparison *x)
  */
 static bool is_x87_store_with_two_faults(const struct comparison *x)
 {
-	int item = fuzz_item_at(x->p, x->c, x->subject->out.rip);
 	u16 fcw;
 
 	memcpy(&fcw, x->subject->out.xsave, 2);
-	if (!is_access_fault(x->subject) || item < 0 || item >= x->p->count || (fcw & 0x3f) == 0x3f)
+	if (!is_access_fault(x->subject) || (fcw & 0x3f) == 0x3f)
 		return false;
-	switch (x->p->items[item].mnemonic) {
+	switch (mnemonic_at(x, x->subject)) {
 	case ZYDIS_MNEMONIC_FST:
 	case ZYDIS_MNEMONIC_FSTP:
 	case ZYDIS_MNEMONIC_FIST:
@@ -180,11 +189,9 @@ static bool host_is_intel(void)
 /* SDM vol. 2, "SHA1MSG1" and others: exceptions of type 4, a misaligned operand is #GP. AMD's CPUs take it. */
 static bool is_misaligned_sha(const struct comparison *x)
 {
-	int item = fuzz_item_at(x->p, x->c, x->subject->out.rip);
-
-	if (host_is_intel() || x->subject->vector != VEC_GP || item < 0 || item >= x->p->count)
+	if (host_is_intel() || x->subject->vector != VEC_GP)
 		return false;
-	switch (x->p->items[item].mnemonic) {
+	switch (mnemonic_at(x, x->subject)) {
 	case ZYDIS_MNEMONIC_SHA1MSG1:
 	case ZYDIS_MNEMONIC_SHA1MSG2:
 	case ZYDIS_MNEMONIC_SHA1NEXTE:
@@ -271,14 +278,7 @@ static bool is_opmask(const struct comparison *x)
 /* The reference stopped at one of our instructions: this one. */
 static bool stopped_at(const struct comparison *x, ZydisMnemonic mnemonic)
 {
-	return x->item >= 0 && x->item < x->p->count && x->p->items[x->item].mnemonic == mnemonic;
-}
-
-static bool is_at(const struct comparison *x, const struct fuzz_result *r, ZydisMnemonic mnemonic)
-{
-	int item = fuzz_item_at(x->p, x->c, r->out.rip);
-
-	return item >= 0 && item < x->p->count && x->p->items[item].mnemonic == mnemonic;
+	return mnemonic_of(x, x->item) == mnemonic;
 }
 
 /* SDM vol. 2, "ENTER": a 16-bit stack writes BP alone, whatever the operand's size. AMD writes EBP if that is 32 bits. */
@@ -367,7 +367,7 @@ static const char *incomparable(const struct comparison *x)
 	if (is_x87_store_with_two_faults(x))
 		return "x87 store with an exception and a fault";
 	/* with 16-bit addresses the parts of a large x87 operand may wrap, each on its own */
-	if (fuzz_mode(x->c)->bits == 16 && is_limit_fault(s) && is_x87_memory(x, fuzz_item_at(x->p, x->c, s->out.rip)))
+	if (fuzz_mode(x->c)->bits == 16 && is_limit_fault(s) && is_x87_memory(mnemonic_at(x, s)))
 		return "x87 operand across 64 KiB";
 	/* SDM vol. 3 doesn't say so of faults, but Intel's CPUs have moved what comes before a page's end or a limit */
 	if ((is_limit_fault(r) || (r->vector == VEC_PF && !(r->cr2 & 4095))) &&
@@ -407,7 +407,7 @@ static const char *incomparable(const struct comparison *x)
 	if ((r->vector == VEC_AC && is_wide_at(x, r)) || (s->vector == VEC_AC && is_wide_at(x, s)))
 		return "alignment check of a wide operand";
 	/* Intel's CPUs don't check this one's either */
-	if (s->vector == VEC_AC && is_at(x, s, ZYDIS_MNEMONIC_VCVTPS2PH))
+	if (s->vector == VEC_AC && mnemonic_at(x, s) == ZYDIS_MNEMONIC_VCVTPS2PH)
 		return "alignment check of VCVTPS2PH";
 	/* an operand across 4 GiB in a segment with that limit may or may not fault: SDM vol. 3, "Limit Checking" */
 	if (fuzz_mode(x->c)->bits != 64 &&
@@ -593,9 +593,7 @@ static bool is_near_of_masked_move(const struct comparison *x)
 /* SDM vol. 2, "REP": what was interrupted has the flags of before it. AMD's have those of the last comparison. */
 static bool is_interrupted_comparison(const struct comparison *x)
 {
-	if (x->item < 0 || x->item >= x->p->count)
-		return false;
-	switch (x->p->items[x->item].mnemonic) {
+	switch (mnemonic_of(x, x->item)) {
 	case ZYDIS_MNEMONIC_CMPSB:
 	case ZYDIS_MNEMONIC_CMPSW:
 	case ZYDIS_MNEMONIC_CMPSD:
@@ -672,14 +670,19 @@ static bool remember_first(void *arg, const char *name, const u8 *expected, cons
 	return false;
 }
 
+/* The item, -1 within one. The traps of INT3 and INTO: RIP is behind it, and for INT 3 and INT 4 nothing is said but that. */
+static int ended_at(const struct fuzz_program *p, const struct fuzz_case *c, const struct fuzz_result *r)
+{
+	return fuzz_item_at(p, c, r->vector == VEC_BP || r->vector == VEC_OF ? r->out.rip - 1 : r->out.rip);
+}
+
 enum fuzz_verdict fuzz_compare(const struct fuzz_program *p, const struct fuzz_case *c, u8 memory[FUZZ_PAGES][4096],
 			       const struct fuzz_result *reference, const struct fuzz_result *subject, char *first)
 {
 	char name[32] = "";
 	struct comparison x = { p, c, reference, subject, -1, remember_first, first ? first : name, false };
 
-	/* the trap of an INT3 or a single step: rip is behind the instruction */
-	x.item = fuzz_item_at(p, c, reference->vector == 3 ? reference->out.rip - 1 : reference->out.rip);
+	x.item = ended_at(p, c, reference);
 	if (incomparable(&x))
 		return FUZZ_INCOMPARABLE;
 	compare_all(&x, memory);
@@ -730,7 +733,7 @@ void fuzz_print_differences(FILE *to, const struct fuzz_program *p, const struct
 	struct printing printing = { to, 0 };
 	struct comparison x = { p, c, reference, subject, -1, print_one, &printing, false };
 
-	x.item = fuzz_item_at(p, c, reference->vector == 3 ? reference->out.rip - 1 : reference->out.rip);
+	x.item = ended_at(p, c, reference);
 	fprintf(to, "  expected: vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", reference->vector,
 		reference->error, reference->vector == VEC_PF ? reference->cr2 : 0, reference->out.rip);
 	fprintf(to, "  found:    vector %u error %#x cr2 %#" PRIx64 " at rip %#" PRIx64 "\n", subject->vector,

@@ -51,8 +51,7 @@ static u64 once(unsigned int k, u64 at)
 {
 	u64 before = b.v->bt->stats.across_lines, mask = insns[k].size == 8 ? ~0ull : BIT(8 * insns[k].size) - 1;
 
-	bt_bench_write(&b, at, 0x1111111111111111 & ~mask);
-	bt_bench_write(&b, at, (bt_bench_read(&b, at) & ~mask) | 5);
+	bt_bench_write(&b, at, (0x1111111111111111 & ~mask) | 5);
 	b.v->gpr[RAX] = 5;
 	b.v->gpr[RCX] = 3;
 	b.v->gpr[RBX] = at;
