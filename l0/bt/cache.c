@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "../direct/direct.h"
 #include "../machine/machine.h"
+#include "feed.h"
 
 #define HOT_PERCENT 74 /* of a region: as much as blocks have of it */
 #define BLOCKS_PER_BYTE_INV \
@@ -108,8 +109,6 @@ static void divide(struct bt *bt, u64 at)
 		r->hot.start = start + i * bytes;
 		r->hot.end = r->cold.start = r->hot.start + (bytes * HOT_PERCENT / 100 & ~15ull);
 		r->cold.end = r->hot.start + bytes;
-		r->hot.touched = r->hot.start;
-		r->cold.touched = r->cold.start;
 		clear_region(r);
 		r->first_block = first + i * blocks;
 		r->block_max = blocks;
@@ -157,6 +156,8 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->loops = host_loops();
 	bt->split_locks_trap = bt_host_split_locks_trap();
 	divide(bt, thunks_emit(bt));
+	bt->feed = feed_create(bt);
+	feed_next(bt->feed);
 	return bt;
 fail:
 	bt_destroy(bt);
@@ -168,6 +169,7 @@ void bt_destroy(struct bt *bt)
 {
 	if (!bt)
 		return;
+	feed_destroy(bt->feed);
 	translate_destroy(bt);
 	if (bt->rw && bt->rw != MAP_FAILED)
 		munmap(bt->rw, bt->size);
@@ -235,33 +237,14 @@ static void clear(struct bt_block *b, u32 map)
 	b->map = map;
 }
 
-/* What is about to be filled, in one call instead of by page faults */
-#define TOUCH_BYTES (256u << 10)
-#define TOUCH_AHEAD (32u << 10)
-#define TABLE_TOUCH_BYTES (64u << 10)
-#define NOTES_AHEAD 128 /* more are rare */
-
-static void touch(struct bt *bt, struct bt_area *a)
+bool cache_is_half_full(struct bt *bt)
 {
-	u64 from = a->touched & ~(u64)(PAGE_SIZE - 1), n = a->end - from;
+	struct bt_region *r = bt->open;
 
-	if (a->touched >= a->end || a->used + TOUCH_AHEAD <= a->touched)
-		return;
-	n = n < TOUCH_BYTES ? n : TOUCH_BYTES;
-	(void)madvise(bt->rw + from, n, MADV_POPULATE_WRITE);
-	(void)madvise(bt->rx + from, n, MADV_POPULATE_READ);
-	a->touched = from + n;
-}
-
-/* The same of a part of a table, of which `needed` bytes will be used; *touched: so many are */
-static void touch_table(void *part, u32 *touched, u64 needed)
-{
-	u64 from = (u64)part + *touched;
-
-	if (needed <= *touched)
-		return;
-	(void)madvise((void *)(from & ~(PAGE_SIZE - 1ull)), TABLE_TOUCH_BYTES, MADV_POPULATE_WRITE);
-	*touched += TABLE_TOUCH_BYTES;
+	if (r->was_half_full || r->hot.used < (r->hot.start + r->hot.end) / 2)
+		return false;
+	r->was_half_full = true;
+	return true;
 }
 
 struct bt_block *cache_new(struct bt *bt)
@@ -269,10 +252,6 @@ struct bt_block *cache_new(struct bt *bt)
 	struct bt_region *r = bt->open;
 	struct bt_block *b;
 
-	touch(bt, &r->hot);
-	touch(bt, &r->cold);
-	touch_table(bt->maps + r->first_map, &r->maps_touched, (r->maps + BLOCK_MAX_INSNS) * sizeof(*bt->maps));
-	touch_table(bt->notes + r->first_note, &r->notes_touched, (r->notes + NOTES_AHEAD) * sizeof(*bt->notes));
 	if (r->blocks == r->block_max || r->maps + BLOCK_MAX_INSNS > r->map_max)
 		return NULL;
 	b = &bt->blocks[r->first_block + r->blocks];

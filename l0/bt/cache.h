@@ -141,13 +141,12 @@ struct translate_scratch;
 struct bt_region {
 	struct bt_area {
 		u64 start, used, end; /* cache offsets */
-		u64 touched; /* up to there the host has given memory */
 	} hot, cold; /* what runs all the time, what doesn't; cold is right behind hot */
 	u32 first_block, block_max;
 	_Atomic u32 blocks; /* so many from the first one on */
 	u32 first_map, map_max, maps;
 	u32 first_note, note_max, notes;
-	u32 maps_touched, notes_touched; /* so many bytes of them has the host given */
+	bool was_half_full; /* at some time */
 };
 
 /* What is known of a page of guest memory while there is code from it */
@@ -167,6 +166,7 @@ struct bt {
 	int fd;
 	u8 *rw, *rx; /* two views of the same memory: never both writable and executable */
 	size_t size;
+	struct feed *feed;
 	u64 singles; /* cache offset of the vCPUs' single instructions, SINGLE_ROOM each; before it are the thunks, behind it the regions */
 	struct bt_region region[REGIONS_MAX];
 	unsigned int regions;
@@ -232,6 +232,8 @@ static inline void bt_unlock(struct bt *bt)
 
 /* cache.c */
 struct bt_block *cache_find(struct bt *bt, u64 phys, u64 phys2, u32 mode);
+/* For the first time, the region that is being filled is. */
+bool cache_is_half_full(struct bt *bt);
 struct bt_block *cache_new(struct bt *bt); /* NULL: full, call cache_make_room() and begin anew */
 /* The vCPU's block for a single instruction, in a place of its own. The last one goes: it has run, and nobody leads to it. */
 struct bt_block *cache_new_single(struct bt *bt, unsigned int vcpu);

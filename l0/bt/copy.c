@@ -156,7 +156,6 @@ static void move_exits(struct bt *bt, struct bt_block *b, const struct bt_block 
 
 struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 {
-	u64 start = __builtin_ia32_rdtsc();
 	const u8 *bytes = memory_host(&bt->machine->memory, phys);
 	const struct bt_region *r = bt->open;
 	const struct bt_block *from;
@@ -198,6 +197,5 @@ struct bt_block *copy_block(struct bt *bt, u64 phys, u32 mode)
 		bt->maps[b->map + k] = bt->maps[from->map + k];
 	cache_add(bt, b);
 	bt->stats.copied++;
-	bt->translate_tsc += __builtin_ia32_rdtsc() - start;
 	return b;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../cpu/fpu.h"
 #include "../cpu/mode.h"
 #include "../cpu/model.h"
 #include "decode_head.h"
@@ -101,7 +102,7 @@ void decode_begin(struct decode *d, u32 mode)
 	d->others = 0;
 	if (d->used > ENTRIES - DECODE_MAX) {
 		d->used = 1;
-		memset(d->slot, 0, sizeof(d->slot));
+		fpu_zero(d->slot, sizeof(d->slot));
 	}
 	switch (mode & MODE_CS_MASK) {
 	case MODE_CS64:
@@ -586,8 +587,8 @@ static void remember(struct decode *d, struct insn *i, const struct head *h)
 }
 
 /* By Zydis */
-static __attribute__((noinline)) enum decode_result decode_anew(struct decode *d, struct insn *i,
-								const struct head *told, const u8 *bytes, unsigned int n)
+static enum decode_result decode_anew(struct decode *d, struct insn *i, const struct head *told, const u8 *bytes,
+				      unsigned int n)
 {
 	static const u8 ud2[HEAD_READS] = { 0x0f, 0x0b };
 	struct raw r;
@@ -613,20 +614,40 @@ static __attribute__((noinline)) enum decode_result decode_anew(struct decode *d
 											: DECODE_UNDEFINED;
 }
 
+static bool head_told(const struct decode *d, struct head *h, const u8 *bytes)
+{
+	return head_of(h, bytes, d->kind == KIND_64, d->kind >= KIND_16_SP32);
+}
+
+/* Near the end of what may be read */
+static const u8 *pad(u8 padded[HEAD_READS], const u8 *bytes, unsigned int n)
+{
+	fpu_zero(padded, HEAD_READS);
+	fpu_move_bytes(padded, bytes, n);
+	return padded;
+}
+
+bool decode_known(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n)
+{
+	u8 padded[HEAD_READS];
+	struct head h;
+
+	if (n < HEAD_READS)
+		bytes = pad(padded, bytes, n);
+	return head_told(d, &h, bytes) && remembered(d, i, &h, bytes, n);
+}
+
 enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n)
 {
 	u8 padded[HEAD_READS];
 	struct head h;
 	bool told;
 
-	if (n < HEAD_READS) {
-		memset(padded, 0, sizeof(padded));
-		memcpy(padded, bytes, n);
-		bytes = padded;
-	}
-	told = head_of(&h, bytes, d->kind == KIND_64, d->kind >= KIND_16_SP32);
-	if (told && remembered(d, i, &h, bytes, n))
+	if (decode_known(d, i, bytes, n))
 		return DECODE_OK;
+	if (n < HEAD_READS)
+		bytes = pad(padded, bytes, n);
+	told = head_told(d, &h, bytes);
 	return decode_anew(d, i, told ? &h : NULL, bytes, n);
 }
 

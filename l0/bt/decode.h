@@ -159,6 +159,15 @@ static inline bool reg_is_xmm_or_ymm(unsigned int r)
 	return reg_in(r, ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_YMM31);
 }
 
+/* Its number, if it is an x87, MMX or vector register */
+static inline u8 reg_number(unsigned int r)
+{
+	_Static_assert(ZYDIS_REGISTER_YMM0 == ZYDIS_REGISTER_XMM0 + 32, "two classes of 32");
+	if (reg_is_xmm_or_ymm(r))
+		return (r - ZYDIS_REGISTER_XMM0) & 31;
+	return (u8)(r - (r <= ZYDIS_REGISTER_ST7 ? ZYDIS_REGISTER_ST0 : ZYDIS_REGISTER_MM0));
+}
+
 static inline bool operand_is_reg(const struct operand *o)
 {
 	return o->type == ZYDIS_OPERAND_TYPE_REGISTER;
@@ -190,9 +199,10 @@ enum decode_result {
 
 /*
  * The instruction at `bytes`, of which n may be read, into *i but for what is the translator's: DECODE_MORE only if n < BYTES_MAX. At the most
- * DECODE_MAX between two decode_begin().
+ * DECODE_MAX between two decode_begin(). With a library's code (cpu/vcpu.h) unless decode_known() is true, which does the same then.
  */
 #define DECODE_MAX 64
+bool decode_known(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n);
 enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n);
 
 /* In Intel's syntax, as it would be at linear address `at`; "?" if it is no instruction. */

@@ -233,7 +233,7 @@ void lower_plain(struct lower *l)
 			c.force_rex |= lower_needs_rex(o, field);
 			slots++;
 		} else {
-			field = ZydisRegisterGetId(o->reg);
+			field = reg_number(o->reg);
 		}
 		switch (o->encoding) {
 		case ZYDIS_OPERAND_ENCODING_MODRM_REG:

@@ -5,7 +5,7 @@
 
 static u8 vector_number(const struct operand *o)
 {
-	return ZydisRegisterGetId(o->reg);
+	return reg_number(o->reg);
 }
 
 /* MASKMOVQ, MASKMOVDQU: bytes to [DS:rDI] under a mask; the host's RDI is ours, so it takes the host address */
@@ -103,7 +103,7 @@ void lower_gather(struct lower *l)
 	a.count = bytes / step;
 	a.reg = vector_number(&i->op[0]);
 	a.mask = vector_number(&i->op[2]);
-	a.index = ZydisRegisterGetId(base.index);
+	a.index = reg_number(base.index);
 	a.scale = base.scale;
 	a.addr32 = i->z->address_width == 32;
 	a.seg = base.segment - ZYDIS_REGISTER_ES;

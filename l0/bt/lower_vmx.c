@@ -12,7 +12,7 @@
 
 static ZydisRegister whole(ZydisRegister r)
 {
-	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
+	return reg_is_gpr(r) ? (ZydisRegister)(ZYDIS_REGISTER_RAX + lower_gpr(r)) : r;
 }
 
 static bool writes(const struct insn *i, ZydisRegister r)

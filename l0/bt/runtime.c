@@ -4,6 +4,7 @@
  * vector state is still in the host's registers; whoever parks it loads it again before going back.
  */
 #include "cache.h"
+#include "feed.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -123,23 +124,29 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 	struct bt *bt = v->bt->bt;
 	const struct bt_region *open;
 	struct bt_block *b;
-	u64 unwatched, emptied;
+	u64 unwatched, emptied, start;
 	bool flushed = false;
 
 	for (;;) {
 		bt_lock(bt);
 		emptied = bt->emptied;
 		open = bt->open;
-		b = kind == TRANSLATE_SINGLE ? NULL : made(v, phys, phys2, mode);
-		if (!b) {
+		start = __builtin_ia32_rdtsc();
+		if (cache_is_half_full(bt)) {
 			vcpu_fpu_park(v);
-			b = translate(v, linear, phys, kind, mode, &unwatched);
+			feed_next(bt->feed);
 		}
+		b = kind == TRANSLATE_SINGLE ? NULL : made(v, phys, phys2, mode);
+		if (!b)
+			b = translate(v, linear, phys, kind, mode, &unwatched);
+		if (b)
+			bt->translate_tsc += __builtin_ia32_rdtsc() - start;
 		bt_unlock(bt);
 		if (b)
 			return b;
 		if (unwatched == UINT64_MAX && flushed)
 			break;
+		vcpu_fpu_park(v);
 		gate_alone(v);
 		if (unwatched != UINT64_MAX)
 			cache_watch(bt, unwatched);
@@ -148,6 +155,7 @@ static struct bt_block *make(struct vcpu *v, u64 linear, enum translation kind, 
 		flushed |= unwatched == UINT64_MAX;
 		gate_open(v);
 	}
+	vcpu_fpu_park(v);
 	machine_stop(v->machine, STOP_INTERNAL, 0, "bt: one block does not fit into an empty code cache of %zu bytes",
 		     bt->size);
 	return NULL;

@@ -69,6 +69,7 @@ static _Noreturn void fetch_outside_ram(struct vcpu *v, u64 linear, u64 gpa)
 {
 	if (v->in_l2)
 		raise_ud(v);
+	vcpu_fpu_park(v);
 	machine_stop(v->machine, STOP_GUEST_FATAL,
 		     EXIT_GUEST_FATAL, "guest runs code at %#llx (physical %#llx), which is device memory or nothing: use --dump-on-exit to see how it got there",
 		     (unsigned long long)linear, (unsigned long long)gpa);
@@ -85,8 +86,12 @@ static bool beyond_limit(const struct vcpu *v, unsigned int length)
 static inline __attribute__((always_inline)) bool decode_one(struct lower *l, struct insn *i, const u8 *bytes,
 							     unsigned int n, bool single, bool last)
 {
-	enum decode_result r = decode_insn(l->bt->scratch->decode, i, bytes, n);
+	enum decode_result r = DECODE_OK;
 
+	if (!decode_known(l->bt->scratch->decode, i, bytes, n)) {
+		vcpu_fpu_park(l->v);
+		r = decode_insn(l->bt->scratch->decode, i, bytes, n);
+	}
 	if (r == DECODE_MORE && !last)
 		return false;
 	if (l->bt->trace) {
@@ -302,10 +307,10 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	struct fetch f = { .phys2 = UINT64_MAX };
 	struct places places;
 	struct bt_block *b;
-	u64 start;
 
-	start = __builtin_ia32_rdtsc();
 	*unwatched = UINT64_MAX;
+	if (bt->trace)
+		vcpu_fpu_park(v);
 	f.host = ram_page(v, phys);
 	if (!f.host)
 		fetch_outside_ram(v, linear, phys);
@@ -350,7 +355,6 @@ struct bt_block *translate(struct vcpu *v, u64 linear, u64 phys, enum translatio
 	cache_add(bt, b);
 	if (bt->trace)
 		trace_block(l, linear);
-	bt->translate_tsc += __builtin_ia32_rdtsc() - start;
 	return b;
 }
 

@@ -64,6 +64,17 @@ static inline void fpu_zero(void *to, size_t n)
 	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
 }
 
+/* Of any number */
+static inline void fpu_move_bytes(void *to, const void *from, size_t n)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static inline void fpu_fill_bytes(void *to, u8 byte, size_t n)
+{
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
+}
+
 /*
  * ThreadSanitizer's own calls, which are all over the C code, use vector registers. With it the thunks park the guest's state before
  * they call C and load it behind that (bt/thunks.c), so that C never has it in the host's registers.

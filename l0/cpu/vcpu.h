@@ -9,7 +9,7 @@
  * A vCPU lies *inside* the stack of its thread, and translated code runs with the host's RSP
  * pointing at it: gpr[] comes first so that one byte of displacement reaches it.
  *
- * Two worlds. Code in cpu/, vmx/, bt/ (all but translate) and run/ is compiled with
+ * Two worlds. Code in cpu/, vmx/, bt/ and run/ is compiled with
  * -mgeneral-regs-only and may run while the guest's vector state is in the host's vector
  * registers. Everything else (devices, libc, Zydis) may run only after vcpu_fpu_park(); the
  * bus (devices/bus.h) does that for devices, so a device needs not care.
