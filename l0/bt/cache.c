@@ -485,7 +485,14 @@ static bool overlaps(const struct bt_block *b, int which, u64 gpa, u64 n)
 /* A page whose data keeps being written beside its code loses the code: stores must become fast again. */
 #define SLOW_WRITES_MAX 32
 
-bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current)
+static bool is_at(const struct bt *bt, const struct bt_block *b, u64 host_pc)
+{
+	u64 offset = host_pc - (u64)bt->rx;
+
+	return offset - b->code < b->size || offset - b->cold < b->cold_size;
+}
+
+bool cache_written(struct bt *bt, u64 gpa, u64 n, u64 host_pc)
 {
 	bool hit_current = false;
 
@@ -504,8 +511,8 @@ bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current
 				int which = *p & 1;
 
 				/* The running block stays if its bytes do: it would only be translated again. */
-				if (overlaps(b, which, gpa, k) || (all && b != current)) {
-					hit_current |= b == current;
+				if (overlaps(b, which, gpa, k) || (all && !is_at(bt, b, host_pc))) {
+					hit_current |= is_at(bt, b, host_pc);
 					cache_drop(bt, b);
 					p = page_head(bt, gpa);
 				} else {
@@ -524,7 +531,7 @@ void bt_phys_written(struct machine *m, u64 gpa, u64 n)
 	if (!m->bt)
 		return;
 	bt_lock(m->bt);
-	cache_written(m->bt, gpa, n, NULL);
+	cache_written(m->bt, gpa, n, 0);
 	bt_unlock(m->bt);
 }
 
@@ -533,7 +540,7 @@ void bt_phys_write_begin(struct machine *m, u64 gpa, u64 n)
 	if (!m->bt)
 		return;
 	bt_lock(m->bt);
-	cache_written(m->bt, gpa, n, NULL);
+	cache_written(m->bt, gpa, n, 0);
 }
 
 void bt_phys_write_end(struct machine *m)

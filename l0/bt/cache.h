@@ -181,6 +181,7 @@ struct bt {
 	u32 map_max;
 	u16 *notes; /* of what blocks can be made from: copy.c */
 	u32 note_max;
+	u32 vain, not_looked; /* copy.c: searches since one found something, as far as they count; how often there was none */
 	u32 *twins; /* first block by struct bt_block.twin */
 	u32 *hash;
 	struct bt_page *pages; /* by packed page number */
@@ -247,8 +248,8 @@ void cache_drop(struct bt *bt, struct bt_block *b);
 /* The region is full: go on in another one. Alone. */
 void cache_make_room(struct bt *bt);
 void cache_flush(struct bt *bt); /* alone */
-/* Drop the blocks that [gpa, gpa + n) overlaps. True if `current` was among them. */
-bool cache_written(struct bt *bt, u64 gpa, u64 n, const struct bt_block *current);
+/* Drop the blocks that [gpa, gpa + n) overlaps. True if the one that host_pc is in was among them; 0: none is. */
+bool cache_written(struct bt *bt, u64 gpa, u64 n, u64 host_pc);
 /* Aim the 32-bit displacement at cache offset `patch` at another one, while others may run it. */
 void cache_aim(struct bt *bt, u32 patch, u32 target);
 struct bt_block *cache_by_host(struct bt *bt, u64 host_pc);

@@ -485,12 +485,15 @@ u64 rt_segment(struct vcpu *v, u64 offset, u32 desc)
 	return linear;
 }
 
+static bool is_last(const struct bt *bt, const struct bt_block *b, u32 offset)
+{
+	return bt->maps[b->map + b->insns - 1].guest == offset;
+}
+
 /* Stores to a page with translated code: drop what they overlap first, so that what runs next is translated anew. */
-static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access,
-			  const struct bt_block *current, u32 offset)
+static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, u64 host_pc, u32 offset)
 {
 	struct bt *bt = v->bt->bt;
-	bool last = !current || bt->maps[current->map + current->insns - 1].guest == offset;
 	struct mmu_page page;
 	bool hit;
 	u32 error;
@@ -503,10 +506,10 @@ static void write_to_code(struct vcpu *v, u64 linear, unsigned int size, unsigne
 		if (mmu_walk(v, linear, access, &page, &error) && memory_is_ram(&v->machine->memory, page.gpa) &&
 		    (*memory_flag(&v->machine->memory, page.gpa) & PAGE_WATCHED)) {
 			bt_lock(bt);
-			hit = cache_written(bt, page.gpa, k, current);
+			hit = cache_written(bt, page.gpa, k, host_pc);
 			bt_unlock(bt);
 		}
-		if (hit && !last) {
+		if (hit && !is_last(bt, cache_by_host(bt, host_pc), offset)) {
 			/* The block has changed behind this instruction: do it again alone, then look at the new bytes. */
 			v->bt->single = true;
 			vcpu_restart(v);
@@ -536,10 +539,14 @@ static bool misaligned(u64 linear, unsigned int size)
 }
 
 /* A store to L2's virtual APIC has its effect behind the instruction: that is done alone, so that its end is seen. */
-static void write_to_apic(struct vcpu *v, u64 linear, unsigned int size, unsigned int access,
-			  const struct bt_block *current)
+static void write_to_apic(struct vcpu *v, u64 linear, unsigned int size, unsigned int access, u64 host_pc)
 {
-	if (!mmu_apic_access(v, linear, size, access) || (current && current->single))
+	const struct bt_block *current;
+
+	if (!mmu_apic_access(v, linear, size, access))
+		return;
+	current = cache_by_host(v->bt->bt, host_pc);
+	if (current && current->single)
 		return;
 	v->bt->single = true;
 	vcpu_restart(v);
@@ -627,9 +634,9 @@ u64 rt_miss(struct vcpu *v, u64 linear, u32 desc)
 		mmu_check(v, linear, size, access);
 	}
 	if ((access & ACC_WRITE) && v->apic_access && !split)
-		write_to_apic(v, linear, size, access, cache_by_host(bt, return_to));
+		write_to_apic(v, linear, size, access, return_to);
 	if (access & ACC_WRITE) {
-		write_to_code(v, linear, size, access, cache_by_host(bt, return_to), DESC_OFFSET(desc));
+		write_to_code(v, linear, size, access, return_to, DESC_OFFSET(desc));
 		if (!split && !across && (host = mmu_host(v, linear, access))) {
 			b->fixup = 0;
 			return (u64)host - linear;

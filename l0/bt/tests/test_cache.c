@@ -106,13 +106,13 @@ static void a_write_drops_what_it_overlaps_and_nothing_else(void **state)
 	_Atomic u8 *flag = memory_flag(&b->machine.memory, A);
 
 	assert_true(*flag & PAGE_CODE);
-	assert_false(cache_written(b->bt, A + sizeof(jmp_to_b), 8, first));
+	assert_false(cache_written(b->bt, A + sizeof(jmp_to_b), 8, (u64)cache_rx(b->bt, first->code)));
 	assert_true(first->valid && second->valid);
-	assert_true(cache_written(b->bt, A + sizeof(jmp_to_b) - 1, 1, first));
+	assert_true(cache_written(b->bt, A + sizeof(jmp_to_b) - 1, 1, (u64)cache_rx(b->bt, first->cold)));
 	assert_false(first->valid);
 	assert_true(second->valid && third->valid);
 	assert_true(*flag & PAGE_CODE);
-	cache_written(b->bt, B - 4, 5, NULL);
+	cache_written(b->bt, B - 4, 5, 0);
 	assert_false(second->valid);
 	assert_false(*flag & PAGE_CODE);
 	assert_true(third->valid);
@@ -125,7 +125,7 @@ static void data_beside_code_that_keeps_being_written_costs_the_page_its_code(vo
 	unsigned int writes = 0;
 
 	while (block->valid && writes < 1000) {
-		cache_written(b->bt, A + 0x800, 8, NULL);
+		cache_written(b->bt, A + 0x800, 8, 0);
 		writes++;
 	}
 	assert_in_range(writes, 2, 100);

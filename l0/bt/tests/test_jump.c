@@ -217,7 +217,7 @@ static void code_that_is_written_is_left_from_other_pages(void **state)
 		assert_int_equal(b.v->rip, UPPER + TARGET + 2);
 	}
 	put(TARGET, other, sizeof(other));
-	cache_written(b.bt, TARGET, sizeof(other), NULL);
+	cache_written(b.bt, TARGET, sizeof(other), 0);
 	run(0, 3, TARGET + 3);
 	b.v->rip = UPPER + CODE + 0x1000;
 	assert_false(bt_bench_run(&b, 3));
