@@ -40,10 +40,15 @@ include $(sort $(wildcard l0/*/rules.mk vmcs-shadow/rules.mk ept-merge/rules.mk 
 
 # The guest's vector state may be live in the host's registers while these run.
 $(addprefix $(BUILD)/,$(GENERAL_OBJS)): CFLAGS_ALL += -mgeneral-regs-only
+$(addprefix $(BUILD)/,$(GENERAL_OBJS)): WITHOUT_LIBRARY = objcopy --redefine-syms=l0/cpu/general.syms $@
+$(addprefix $(BUILD)/,$(GENERAL_OBJS)): l0/cpu/general.syms
 
 $(BUILD)/%.o: %.c | $(PACKAGES)-build
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(WITHOUT_LIBRARY)
+
+.DELETE_ON_ERROR:
 
 $(BUILD)/%.o: %.S | $(PACKAGES)-build
 	@mkdir -p $(@D)

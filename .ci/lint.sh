@@ -28,6 +28,7 @@ shells=$(git ls-files '*.sh' .ci/run workloads/guest/init workloads/guest/nested
 	step clang-format clang-format --dry-run -Werror $all
 	step gcc make --no-print-directory -j2 CC=gcc BUILD=build/lint-gcc build/lint-gcc/turtles tests
 	step clang make --no-print-directory -j2 CC=clang BUILD=build/lint-clang build/lint-clang/turtles tests
+	step clang-fuzz make --no-print-directory -j2 CC=clang BUILD=build/lint-clang SECONDS=10 fuzz
 	step l1shim-clang make --no-print-directory GUEST=build/lint-clang/guest GUEST_CC=clang build/lint-clang/guest/bin/l1shim
 	step clang-tidy sh -c 'printf "%s\n" "$@" | xargs -n 1 -P 2 sh -c '\''clang-tidy --quiet "$0" -- -std=gnu11 -D_GNU_SOURCE -I.'\' sh $sources $guests
 	step clang-tidy-32 sh -c 'printf "%s\n" "$@" | xargs -n 1 -P 2 sh -c '\''clang-tidy --quiet "$0" -- -m32 -std=gnu11 -ffreestanding -I.'\' sh $wild

@@ -40,7 +40,7 @@ static u32 *bucket(struct bt *bt, u32 twin)
 	return &bt->twins[twin >> (32 - TWIN_BITS)];
 }
 
-/* For a few: memcpy() isn't for where the guest's vector state may be in the host's registers (cpu/fpu.h). */
+/* For a few */
 static void copy_bytes(u8 *to, const u8 *from, u32 n)
 {
 	u32 k;

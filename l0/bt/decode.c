@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../cpu/fpu.h"
 #include "../cpu/mode.h"
 #include "../cpu/model.h"
 #include "decode_head.h"
@@ -102,7 +101,7 @@ void decode_begin(struct decode *d, u32 mode)
 	d->others = 0;
 	if (d->used > ENTRIES - DECODE_MAX) {
 		d->used = 1;
-		fpu_zero(d->slot, sizeof(d->slot));
+		memset(d->slot, 0, sizeof(d->slot));
 	}
 	switch (mode & MODE_CS_MASK) {
 	case MODE_CS64:
@@ -622,8 +621,8 @@ static bool head_told(const struct decode *d, struct head *h, const u8 *bytes)
 /* Near the end of what may be read */
 static const u8 *pad(u8 padded[HEAD_READS], const u8 *bytes, unsigned int n)
 {
-	fpu_zero(padded, HEAD_READS);
-	fpu_move_bytes(padded, bytes, n);
+	memset(padded, 0, HEAD_READS);
+	memcpy(padded, bytes, n);
 	return padded;
 }
 

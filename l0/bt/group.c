@@ -16,7 +16,6 @@
  * search fails, C looks whether there is a page for all that needs nothing else (rt_group()); if not, the rest of the block runs in a
  * translation without groups.
  */
-#include "../cpu/fpu.h"
 #include "lower_operand.h"
 
 #define SPAN_MAX 64 /* bytes from the lowest to the highest of a group */
@@ -91,7 +90,7 @@ static struct value address(struct analysis *a, const struct insn *i, const stru
 
 static void close_all(struct analysis *a)
 {
-	fpu_fill_bytes(a->open, NO_GROUP, a->versions + 1u);
+	memset(a->open, NO_GROUP, a->versions + 1u);
 }
 
 static bool fits(const struct group *g, s32 from, s32 to)

@@ -2,8 +2,6 @@
 /* Near control transfers. Far ones are callouts. */
 #include "lower.h"
 
-#include "../cpu/fpu.h"
-
 /* A jump cuts the instruction pointer to 16 bits: operand size 16, which 64-bit mode has not (Intel ignores 66h there). */
 static bool ip16(const struct lower *l)
 {
@@ -103,7 +101,7 @@ static u8 *search_jump_cache(struct lower *l, enum jc_class class)
 	if (!e->full && e->p - start <= JUMP_SEARCH_MAX) {
 		s->length = (u8)(e->p - start);
 		s->from_at = (u8)(from - start);
-		fpu_move_bytes(s->code, start, s->length);
+		memcpy(s->code, start, s->length);
 	}
 	return from;
 }

@@ -12,8 +12,6 @@
 #include <cpuid.h>
 #include "lower.h"
 
-#include "../cpu/fpu.h"
-
 #define BUS_LOCK_DETECT BIT(24) /* CPUID.(EAX=07H,ECX=0):ECX */
 #define CORE_CAPABILITIES BIT(30) /* EDX: the MSR that tells whether a split lock can be an #AC */
 
@@ -50,6 +48,6 @@ void lower_same_cold(struct cold *to, const struct cold *from)
 {
 	u8 *place = to->from;
 
-	fpu_move(to, from, sizeof(*to));
+	*to = *from;
 	to->from = place;
 }

@@ -12,8 +12,6 @@
  */
 #include "lower.h"
 
-#include "../cpu/fpu.h"
-
 u32 lower_desc(const struct lower *l)
 {
 	return (u32)l->i->offset << 12 | (u32)block_uncounted(l->b, l->at) << 24;
@@ -270,7 +268,7 @@ static void search(struct lower *l, u8 areg, unsigned int size, bool write, stru
 	s->length = (u8)(e->p - start);
 	s->size_at = (u8)(end_of_lea - 1 - start);
 	s->check_at = (u8)(end_of_check - 1 - start);
-	fpu_move_bytes(s->code, start, s->length);
+	memcpy(s->code, start, s->length);
 }
 
 static bool uses_tc(const struct enc *seq, int n)

@@ -48,10 +48,7 @@ _Static_assert(sizeof(struct fpu_image) == XSAVE_EXTENDED + XSAVE_AVX_SIZE, "XSA
 _Static_assert(offsetof(struct fpu_image, xmm) == 160, "XSAVE's legacy region");
 _Static_assert(offsetof(struct fpu_image, xstate_bv) == XSAVE_HEADER, "XSAVE's header");
 
-/*
- * memcpy() and memset(0) of n bytes, a multiple of 8, for where the guest's vector state is live: the library's may use
- * vector registers, and compilers make calls to the library of plain loops.
- */
+/* memcpy() and memset(0) of n bytes, a multiple of 8: of areas of half a KiB in one go */
 static inline void fpu_move(void *to, const void *from, size_t n)
 {
 	n /= 8;
@@ -62,17 +59,6 @@ static inline void fpu_zero(void *to, size_t n)
 {
 	n /= 8;
 	__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ull) : "memory");
-}
-
-/* Of any number */
-static inline void fpu_move_bytes(void *to, const void *from, size_t n)
-{
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-}
-
-static inline void fpu_fill_bytes(void *to, u8 byte, size_t n)
-{
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
 }
 
 /*

@@ -1,3 +1,4 @@
+GENERAL_OBJS += l0/cpu/general.o
 GENERAL_OBJS += l0/cpu/paging.o
 GENERAL_OBJS += l0/cpu/control.o
 GENERAL_OBJS += l0/cpu/extended.o

@@ -12,7 +12,8 @@
  * Two worlds. Code in cpu/, vmx/, bt/ and run/ is compiled with
  * -mgeneral-regs-only and may run while the guest's vector state is in the host's vector
  * registers. Everything else (devices, libc, Zydis) may run only after vcpu_fpu_park(); the
- * bus (devices/bus.h) does that for devices, so a device needs not care.
+ * bus (devices/bus.h) does that for devices, so a device needs not care. What compilers call by
+ * themselves, memcpy() and the like, such code has of its own: general.c.
  */
 #ifndef L0_CPU_VCPU_H
 #define L0_CPU_VCPU_H
