@@ -44,12 +44,15 @@ static int plan_none(struct place *p)
 static int plan_spread(struct place *p)
 {
 	hwloc_obj_t root = hwloc_get_root_obj(p->topology);
-	unsigned int n = p->first[p->count];
+	unsigned int n = p->first[p->count], pus = count(p->topology, HWLOC_OBJ_PU), places = n < pus ? n : pus;
 
-	if (hwloc_distrib(p->topology, &root, 1, p->set, n, INT_MAX, 0))
+	/* Of more than there are PUs hwloc puts neighbours together, which are an L1's own: it is asked once around. */
+	if (hwloc_distrib(p->topology, &root, 1, p->set, places, INT_MAX, 0))
 		return -errno;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < places; i++)
 		hwloc_bitmap_singlify(p->set[i]);
+	for (unsigned int i = places; i < n; i++)
+		p->set[i] = hwloc_bitmap_dup(p->set[i - places]);
 	return 0;
 }
 

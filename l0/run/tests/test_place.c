@@ -54,7 +54,9 @@ static void policies_place_as_they_say(void **state)
 	assert_string_equal(warning, "");
 	/* more vCPUs than PUs: nobody is left out, nobody has much more than another */
 	assert_string_equal(placed("pack", LARGE, 2, MANY), "0,1,2,3,4,5,6,7,8,9,10,11 | 12,13,14,15,0,1,2,3");
-	assert_non_null(placed("spread", LARGE, 2, MANY));
+	assert_string_equal(placed("spread", LARGE, 2, MANY), "0,1,2,3,4,5,6,7,8,9,10,11 | 12,13,14,15,0,1,2,3");
+	/* and an L1's vCPUs run side by side as long as it has no more than there are PUs */
+	assert_string_equal(placed("spread", "core:2 pu:1", 2, TWO), "0,1 | 0,1");
 	assert_string_equal(placed("spread", "core:1 pu:1", 2, TWO), "0,0 | 0,0");
 	assert_string_equal(placed("l1-per-core", "core:2 pu:1", 4, FOUR), "0 | 1 | 0 | 1");
 }
