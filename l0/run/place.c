@@ -10,6 +10,7 @@
 
 struct place {
 	hwloc_topology_t topology;
+	hwloc_cpuset_t host; /* the host's PUs, also those that this process may not use */
 	bool bind; /* false: the policy is none */
 	unsigned int count; /* of L1s */
 	unsigned int *first; /* index in set[] of each L1's first vCPU; count + 1 of them */
@@ -131,12 +132,14 @@ struct list {
 	const struct place *place;
 	unsigned int pus[4096], count;
 	unsigned int forbidden, first_forbidden;
+	bool exists; /* one of them is one of the host's */
 };
 
 static void take_pu(void *arg, unsigned int pu)
 {
 	struct list *l = arg;
 
+	l->exists |= hwloc_bitmap_isset(l->place->host, pu) != 0;
 	if (!hwloc_get_pu_obj_by_os_index(l->place->topology, pu)) {
 		if (!l->forbidden++)
 			l->first_forbidden = pu;
@@ -155,12 +158,18 @@ static int plan_list(struct place *p, const char *policy, char *error, size_t n,
 	}
 	l->place = p;
 	each_pu(policy, take_pu, l);
-	if (!l->count) {
-		snprintf(error, n,
-			 "--place: %s: none of these PUs is one that this process may use; turtles doctor lists them",
-			 policy);
+	if (!l->count && !l->exists) {
+		snprintf(error, n, "--place: %s: the host has none of these PUs; turtles doctor lists them", policy);
 		free(l);
 		return -EINVAL;
+	}
+	/* others that may be used are nobody's choice: another run that was sent away would take the same */
+	if (!l->count) {
+		snprintf(warning, warning_size,
+			 "--place: %s: none of these PUs may be used (a cpuset): vCPUs run where the host decides",
+			 policy);
+		free(l);
+		return plan_none(p);
 	}
 	if (l->forbidden)
 		snprintf(warning,
@@ -196,6 +205,9 @@ static int load(struct place *p, const char *topology)
 		return -ENOMEM;
 	if ((topology && hwloc_topology_set_synthetic(p->topology, topology)) || hwloc_topology_load(p->topology))
 		return errno ? -errno : -EINVAL;
+	p->host = hwloc_bitmap_dup(hwloc_topology_get_complete_cpuset(p->topology));
+	if (!p->host)
+		return -ENOMEM;
 	return topology ? 0 : restrict_to_binding(p);
 }
 
@@ -246,6 +258,7 @@ void place_destroy(struct place *p)
 		hwloc_bitmap_free(p->set[i]);
 	free(p->set);
 	free(p->first);
+	hwloc_bitmap_free(p->host);
 	if (p->topology)
 		hwloc_topology_destroy(p->topology);
 	free(p);
@@ -303,6 +316,7 @@ bool place_host(struct place_host *h)
 		h->pus = count(p.topology, HWLOC_OBJ_PU);
 		hwloc_bitmap_list_snprintf(h->list, sizeof(h->list), hwloc_topology_get_topology_cpuset(p.topology));
 	}
+	hwloc_bitmap_free(p.host);
 	if (p.topology)
 		hwloc_topology_destroy(p.topology);
 	all = (int)sysconf(_SC_NPROCESSORS_ONLN);

@@ -27,8 +27,8 @@ bool place_is_policy(const char *policy);
 
 /*
  * Plan for `count` L1s with so many vCPUs each. topology: NULL is this host, a text is one for tests in hwloc's synthetic form ("pack:2
- * core:4 pu:2"). NULL with one line in error[0..n-1]: no PU of a list may be used, or hwloc fails. A PU that a list names and that may
- * not be used (a cpuset forbids it, it is offline) is left out; *warning is one line about it, or "".
+ * core:4 pu:2"). NULL with one line in error[0..n-1]: the host has no PU of a list, or hwloc fails. A PU that a list names and that may
+ * not be used (a cpuset forbids it, it is offline) is left out; if none is left the policy is none. *warning is one line about it, or "".
  */
 struct place *place_create(const char *policy, unsigned int count, const unsigned int *vcpus, const char *topology,
 			   char *error, size_t n, char *warning, size_t warning_size);

@@ -91,9 +91,17 @@ fi
 taskset -c "$first" "$turtles" run $common --timeout 0.2 --place "9999,$first" 2> "$folder/errors" < /dev/null
 grep -q 'PU 9999 may not be used' "$folder/errors"
 ok $? "a CPU that isn't there is told, and done without"
+if [ ${#pus[@]} -gt 1 ]; then
+	# shellcheck disable=SC2086
+	taskset -c "$second" "$turtles" run $common --timeout 0.2 --place "$first" 2> "$folder/errors" < /dev/null
+	[ $? = 124 ] && grep -q 'none of these PUs may be used' "$folder/errors"
+	ok $? "so are all that a cpuset forbids"
+else
+	skip "so are all that a cpuset forbids" "one CPU"
+fi
 # shellcheck disable=SC2086
 "$turtles" run $common --timeout 0.2 --place 9999 2> "$folder/errors" < /dev/null
 [ $? = 3 ] && [ "$(wc -l < "$folder/errors")" = 1 ]
-ok $? "if no other is left, that is an error"
+ok $? "if the host has none of them, that is an error"
 
 plan
