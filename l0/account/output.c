@@ -29,6 +29,7 @@ int output_open(struct output *o, const char *path)
 	}
 	if (!o->f) {
 		err = -errno;
+		err = err ? err : -EIO;
 		free(o->temporary);
 		free(o->target);
 	}
@@ -70,4 +71,19 @@ void output_drop(struct output *o)
 		unlink(o->temporary);
 	free(o->temporary);
 	free(o->target);
+}
+
+int output_try(const char *path)
+{
+	struct output o;
+	struct stat st;
+	int err;
+
+	/* to open a pipe is to wait for its reader, and to close it is to tell him that nothing comes any more */
+	if (!stat(path, &st) && S_ISFIFO(st.st_mode))
+		return access(path, W_OK) ? -errno : 0;
+	err = output_open(&o, path);
+	if (!err)
+		output_drop(&o);
+	return err;
 }

@@ -16,6 +16,12 @@ struct output {
  */
 int output_open(struct output *o, const char *path);
 
+/*
+ * Could it be opened? Nothing is written, and what `path` is stays what it is: for a result that is made at the end of a long
+ * run, before it. 0 or -errno.
+ */
+int output_try(const char *path);
+
 /* Complete: the file gets its name. 0 or -errno, then what `path` was before is still there. */
 int output_commit(struct output *o);
 

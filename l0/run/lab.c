@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../account/output.h"
 #include "../account/stats.h"
 #include "../cli/console.h"
 #include "../devices/devices.h"
@@ -354,6 +355,16 @@ static int create_console(struct lab *lab)
 	return lab->console ? 0 : EXIT_HOST;
 }
 
+/* At the end, when it is written, all that was measured would be lost with a name that can't be. */
+static int try_stats(const struct lab *lab)
+{
+	int err = lab->config->stats ? output_try(lab->config->stats) : 0;
+
+	if (err)
+		fprintf(stderr, "turtles: stats: could not write %s: %s\n", lab->config->stats, strerror(-err));
+	return err ? EXIT_HOST : 0;
+}
+
 static int create_control(struct lab *lab)
 {
 	char error[512];
@@ -513,6 +524,8 @@ int lab_run(const struct lab_config *config)
 
 	create_sandbox(&lab);
 	code = prepare(&lab) ? place(&lab) : EXIT_HOST;
+	if (!code)
+		code = try_stats(&lab);
 	if (!code)
 		code = create_control(&lab);
 	for (unsigned int i = 0; i < lab.count && !code; i++) {

@@ -142,6 +142,23 @@ ok $? "one that can't be built: nothing is started"
 lab --l1 "name=a,$wild,append=resets,serial=file:/nonexistent/x" --l1 "name=b,$wild"
 [ "$code" = 3 ] && [ "$(wc -l < errors)" = 1 ] && grep -q 'a: serial port 0: could not open /nonexistent/x' errors
 ok $? "one whose console can't be opened, too"
+# a result that couldn't be written is told before there is one
+for options in "--stats /nonexistent/stats" "--directory folder --stats nowhere/stats" "--stats ."; do
+	# shellcheck disable=SC2086
+	lab $options --l1 "name=a,$wild,append=resets"
+	[ "$code" = 3 ] && [ "$(wc -l < errors)" = 1 ] && grep -q '^turtles: stats: could not write' errors && [ ! -s output ]
+	ok $? "$options: nothing is started"
+done
+echo mine > mine
+lab --stats mine --l1 "name=a,$wild,append=resets" --l1 "name=b,kernel=/nonexistent"
+[ "$code" = 3 ] && [ "$(cat mine)" = mine ] && [ "$(echo mine*)" = mine ]
+ok $? "a run that can't begin leaves an earlier one's stats"
+mkfifo pipe
+timeout 60 cat pipe > got &
+lab --stats pipe --l1 "name=a,$wild,append=resets,serial=null"
+wait $!
+[ "$code" = 0 ] && grep -q '"exit_code": 0' got
+ok $? "a pipe's reader gets the stats, and isn't told before that they have ended"
 if [ -e /dev/full ]; then
 	lab --l1 "name=a,$wild,append=floods_the_console,serial=file:/dev/full" --l1 "name=b,$wild,append=resets,serial=null"
 	told '^turtles: a: output of serial port 0: No space left on device' "a full disk ends the L1 that writes to it"
