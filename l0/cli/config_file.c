@@ -8,6 +8,7 @@
  *
  * A key is an option's name, a value what would be its argument: a string or a number; true and false for what takes none;
  * an array for what can be said several times. What is said outside "l1" of an L1's options is said for all of them.
+ * The command line counts more than all of it: options.h.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -677,7 +677,8 @@ const struct option OPTIONS[] = {
   "name=NAME,option=value,...: one more L1; several run side by side. Any option above, without dashes, can be said of it; what is"
   " said outside is said for all. A comma in a value is doubled; an option without argument is on or off" },
 { GROUP_LAB,     "config",        NULL,            "FILE",      set_string,      LAB(config_file),    NULL,
-  "a JSON object whose keys are the names of these options; \"l1\" is an array of such objects, one for each L1" },
+  "a JSON object whose keys are the names of these options; \"l1\" is an array of such objects, one for each L1. What the command line says"
+  " counts more than the file, also of the L1s in \"l1\"" },
 { GROUP_LAB,     "directory",     NULL,            "FOLDER",    set_string,      LAB(directory),      NULL,
   "the run's folder, made if it isn't there: whatever is written with a relative name is written there, and config.json, the"
   " effective configuration as a file for --config" },

@@ -12,7 +12,7 @@
 #include "values.h"
 
 /* options.h says which one counts; what is said in two of them by the same option replaces what was said before */
-enum { LAYER_FILE = 1, LAYER_COMMAND_LINE, LAYER_L1 };
+enum { LAYER_FILE = 1, LAYER_FILE_L1, LAYER_COMMAND_LINE, LAYER_L1 };
 
 int option_error(struct option_parse *p, const char *format, ...)
 {
@@ -130,6 +130,7 @@ static int parse_one(struct option_parse *p, int argc, char **argv, int *i)
 	return o->set(p, o, arg);
 }
 
+/* The command line, on top of what was said before */
 static int parse_all(struct option_parse *p, int argc, char **argv)
 {
 	int err = 0;
@@ -183,11 +184,33 @@ static int finish(struct option_parse *p)
 	return 0;
 }
 
-/* L1 number i of the file, then of the command line; `common` is what was said for all. */
-static int parse_l1(struct option_parse *p, const json_t *file, unsigned int in_file, unsigned int i,
-		    const struct l1_options *common)
+/* What the file and the command line have said so far */
+struct said {
+	const json_t *file; /* NULL: there is none */
+	unsigned int in_file; /* its L1s */
+	struct l1_options for_all, for_all_by_file; /* the latter without the command line */
+};
+
+/* L1 number i of the file, and what the command line says for all */
+static int parse_file_l1(struct option_parse *p, const struct said *said, unsigned int i)
 {
-	struct l1_options l1 = *common;
+	const char *where = p->where;
+	int err;
+
+	p->layer = LAYER_FILE_L1;
+	err = config_file_l1(p, said->file, i);
+	if (!err)
+		err = parse_all(p, p->l1->config.argc, p->l1->config.argv);
+	if (!err)
+		p->where = where;
+	return err;
+}
+
+/* L1 number i: those of the file, then those of the command line. */
+static int parse_l1(struct option_parse *p, const struct said *said, unsigned int i)
+{
+	const unsigned int in_file = said->in_file;
+	struct l1_options l1 = i < in_file ? said->for_all_by_file : said->for_all;
 	char where[80];
 	int err = 0;
 
@@ -197,7 +220,7 @@ static int parse_l1(struct option_parse *p, const json_t *file, unsigned int in_
 	p->where = where;
 	if (i < in_file) {
 		snprintf(where, sizeof(where), "%.50s: l1[%u]: ", p->lab->config_file, i);
-		err = config_file_l1(p, file, i);
+		err = parse_file_l1(p, said, i);
 	} else if (p->lab->l1_text_count) {
 		snprintf(where, sizeof(where), "--l1, the %u%s: ", i - in_file + 1,
 			 i == in_file	    ? "st"
@@ -213,6 +236,7 @@ static int parse_l1(struct option_parse *p, const json_t *file, unsigned int in_
 	if (!err && p->action == ACTION_RUN)
 		err = finish(p);
 	p->lab->l1[i] = l1.config;
+	p->where = "";
 	return err;
 }
 
@@ -278,12 +302,14 @@ static int compare_l1s(struct option_parse *p)
 	return 0;
 }
 
-static int parse_l1s(struct option_parse *p, const json_t *file, const struct l1_options *common)
+static int parse_l1s(struct option_parse *p, struct said *said)
 {
 	struct lab_config *lab = p->lab;
-	unsigned int in_file = file ? config_file_l1s(file) : 0, count = in_file + lab->l1_text_count;
+	unsigned int count;
 	int err = 0;
 
+	said->in_file = said->file ? config_file_l1s(said->file) : 0;
+	count = said->in_file + lab->l1_text_count;
 	if (!count)
 		count = 1;
 	p->spelled = "--l1";
@@ -294,15 +320,15 @@ static int parse_l1s(struct option_parse *p, const json_t *file, const struct l1
 		return option_error(p, "not enough memory");
 	lab->l1_count = count;
 	for (unsigned int i = 0; i < count && !err && p->action == ACTION_RUN; i++)
-		err = parse_l1(p, file, in_file, i, common);
+		err = parse_l1(p, said, i);
 	return err || p->action != ACTION_RUN ? err : compare_l1s(p);
 }
 
 int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action *action, char *error, size_t error_size)
 {
-	struct l1_options common = { .config = defaults(argc, argv) };
+	struct said said = { .for_all = { .config = defaults(argc, argv) } };
 	struct option_parse p = {
-		.lab = lab, .l1 = &common, .config = &common.config, .error = error, .error_size = error_size
+		.lab = lab, .l1 = &said.for_all, .config = &said.for_all.config, .error = error, .error_size = error_size
 	};
 	json_t *file = NULL;
 	int err;
@@ -314,19 +340,20 @@ int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action
 		const char *path = lab->config_file;
 
 		p.spelled = "--config";
-		file = config_file_load(&p, path);
+		said.file = file = config_file_load(&p, path);
 		if (!file) {
 			*action = p.action;
 			return -EINVAL;
 		}
-		common = (struct l1_options){ .config = defaults(argc, argv) };
+		said.for_all = (struct l1_options){ .config = defaults(argc, argv) };
 		p.layer = LAYER_FILE;
 		err = config_file_common(&p, file);
+		said.for_all_by_file = said.for_all;
 		if (!err)
 			err = parse_all(&p, argc, argv);
 	}
 	if (!err && p.action == ACTION_RUN)
-		err = parse_l1s(&p, file, &common);
+		err = parse_l1s(&p, &said);
 	json_decref(file);
 	*action = p.action;
 	return err;

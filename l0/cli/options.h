@@ -5,7 +5,9 @@
  * is looked at, nothing is printed.
  *
  * An option of an L1's is looked for in this order, the last one that says something counts:
- *	the file's, said for all    the command line's    the L1's own: --l1 or an object of the file's array "l1"
+ *	the file's, said for all    the file's array "l1"    the command line's, said for all    --l1
+ * A file is there to be varied, also one that --directory has written, which says everything of every L1: what is said beside --config is
+ * meant. What can be said several times adds up, but for --serial, whose ports are those of the last one of these places that names any.
  */
 #ifndef L0_CLI_OPTIONS_H
 #define L0_CLI_OPTIONS_H
@@ -71,7 +73,7 @@ struct device_option {
 extern const struct device_option DEVICES[];
 extern const size_t DEVICE_COUNT;
 
-/* One L1's options as far as they have been read */
+/* One L1's options as far as they have been read. Plain: a copy begins another L1. */
 struct l1_options {
 	struct run_config config;
 	unsigned int serials; /* --serial seen so far */
@@ -85,7 +87,7 @@ struct option_parse {
 	struct lab_config *lab;
 	struct l1_options *l1;
 	struct run_config *config; /* l1's */
-	unsigned int layer; /* the file, the command line, an L1's own */
+	unsigned int layer; /* which of the places on top */
 	enum cli_action action;
 	const char *where; /* "lab.json: l1[1]: ", in front of messages; "" on the command line */
 	const char *spelled;

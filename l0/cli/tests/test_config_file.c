@@ -99,17 +99,33 @@ static void a_file_describes_a_whole_run(void **state)
 	assert_int_equal(lab.l1[1].debug_exit_iobase, 0xf4);
 }
 
-static void the_command_line_counts_more_than_what_the_file_says_for_all(void **state)
+static void the_command_line_counts_more_than_the_file(void **state)
 {
 	(void)state;
 	accepted(TWO, "--timeout 7 --memory 128 --stats T --l1 kernel=M");
 	assert_string_equal(lab.stats, "T");
 	assert_int_equal(lab.l1_count, 3);
-	assert_int_equal(lab.l1[0].memory, 1ull << 30);
+	assert_int_equal(lab.l1[0].memory, 128ull << 20);
 	assert_int_equal(lab.l1[1].memory, 128ull << 20);
 	assert_int_equal(lab.l1[1].timeout_ns, 7000000000);
+	assert_string_equal(lab.l1[0].kernel, "K");
+	assert_string_equal(lab.l1[1].kernel, "L");
+	assert_false(lab.l1[1].no_reboot);
+	assert_string_equal(lab.l1[1].serial[1].path, "f");
 	assert_string_equal(lab.l1[2].kernel, "M");
 	assert_string_equal(lab.l1[2].name, "c");
+	/* what --l1 says is the strongest, but of no other L1 */
+	accepted(TWO, "--memory 128 --no-reboot --serial pty --l1 kernel=M,memory=32,no-reboot=off,serial=null");
+	assert_true(lab.l1[0].no_reboot && lab.l1[1].no_reboot && !lab.l1[2].no_reboot);
+	assert_int_equal(lab.l1[1].memory, 128ull << 20);
+	assert_int_equal(lab.l1[2].memory, 32ull << 20);
+	assert_int_equal(lab.l1[1].serial[0].kind, SERIAL_PTY);
+	assert_int_equal(lab.l1[1].serial[1].kind, SERIAL_NONE);
+	assert_int_equal(lab.l1[2].serial[0].kind, SERIAL_NULL);
+	assert_int_equal(parse(TWO, "--name z"), -22);
+	assert_non_null(strstr(error, "two L1s are called 'z'"));
+	assert_int_equal(parse(TWO, "--engine kvm --cap 50"), -22);
+	assert_non_null(strstr(error, "l1[0]: --cap: not with"));
 	accepted("{ \"serial\": [ \"null\", \"pty\" ], \"kernel\": \"K\" }", "--serial none");
 	assert_int_equal(lab.l1_count, 1);
 	assert_int_equal(lab.l1[0].serial[0].kind, SERIAL_NONE);
@@ -158,6 +174,26 @@ static const char ALL_OPTIONS[] =
 	"--hold --profile"
 	" --dump-on-exit --trace-log io,vmx --directory D --stats S --summary --control C --no-shutdown";
 
+/* ... but, and that is what it is written for */
+static void the_effective_configuration_can_be_varied(void **state)
+{
+	json_t *config;
+	char *text;
+
+	(void)state;
+	accepted("{}", "--kernel K --memory 64 --engine kvm --serial pty");
+	config = config_json(&lab);
+	text = json_dumps(config, 0);
+	accepted(text, "--engine bt --memory 128");
+	assert_int_equal(lab.l1_count, 1);
+	assert_string_equal(lab.l1[0].kernel, "K");
+	assert_int_equal(lab.l1[0].engine, ENGINE_BT);
+	assert_int_equal(lab.l1[0].memory, 128ull << 20);
+	assert_int_equal(lab.l1[0].serial[0].kind, SERIAL_PTY);
+	json_decref(config);
+	free(text);
+}
+
 /* What was asked for, as a file, asks for the same. */
 static void the_effective_configuration_is_a_file_that_says_the_same(void **state)
 {
@@ -201,7 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_describes_a_whole_run),
-		cmocka_unit_test(the_command_line_counts_more_than_what_the_file_says_for_all),
+		cmocka_unit_test(the_command_line_counts_more_than_the_file),
+		cmocka_unit_test(the_effective_configuration_can_be_varied),
 		cmocka_unit_test(the_effective_configuration_is_a_file_that_says_the_same),
 		cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_place),
 	};
