@@ -61,7 +61,7 @@ struct run_config {
 	u64 code_cache; /* bytes of translated code, CODE_CACHE_MIN to CODE_CACHE_MAX */
 	enum walk_cache { WALK_CACHE_ON, WALK_CACHE_OFF } walk_cache; /* cpu/psc.h */
 	unsigned int vcpus; /* 1 .. VCPUS_MAX */
-	const char *cpu; /* for model_parse(); NULL: the default model */
+	const char *cpu; /* for model_parse() */
 	struct serial_spec serial[SERIAL_PORTS]; /* COM1 .. COM4 */
 	enum engine_kind engine;
 	enum direct_when {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../bt/bt.h"
+#include "../cpu/model.h"
 #include "values.h"
 
 /* options.h says which one counts; what is said in two of them by the same option replaces what was said before */
@@ -83,6 +84,7 @@ static struct run_config defaults(int argc, char **argv)
 		.memory = MEMORY_DEFAULT,
 		.code_cache = CODE_CACHE_DEFAULT,
 		.vcpus = 1,
+		.cpu = model_default(),
 		.clock = CLOCK_HOST,
 		.shares = SHARES_DEFAULT,
 		.debug_exit_iobase = 0x501,

@@ -337,6 +337,11 @@ int model_parse(struct cpu_model *m, const char *spec, char *error, size_t error
 	return ret;
 }
 
+const char *model_default(void)
+{
+	return models[0].name;
+}
+
 void model_repeatable(struct cpu_model *m)
 {
 	static const u8 RANDOM[] = { FEATURE_RDRAND, FEATURE_RDSEED };

@@ -44,6 +44,7 @@ void model_repeatable(struct cpu_model *m);
 int model_restrict(struct cpu_model *m,
 		   bool (*offered)(void *arg, enum feature f, u32 leaf, u32 subleaf, unsigned int reg, unsigned int bit),
 		   void *arg, const char *why, char *error, size_t error_size);
+const char *model_default(void); /* its name */
 void model_list(FILE *to); /* -cpu help */
 
 static inline bool model_has(const struct cpu_model *m, enum feature f)

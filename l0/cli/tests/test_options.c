@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../cpu/model.h"
 #include "../options.h"
 
 static struct lab_config lab;
@@ -81,7 +82,7 @@ static void defaults_are_a_console_on_stdio_and_the_host_clock(void **state)
 	assert_int_equal(config.memory, MEMORY_DEFAULT);
 	assert_string_equal(config.append, "");
 	assert_null(config.initrd);
-	assert_null(config.cpu);
+	assert_string_equal(config.cpu, model_default());
 	assert_null(lab.stats);
 	assert_string_equal(config.name, "a");
 	assert_int_equal(config.clock, CLOCK_HOST);
