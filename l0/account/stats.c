@@ -56,6 +56,8 @@ static json_t *machine_object(const struct stats_machine *m)
 		json_object_set_new(object, "exit_code", json_integer(m->exit_code));
 	if (object && m->exit_code >= 0 && m->end[0])
 		json_object_set_new(object, "end", json_string(m->end));
+	if (object && m->engine)
+		json_object_set_new(object, "engine", json_string(m->engine));
 	for (size_t i = 0; object && i < m->count; i++) {
 		json_t *table = json_object();
 

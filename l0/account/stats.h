@@ -92,6 +92,7 @@ struct stats_machine {
 	const char *status; /* as QMP's query-status calls it */
 	int exit_code; /* of its run; -1: it goes on */
 	const char *end; /* one line about its end; "": there is nothing to say */
+	const char *engine; /* that it has, also where it was chosen; NULL: none yet */
 	bool counted_only; /* its clock is --clock insns: leave out what two equal runs wouldn't have in common */
 	const struct stat_values *tables;
 	size_t count;

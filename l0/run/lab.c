@@ -160,6 +160,7 @@ static struct stats_doc report(struct lab *lab, const struct guest *only, struct
 			.status = guest_status(g),
 			.exit_code = g->code,
 			.end = g->end,
+			.engine = g->numbers.engine,
 			.counted_only = g->config->clock == CLOCK_INSNS,
 			.tables = g->numbers.tables,
 			.count = g->numbers.count,

@@ -47,6 +47,7 @@ int l1_numbers_take(struct l1_numbers *n, struct l1 *l, u64 starts)
 	size_t count = l->engine->stats(&l->thread[0], tables);
 	int err = 0;
 
+	n->engine = l->engine->name;
 	n->life = (struct life_stats){
 		.starts = starts,
 		.insns = l1_insns(l),

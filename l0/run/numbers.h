@@ -10,6 +10,7 @@
 struct l1;
 
 struct l1_numbers {
+	const char *engine; /* whose they are; NULL: there are none */
 	struct life_stats life;
 	struct stat_values tables[1 + ENGINE_TABLES]; /* life's, then the engine's */
 	u64 *values[ENGINE_TABLES]; /* owned */

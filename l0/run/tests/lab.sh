@@ -118,9 +118,12 @@ lab --trace-log io,translate,exception --l1 "name=aa,$wild,append=reads_every_po
 ok $? "each line of a log has the name of its L1"
 
 # what is said before they run, too
-lab --engine auto --l1 "name=aa,$wild,append=resets,serial=null" --l1 "name=bb,engine=bt,$wild,append=resets,serial=null"
+lab --engine auto --stats stats --l1 "name=aa,$wild,append=resets,serial=null" --l1 "name=bb,engine=bt,$wild,append=resets,serial=null"
 [ "$code" = 0 ] && [ "$(grep -c '^turtles: aa: engine [a-z]*: ' errors)" = 1 ] && ! grep -qv '^turtles: ' errors
 ok $? "so has the line of --engine auto"
+chosen=$(sed -n 's/^turtles: aa: engine \([a-z]*\): .*/\1/p' errors)
+l1 stats aa | grep -q "\"engine\": \"$chosen\"" && l1 stats bb | grep -q '"engine": "bt"'
+ok $? "the stats have what was chosen, and what was asked for"
 lab --l1 "name=a,$wild,append=resets,serial=null,shares=1" --l1 "name=b,$wild,append=resets,serial=null,shares=10000"
 told '^turtles: a: --shares: 1 beside 10000 can' "weights that can't be are told"
 rm -f a-name
