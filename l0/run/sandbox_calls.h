@@ -21,7 +21,7 @@
 	C(read) C(write) C(readv) C(writev) C(pread64) C(pwrite64) C(lseek) C(close) C(poll) C(ppoll) C(ftruncate) C(fallocate) C(fsync) \
 	C(eventfd2) C(pipe2) \
 	/* that a file is there, and what its name leads to: not what is in it */ \
-	C(fstat) C(newfstatat) C(stat) C(lstat) C(statx) C(access) C(faccessat) C(faccessat2) C(readlink) C(readlinkat) \
+	C(fstat) C(newfstatat) C(stat) C(lstat) C(statx) C(access) C(faccessat) C(faccessat2) C(readlink) C(readlinkat) C(getcwd) \
 	/* clients of its sockets */ \
 	C(accept4) C(recvfrom) C(recvmsg) C(sendto) C(sendmsg) C(shutdown) \
 	/* what the host is */ \

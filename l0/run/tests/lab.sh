@@ -156,6 +156,10 @@ echo mine > mine
 lab --stats mine --l1 "name=a,$wild,append=resets" --l1 "name=b,kernel=/nonexistent"
 [ "$code" = 3 ] && [ "$(cat mine)" = mine ] && [ "$(echo mine*)" = mine ]
 ok $? "a run that can't begin leaves an earlier one's stats"
+mkdir elsewhere && : > elsewhere/stats && ln -s elsewhere/stats link
+lab --stats link --l1 "name=a,$wild,append=resets,serial=null"
+[ "$code" = 0 ] && [ -L link ] && [ -s elsewhere/stats ]
+ok $? "stats go where a symbolic link leads to"
 mkfifo pipe
 timeout 60 cat pipe > got &
 lab --stats pipe --l1 "name=a,$wild,append=resets,serial=null"
