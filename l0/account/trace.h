@@ -66,6 +66,14 @@ struct trace_run {
  */
 struct traces *traces_create(const struct trace_options *o, const struct trace_run *run, char *error, size_t n);
 
+#define TRACE_SYMBOLS ".kallsyms" /* behind the file's name: its guest's symbols */
+
+/*
+ * The file at `path`, which is complete, becomes path.N, and path.kallsyms path.N.kallsyms: the next traces_create() doesn't replace it. 0 or
+ * -errno; it is no error if the file isn't there any more.
+ */
+int trace_keep(const char *path, u64 number);
+
 /* That of vCPU `index` */
 struct trace *traces_of(struct traces *ts, unsigned int index);
 

@@ -161,7 +161,7 @@ static char *symbols_path(const struct traces *ts)
 {
 	char *path;
 
-	return asprintf(&path, "%s.kallsyms", ts->path) < 0 ? NULL : path;
+	return asprintf(&path, "%s" TRACE_SYMBOLS, ts->path) < 0 ? NULL : path;
 }
 
 /* Every vCPU gets some of a small limit. */
@@ -245,6 +245,36 @@ fail:
 	if (ts)
 		release(ts);
 	return NULL;
+}
+
+/* What is called real.N is of an earlier run, and replaced. */
+static int keep(const char *real, u64 number, const char *suffix)
+{
+	char *from = NULL, *to = NULL;
+	int err = 0;
+
+	if (asprintf(&from, "%s%s", real, suffix) < 0)
+		from = NULL;
+	if (asprintf(&to, "%s.%llu%s", real, (unsigned long long)number, suffix) < 0)
+		to = NULL;
+	if (!from || !to)
+		err = -ENOMEM;
+	else if (rename(from, to))
+		err = errno == ENOENT ? 0 : -errno;
+	free(from);
+	free(to);
+	return err;
+}
+
+int trace_keep(const char *path, u64 number)
+{
+	char *real = realpath(path, NULL);
+	int err = real ? keep(real, number, "") : errno == ENOENT ? 0 : -errno;
+
+	if (real && !err)
+		err = keep(real, number, TRACE_SYMBOLS);
+	free(real);
+	return err;
 }
 
 struct trace *traces_of(struct traces *ts, unsigned int index)
@@ -354,7 +384,7 @@ static int save_symbols(const struct traces *ts)
 		break;
 	}
 	if (err)
-		fprintf(stderr, "turtles: trace: %s.kallsyms: %s\n", ts->path, strerror(-err));
+		fprintf(stderr, "turtles: trace: %s" TRACE_SYMBOLS ": %s\n", ts->path, strerror(-err));
 	free(path);
 	return -err;
 }

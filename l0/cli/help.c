@@ -181,6 +181,11 @@ static void print_trace_areas(FILE *to)
 #define TRACE_LINE(name, text) fprintf(to, "%-12s %s\n", #name, text);
 	TRACE_AREAS(TRACE_LINE)
 #undef TRACE_LINE
+	fputs("\nThe FILE of --trace, which turtles trace reads, has all exits from an L1's power-on to its end. When "
+	      "the control\n"
+	      "socket's start builds the L1 anew, the first life's becomes FILE.1, the second's FILE.2, ..., and FILE "
+	      "is the last one's.\n",
+	      to);
 }
 
 static void print_reasons(FILE *to)
@@ -203,7 +208,7 @@ static const struct {
 	{ "keys", "keys on the console", print_keys },
 	{ "cpu", "the CPU models", model_list },
 	{ "stats", "every number in the file of --stats", stats_describe },
-	{ "trace", "what --trace-log can show", print_trace_areas },
+	{ "trace", "what --trace-log can show, and what --trace leaves", print_trace_areas },
 	{ "reasons", "the exit reasons, as the Linux kernel spells them", print_reasons },
 	{ "control", "the commands of the control socket", control_commands_print },
 	{ "exit", "the exit codes", print_exit_codes },

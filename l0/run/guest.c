@@ -94,10 +94,33 @@ static void name_error(const struct guest *g, char *error, size_t n)
 	snprintf(error, n, "%s", text);
 }
 
+/* The trace of its last life, which is what somebody wants to read who starts it again: create_trace() would replace it. */
+static int keep_trace(struct guest *g, char *error, size_t n)
+{
+	const char *path = g->config->exits.path;
+	int err;
+
+	if (!path[0] || g->traced == g->starts)
+		return 0;
+	err = trace_keep(path, g->starts);
+	if (err) {
+		snprintf(error, n, "trace: %s can't be kept as %s.%llu: %s", path, path, (unsigned long long)g->starts,
+			 strerror(-err));
+		return EXIT_HOST;
+	}
+	g->traced = g->starts;
+	return 0;
+}
+
 int guest_create(struct guest *g, char *error, size_t n)
 {
-	int code = l1_create(&g->l1, g->config, g->log, error, n);
+	int code = keep_trace(g, error, n);
 
+	if (code) {
+		name_error(g, error, n);
+		return code;
+	}
+	code = l1_create(&g->l1, g->config, g->log, error, n);
 	if (code) {
 		l1_destroy(&g->l1);
 		name_error(g, error, n);

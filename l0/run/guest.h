@@ -39,6 +39,7 @@ struct guest {
 	bool held, suspended; /* as it has said */
 	bool fresh; /* held since its power-on: it has executed nothing */
 	u64 starts;
+	u64 traced; /* the lives whose trace has another name by now: FILE.1 is the first one's */
 	u64 deadline; /* CLOCK_MONOTONIC; 0: none */
 	u64 overdue; /* the same, once it is to end: then it is L0 that hangs */
 	enum cause cause;

@@ -16,7 +16,8 @@ struct keeper_names;
 enum keeper_use {
 	KEEP_READ, /* opened to be read */
 	KEEP_DEVICE, /* opened to be read and written, neither made nor cut */
-	KEEP_RESULT, /* made, replaced by its temporary file, removed: --stats, --trace */
+	KEEP_RESULT, /* made, replaced by its temporary file, removed: --stats */
+	KEEP_TRACE, /* the same; and FILE becomes FILE.N: --trace */
 	KEEP_REMOVE, /* removed at the end: sockets */
 };
 

@@ -40,17 +40,17 @@ static void add(struct keeper_names *names, enum keeper_use use, const char *tex
 }
 
 /* As it is written, and as realpath() finds it now or will once it is there. */
-static void add_result(struct keeper_names *names, const char *text, const char *suffix)
+static void add_result(struct keeper_names *names, enum keeper_use use, const char *text, const char *suffix)
 {
 	char name[PATH_MAX + 16], real[PATH_MAX], *slash;
 
 	if (!text || !*text || strlen(text) >= PATH_MAX)
 		return;
 	snprintf(name, sizeof(name), "%s%s", text, suffix);
-	add(names, KEEP_RESULT, name);
+	add(names, use, name);
 	if (realpath(text, real)) {
 		snprintf(name, sizeof(name), "%s%s", real, suffix);
-		add(names, KEEP_RESULT, name);
+		add(names, use, name);
 		return;
 	}
 	snprintf(name, sizeof(name), "%s", text);
@@ -59,7 +59,7 @@ static void add_result(struct keeper_names *names, const char *text, const char 
 		*slash = '\0';
 	if (realpath(!slash ? "." : slash == name ? "/" : name, real)) {
 		snprintf(name, sizeof(name), "%s%s%s%s", real, real[1] ? "/" : "", slash ? slash + 1 : text, suffix);
-		add(names, KEEP_RESULT, name);
+		add(names, use, name);
 	}
 }
 
@@ -90,8 +90,8 @@ static void add_l1(struct keeper_names *names, const struct run_config *c)
 {
 	add(names, KEEP_READ, c->kernel);
 	add_modules(names, c->initrd);
-	add_result(names, c->exits.path, "");
-	add_result(names, c->exits.path, ".kallsyms");
+	add_result(names, KEEP_TRACE, c->exits.path, "");
+	add_result(names, KEEP_RESULT, c->exits.path, TRACE_SYMBOLS);
 	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
 		if (c->serial[i].kind == SERIAL_UNIX)
 			add(names, KEEP_REMOVE, c->serial[i].path);
@@ -130,7 +130,7 @@ struct keeper_names *keeper_names_create(const struct lab_config *config)
 		program[n] = '\0';
 		add(names, KEEP_READ, program);
 	}
-	add_result(names, config->stats, "");
+	add_result(names, KEEP_RESULT, config->stats, "");
 	add(names, KEEP_REMOVE, config->control);
 	for (unsigned int i = 0; i < config->l1_count; i++)
 		add_l1(names, &config->l1[i]);
@@ -172,6 +172,19 @@ static bool is_temporary(const char *name, const char *result, pid_t pid)
 	return !strncmp(name, result, n) && !strcmp(name + n, suffix);
 }
 
+/* FILE becomes FILE.N, or FILE.kallsyms FILE.N.kallsyms: trace_keep() */
+static bool is_kept_trace(const char *name, const char *trace, const char *to)
+{
+	size_t n = strlen(trace), digits;
+
+	if (strncmp(name, trace, n) || (name[n] && strcmp(name + n, TRACE_SYMBOLS)))
+		return false;
+	if (strncmp(to, trace, n) || to[n] != '.')
+		return false;
+	digits = strspn(to + n + 1, "0123456789");
+	return digits && !strcmp(to + n + 1 + digits, name + n);
+}
+
 /* The asking process may call itself by its number, and what it sees as the root by its own name: libunwind does. */
 static const char *without_pid(const char *name, pid_t pid, char buffer[PATH_MAX])
 {
@@ -202,6 +215,10 @@ static bool allows(const struct name *known, pid_t pid, const char *name, int fl
 		return same && reads;
 	case KEEP_DEVICE:
 		return same && flags >= 0 && !makes;
+	case KEEP_TRACE:
+		if (to && is_kept_trace(name, known->text, to))
+			return true;
+		/* fallthrough */
 	case KEEP_RESULT:
 		if (to)
 			return is_temporary(name, known->text, pid) && !strcmp(known->text, to);

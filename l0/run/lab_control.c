@@ -165,7 +165,7 @@ const struct control_command CONTROL_COMMANDS[] = {
 	{ "cont",           cont,           "[l1]", "go on; the first time, too, after -S" },
 	{ "system_reset",   system_reset,   "[l1]", "the machine's reset line; with --no-reboot the L1's end" },
 	{ "quit",           quit,           "[l1]", "the end of the run, or of one L1" },
-	{ "start",          start,          "l1",   "build an L1 anew that has ended, and power it on" },
+	{ "start",          start,          "l1",   "build an L1 anew that has ended, and power it on; its --trace until then is kept as FILE.1, FILE.2, ..." },
 	{ "query-version",  query_version,  "",     "the program's" },
 	{ "query-commands", query_commands, "",     "these" },
 };

@@ -226,6 +226,19 @@ ok $? "they can be started"
 ctl quit
 end 0 "quit ends it"
 
+# what one has left that has crashed is there when it runs again
+begin --no-shutdown --l1 "a,$wild,append=triple_faults,no-reboot,trace=trace" --l1 "b,$wild,append=spins"
+status a guest-panicked
+cp trace first && : > trace.kallsyms
+ctl start l1=a && status a guest-panicked && cmp -s trace.1 first && [ -e trace.1.kallsyms ] && ! cmp -s trace first
+ok $? "the trace of its first life is kept"
+cp trace second
+ctl start l1=a && status a guest-panicked && cmp -s trace.1 first && cmp -s trace.2 second &&
+	"$turtles" trace trace > /dev/null && "$turtles" trace trace.2 > /dev/null && [ "$(echo trace*)" = "trace trace.1 trace.1.kallsyms trace.2" ]
+ok $? "so is that of the second"
+ctl quit
+end 4 "quit ends the run"
+
 # --no-reboot
 begin --l1 "a,$wild,append=spins,no-reboot" --l1 "b,$wild,append=spins"
 status a running && ctl system_reset && event '"l1":"a","guest":false,"reason":"host-qmp-system-reset"' && status a shutdown &&
