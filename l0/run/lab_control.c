@@ -11,6 +11,8 @@
 #include "guest.h"
 #include "version.h"
 
+#define HAS_ENDED "it has ended; start it"
+
 struct request {
 	struct lab *lab;
 	struct guest *guest; /* argument "l1"; NULL: it isn't there */
@@ -28,6 +30,12 @@ static json_t *refuse(const struct request *r, const char *text)
 	r->error->class = "GenericError";
 	snprintf(r->error->text, sizeof(r->error->text), "%s", text);
 	return NULL;
+}
+
+/* The L1 that the request is about, if it is about one: what is to be done to it would be forgotten. */
+static bool has_ended(const struct request *r)
+{
+	return r->guest && (!r->guest->running || r->guest->ended);
 }
 
 static json_t *query_version(struct request *r)
@@ -106,6 +114,8 @@ static json_t *query_stats(struct request *r)
 
 static json_t *stop(struct request *r)
 {
+	if (has_ended(r))
+		return refuse(r, HAS_ENDED);
 	FOR_GUESTS(r, g)
 	if (guest_hold(g))
 		*r->wait |= BIT(g->number);
@@ -114,6 +124,8 @@ static json_t *stop(struct request *r)
 
 static json_t *cont(struct request *r)
 {
+	if (has_ended(r))
+		return refuse(r, HAS_ENDED);
 	FOR_GUESTS(r, g)
 	guest_continue(g);
 	return json_object();
@@ -121,8 +133,8 @@ static json_t *cont(struct request *r)
 
 static json_t *system_reset(struct request *r)
 {
-	if (r->guest && !r->guest->running)
-		return refuse(r, "it has ended; start it");
+	if (has_ended(r))
+		return refuse(r, HAS_ENDED);
 	FOR_GUESTS(r, g)
 	guest_reset(g);
 	return json_object();

@@ -109,7 +109,7 @@ ctl quit l1=c && status c shutdown && status a running &&
 ok $? "one is ended"
 ctl start l1=c && status c prelaunch && event '"START","data":{"l1":"c"}'
 ok $? "and started again, as it was"
-for words in "stop l1=x" "frobnicate" "stop l2=a" "start" "start l1=a" "stop l1" "system_reset l1=b" "stop l1=a l1=c"; do
+for words in "stop l1=x" "frobnicate" "stop l2=a" "start" "start l1=a" "stop l1" "system_reset l1=b" "stop l1=b" "cont l1=b" "stop l1=a l1=c"; do
 	# shellcheck disable=SC2086
 	ctl $words > refused 2>&1
 	[ $? = 2 ] && [ "$(wc -l < refused)" = 1 ]
