@@ -8,7 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../run/control.h"
 #include "unix_socket.h"
+
+/* What a greeting takes at most: who gets none would wait for ever, for a run that is stopped or has no room. */
+#define GREETING_SECONDS 10
 
 struct control_client {
 	int fd;
@@ -34,6 +38,12 @@ void control_disconnect(struct control_client *c)
 int control_client_fd(const struct control_client *c)
 {
 	return c->fd;
+}
+
+static void no_greeting(const char *path, char *error, size_t n)
+{
+	snprintf(error, n, "%s: no greeting in %d seconds: the run is stopped (SIGSTOP), or has %d clients already",
+		 path, GREETING_SECONDS, CONTROL_CLIENTS);
 }
 
 static bool make_room(struct control_client *c)
@@ -83,7 +93,9 @@ static json_t *receive(struct control_client *c, char *error, size_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		c->ended = !got || (got < 0 && errno == ECONNRESET);
-		if (got < 0 && !c->ended)
+		if (got < 0 && errno == EAGAIN)
+			no_greeting(c->path, error, n);
+		else if (got < 0 && !c->ended)
 			snprintf(error, n, "%s: %s", c->path, strerror(errno));
 		if (got <= 0)
 			return NULL;
@@ -185,7 +197,11 @@ struct control_client *control_connect(const char *path, char *error, size_t n)
 		free(c);
 		return NULL;
 	}
-	c->fd = unix_connect(path);
+	c->fd = unix_connect(path, GREETING_SECONDS);
+	if (c->fd == -EAGAIN) {
+		no_greeting(path, error, n);
+		goto fail;
+	}
 	if (c->fd < 0) {
 		snprintf(error, n, "%s: %s; turtles run --control SOCKET makes one", path, strerror(-c->fd));
 		goto fail;
@@ -202,6 +218,8 @@ struct control_client *control_connect(const char *path, char *error, size_t n)
 	if (!done)
 		goto fail;
 	json_decref(done);
+	/* an answer may take as long as it likes: that of stop is there when the L1 stands still */
+	unix_limit(c->fd, 0);
 	return c;
 fail:
 	control_disconnect(c);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,7 +22,15 @@ static int address(struct sockaddr_un *a, const char *path)
 	return 0;
 }
 
-int unix_connect(const char *path)
+void unix_limit(int fd, unsigned int seconds)
+{
+	const struct timeval limit = { .tv_sec = seconds };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+int unix_connect(const char *path, unsigned int seconds)
 {
 	struct sockaddr_un a;
 	int fd, err = address(&a, path);
@@ -31,6 +40,7 @@ int unix_connect(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	unix_limit(fd, seconds);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
 		err = -errno;
 		close(fd);
@@ -47,7 +57,7 @@ static void remove_stale(const char *path)
 
 	if (lstat(path, &st) || !S_ISSOCK(st.st_mode))
 		return;
-	fd = unix_connect(path);
+	fd = unix_connect(path, 1);
 	if (fd >= 0)
 		close(fd);
 	else if (fd == -ECONNREFUSED)

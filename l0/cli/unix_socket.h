@@ -10,7 +10,11 @@
  */
 int unix_listen(const char *path);
 
-/* Connect to it: the socket, close-on-exec and blocking, or -errno. */
-int unix_connect(const char *path);
+/*
+ * Connect to it: the socket, close-on-exec and blocking, or -errno. seconds: how long that takes at most, as does every call on the socket
+ * from then on, until unix_limit() says otherwise: then it is EAGAIN; 0: for ever, if there is no room for one more and nobody makes some.
+ */
+int unix_connect(const char *path, unsigned int seconds);
+void unix_limit(int fd, unsigned int seconds);
 
 #endif

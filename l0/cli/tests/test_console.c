@@ -640,7 +640,7 @@ static int connect_to(const char *path)
 	int fd = -1;
 
 	for (int i = 0; i < 1000 && fd < 0; i++, usleep(5000))
-		fd = unix_connect(path);
+		fd = unix_connect(path, 0);
 	assert_true(fd >= 0);
 	return fd;
 }

@@ -3,7 +3,7 @@
 # A run under the control socket: held, reset, ended and started again, one L1 at a time.
 turtles=$BUILD/turtles
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$folder"' EXIT
+trap 'kill $(jobs -p) 2> /dev/null; kill -CONT $(jobs -p) 2> /dev/null; rm -rf "$folder"' EXIT
 
 . .ci/tap.sh
 
@@ -74,6 +74,17 @@ end()
 	[ "$code" = "$1" ]
 	ok $? "$2"
 }
+
+# for the end of this: a run that is stopped, and one who asks it
+"$turtles" run --kernel "$GUEST/bin/wild" --memory 64 --append spins --serial null --control stands > /dev/null 2>&1 < /dev/null &
+stands=$!
+for ((i = 0; i < 400; i++)); do
+	"$turtles" ctl stands > /dev/null 2>&1 && break
+	sleep 0.02
+done
+kill -STOP $stands
+timeout 60 "$turtles" ctl stands > /dev/null 2> waited < /dev/null &
+waits=$!
 
 begin --l1 "a,$wild,append=spins" --l1 "b,$wild,append=triple_faults,no-reboot,hold" \
 	--l1 "c,$wild,append=spins,hold"
@@ -311,5 +322,11 @@ for engine in bt direct; do
 	ctl quit
 	end 0 "quit ends it"
 done
+
+wait $waits
+[ $? = 3 ] && grep -q '^turtles: ctl: stands: no greeting in ' waited && [ "$(wc -l < waited)" = 1 ]
+ok $? "who asks a run that is stopped is told so after a while"
+kill -KILL $stands
+wait $stands 2> /dev/null
 
 plan

@@ -107,7 +107,7 @@ static void assert_got(int fd, const char *want)
 
 static int connect_raw(void)
 {
-	int fd = unix_connect(path);
+	int fd = unix_connect(path, 0);
 
 	assert_true(fd >= 0);
 	pump();
