@@ -18,28 +18,40 @@
 
 #include "options.h"
 
-json_t *config_file_load(struct option_parse *p, const char *path)
+/* 0 with *file, or as config_file_load() */
+static int read_file(struct option_parse *p, const char *path, json_t **file)
 {
 	json_error_t error;
 	struct stat st;
-	json_t *file, *l1s;
-	size_t i;
-	json_t *l1;
+	FILE *f = fopen(path, "re");
+	int err = f ? 0 : -errno;
 
 	/* which can be opened, and is then an empty file to jansson */
-	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+	if (f && !fstat(fileno(f), &st) && S_ISDIR(st.st_mode)) {
 		option_error(p, "%s: %s", path, strerror(EISDIR));
-		return NULL;
+		err = -EINVAL;
+	} else if (f) {
+		*file = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
+		err = *file ? 0
+		      : ferror(f)
+			      ? -EIO
+			      : option_error(p, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
 	}
-	file = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (!file && error.line < 0) {
-		option_error(p, "%s", error.text);
-		return NULL;
-	}
-	if (!file) {
-		option_error(p, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-		return NULL;
-	}
+	if (err && err != -EINVAL)
+		option_error(p, "%s: %s", path, strerror(-err));
+	if (f)
+		fclose(f);
+	return err;
+}
+
+int config_file_load(struct option_parse *p, const char *path, json_t **object)
+{
+	json_t *file = NULL, *l1s, *l1;
+	size_t i;
+	int err = read_file(p, path, &file);
+
+	if (err)
+		return err;
 	l1s = json_object_get(file, "l1");
 	if (!json_is_object(file) || (l1s && (!json_is_array(l1s) || !json_array_size(l1s)))) {
 		option_error(p, "%s: %s", path,
@@ -54,10 +66,11 @@ json_t *config_file_load(struct option_parse *p, const char *path)
 			goto fail;
 		}
 	}
-	return file;
+	*object = file;
+	return 0;
 fail:
 	json_decref(file);
-	return NULL;
+	return -EINVAL;
 }
 
 typedef int (*apply_fn)(struct option_parse *p, const char *key, const char *value);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program: subcommands by name; options alone mean `run`. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,11 @@ static int command_run(int argc, char **argv)
 	struct lab_config lab;
 	enum cli_action action;
 	char error[512];
-	int code;
+	int code, err = options_parse(argc, argv, &lab, &action, error, sizeof(error));
 
-	if (options_parse(argc, argv, &lab, &action, error, sizeof(error))) {
+	if (err) {
 		fprintf(stderr, "turtles: %s\n", error);
-		code = EXIT_USAGE;
+		code = err == -EINVAL ? EXIT_USAGE : EXIT_HOST;
 	} else if (action == ACTION_RUN) {
 		code = directory_prepare(&lab, error, sizeof(error));
 		if (code)

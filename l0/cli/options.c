@@ -342,11 +342,12 @@ int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action
 		const char *path = lab->config_file;
 
 		p.spelled = "--config";
-		said.file = file = config_file_load(&p, path);
-		if (!file) {
+		err = config_file_load(&p, path, &file);
+		if (err) {
 			*action = p.action;
-			return -EINVAL;
+			return err;
 		}
+		said.file = file;
 		said.for_all = (struct l1_options){ .config = defaults(argc, argv) };
 		p.layer = LAYER_FILE;
 		err = config_file_common(&p, file);

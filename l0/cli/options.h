@@ -97,7 +97,8 @@ struct option_parse {
 
 /*
  * Parse argv[1..argc-1], options only, into *lab (overwritten, defaults first). Returns 0 with *action set, or
- * -EINVAL with one line in `error` that names the option as it was spelled. lab_config_free() follows in any case.
+ * -EINVAL with one line in `error` that names the option as it was spelled; another -errno if the file of --config can't be read.
+ * lab_config_free() follows in any case.
  */
 int options_parse(int argc, char **argv, struct lab_config *lab, enum cli_action *action, char *error, size_t error_size);
 
@@ -114,9 +115,12 @@ int option_set_flag(struct option_parse *p, const struct option *o, const char *
 /* The argument of --l1 */
 int options_of_l1(struct option_parse *p, const char *list);
 
-/* config_file.c: a file of --config; layer by layer. NULL with p->error filled. */
+/*
+ * config_file.c: a file of --config; layer by layer. config_file_load(): 0 with *file, the caller's; -EINVAL: it isn't what it should be,
+ * another -errno: it can't be read; both with p->error filled.
+ */
 struct json_t;
-struct json_t *config_file_load(struct option_parse *p, const char *path);
+int config_file_load(struct option_parse *p, const char *path, struct json_t **file);
 int config_file_common(struct option_parse *p, const struct json_t *file);
 unsigned int config_file_l1s(const struct json_t *file);
 int config_file_l1(struct option_parse *p, const struct json_t *file, unsigned int i);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A file that describes a run, with and without a command line around it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -158,7 +159,8 @@ static void what_is_wrong_in_a_file_is_told_with_its_place(void **state)
 	refused("{ \"kernel\": \"K\", \"help\": true }", "help: is for the command line");
 	refused("{ }", "--kernel");
 	unlink(path);
-	assert_int_equal(parse("{}", "--config /nonexistent/lab.json"), -22);
+	/* it isn't wrong, it isn't there: another exit code */
+	assert_int_equal(parse("{}", "--config /nonexistent/lab.json"), -ENOENT);
 	assert_non_null(strstr(error, "/nonexistent/lab.json: No such file"));
 	assert_int_equal(parse("{}", "--config /tmp"), -22);
 	assert_non_null(strstr(error, "/tmp: Is a directory"));

@@ -145,6 +145,12 @@ ok $? "one that can't be built: nothing is started"
 lab --l1 "name=a,$wild,append=resets,serial=file:/nonexistent/x" --l1 "name=b,$wild"
 [ "$code" = 3 ] && [ "$(wc -l < errors)" = 1 ] && grep -q 'a: serial port 0: could not open /nonexistent/x' errors
 ok $? "one whose console can't be opened, too"
+for file in /nonexistent /dev/null; do
+	"$turtles" run --config $file < /dev/null > output 2> errors
+	echo $?
+done > codes
+[ "$(paste -sd ' ' codes)" = "3 2" ]
+ok $? "a file of --config that can't be read is the host's fault, one that is no such file the user's"
 # a result that couldn't be written is told before there is one
 for options in "--stats /nonexistent/stats" "--directory folder --stats nowhere/stats" "--stats ."; do
 	# shellcheck disable=SC2086
