@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "../cpu/types.h"
 #include "../run/place.h"
+#include "cgroup.h"
 #include "config.h"
 #include "doctor.h"
 
@@ -97,72 +97,16 @@ static void limit(struct doctor *d, const char *name, int resource, u64 needed, 
 			   (unsigned long long)r.rlim_cur, r.rlim_cur < needed ? ", which several L1s will exceed" : "");
 }
 
-/* This process's path in a cgroup hierarchy: `controller`, or "" for the unified one. False: it has none. */
-static bool cgroup_path(const char *controller, char *path, size_t n)
+static void cpu_quota(struct doctor *d, double cpus)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[PATH_MAX];
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *names = strchr(line, ':'), *at = names ? strchr(names + 1, ':') : NULL;
-
-		if (!at)
-			continue;
-		*at++ = '\0';
-		at[strcspn(at, "\n")] = '\0';
-		found = !strcmp(names + 1, controller) || (*controller && strstr(names + 1, controller));
-		if (found)
-			snprintf(path, n, "%s", at);
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* A file of this process's cgroup, or of the root of what it sees, as in a container; in both of the kernel's hierarchies. */
-static bool cgroup_value(const char *controller, const char *v1_file, const char *v2_file, char *value, size_t n)
-{
-	char path[PATH_MAX / 2], file[PATH_MAX];
-
-	if (cgroup_path("", path, sizeof(path))) {
-		snprintf(file, sizeof(file), "/sys/fs/cgroup%s/%s", path, v2_file);
-		if (first_line(file, value, n))
-			return true;
-		snprintf(file, sizeof(file), "/sys/fs/cgroup/%s", v2_file);
-		if (first_line(file, value, n))
-			return true;
-	}
-	if (cgroup_path(controller, path, sizeof(path))) {
-		snprintf(file, sizeof(file), "/sys/fs/cgroup/%s%s/%s", controller, path, v1_file);
-		if (first_line(file, value, n))
-			return true;
-		snprintf(file, sizeof(file), "/sys/fs/cgroup/%s/%s", controller, v1_file);
-		return first_line(file, value, n);
-	}
-	return false;
-}
-
-static void cpu_quota(struct doctor *d)
-{
-	char value[128], period[64];
-	double quota = 0, of = 100000;
-
-	if (cgroup_value("cpu", "cpu.cfs_quota_us", "cpu.max", value, sizeof(value))) {
-		quota = strtod(value, NULL); /* "max" is 0 */
-		if (strchr(value, ' '))
-			of = strtod(strchr(value, ' '), NULL);
-		else if (cgroup_value("cpu", "cpu.cfs_period_us", "", period, sizeof(period)))
-			of = strtod(period, NULL);
-	}
-	if (quota > 0 && of > 0)
-		doctor_add(d, "limits", "cpu_quota", VERDICT_LIMITED, json_real(quota / of),
-			   "a cgroup gives us %.2f CPUs at most, whatever the topology says", quota / of);
+	if (cpus > 0)
+		doctor_add(d, "limits", "cpu_quota", VERDICT_LIMITED, json_real(cpus),
+			   "a cgroup gives us %.2f CPUs at most, whatever the topology says", cpus);
 	else
 		doctor_add(d, "limits", "cpu_quota", VERDICT_GOOD, NULL, "no cgroup limits our CPU time");
 }
 
-static void limits(struct doctor *d)
+static void limits(struct doctor *d, const struct cgroup_limits *cgroup)
 {
 	char value[64];
 
@@ -170,7 +114,7 @@ static void limits(struct doctor *d)
 	      "address space (an L1 reserves some 5 GB of it, most of it never used)");
 	limit(d, "threads", RLIMIT_NPROC, 256, "threads of this user (one for each vCPU)");
 	limit(d, "files", RLIMIT_NOFILE, 256, "open files");
-	cpu_quota(d);
+	cpu_quota(d, cgroup->cpus);
 	if (first_line("/proc/sys/vm/overcommit_memory", value, sizeof(value)))
 		doctor_add(d, "limits", "overcommit", *value == '2' ? VERDICT_LIMITED : VERDICT_GOOD,
 			   json_integer(atoi(value)),
@@ -201,13 +145,10 @@ static u64 meminfo(const char *key)
 	return kib << 10;
 }
 
-static void memory(struct doctor *d)
+static void memory(struct doctor *d, const struct cgroup_limits *cgroup)
 {
-	u64 total = meminfo("MemTotal"), available = meminfo("MemAvailable"), limit_bytes = 0;
-	char value[64];
+	u64 total = meminfo("MemTotal"), available = meminfo("MemAvailable"), limit_bytes = cgroup->memory;
 
-	if (cgroup_value("memory", "memory.limit_in_bytes", "memory.max", value, sizeof(value)))
-		limit_bytes = strtoull(value, NULL, 10); /* "max" is 0 */
 	if (limit_bytes && limit_bytes < total) {
 		doctor_add(d, "memory", "limit", VERDICT_LIMITED, json_integer((json_int_t)limit_bytes),
 			   "a cgroup gives us %llu MiB at most", (unsigned long long)limit_bytes >> 20);
@@ -257,12 +198,13 @@ static void executable(struct doctor *d)
 
 void doctor_host(struct doctor *d)
 {
+	const struct cgroup_limits cgroup = cgroup_limits("/proc/self/cgroup", "/sys/fs/cgroup");
 	char value[128];
 
 	if (first_line("/proc/sys/kernel/osrelease", value, sizeof(value)))
 		doctor_add(d, "host", "kernel", VERDICT_FACT, json_string(value), "Linux %s", value);
 	executable(d);
 	topology(d);
-	limits(d);
-	memory(d);
+	limits(d, &cgroup);
+	memory(d, &cgroup);
 }
