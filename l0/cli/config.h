@@ -80,6 +80,7 @@ struct run_config {
 	bool held; /* it executes nothing before it is told to */
 	bool dump_on_exit; /* the vCPUs' registers on stderr at the end, whatever ended it */
 	bool no_pit; /* -machine pit=off: no 8254 */
+	const char *kernel_irqchip; /* -machine kernel-irqchip: on, KVM's interrupt controllers; off, L0's; NULL: the engine's */
 	bool testdev; /* -device pc-testdev */
 	bool debug_exit; /* -device isa-debug-exit */
 	u16 debug_exit_iobase, debug_exit_iosize; /* first port; ports: 1, 2 or 4 */

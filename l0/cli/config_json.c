@@ -32,7 +32,8 @@ static json_t *vcpus(const struct run_config *c)
 
 static json_t *machine(const struct run_config *c)
 {
-	return json_string(c->no_pit ? "pc,pit=off" : "pc");
+	return json_sprintf("pc%s%s%s", c->no_pit ? ",pit=off" : "", c->kernel_irqchip ? ",kernel-irqchip=" : "",
+			    c->kernel_irqchip ? c->kernel_irqchip : "");
 }
 
 static json_t *device(const struct run_config *c)

@@ -457,7 +457,7 @@ static int set_machine_property(struct option_parse *p, struct value_pair *pair)
 		if (!strcmp(pair->key, "pit"))
 			p->config->no_pit = !strcmp(pair->value, "off");
 		if (!strcmp(pair->key, "kernel-irqchip"))
-			p->l1->kernel_irqchip = !strcmp(pair->value, "on") ? "on" : "off";
+			p->config->kernel_irqchip = !strcmp(pair->value, "on") ? "on" : "off";
 		return 0;
 	}
 	return option_error(p, "property '%s' is not available", pair->key);

@@ -171,8 +171,8 @@ static int finish(struct option_parse *p)
 	if (c->exits.path[0] && c->engine == ENGINE_KVM)
 		return option_error(p, "only --engine bt and direct see every exit");
 	p->spelled = "-machine";
-	if (p->l1->kernel_irqchip && strcmp(p->l1->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
-		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", p->l1->kernel_irqchip,
+	if (c->kernel_irqchip && strcmp(c->kernel_irqchip, c->engine == ENGINE_KVM ? "on" : "off"))
+		return option_error(p, "kernel-irqchip=%s is not available with --engine %s", c->kernel_irqchip,
 				    c->engine == ENGINE_KVM ? "kvm" : "bt, direct or auto");
 	p->spelled = "--cap";
 	if (c->cap && c->engine == ENGINE_KVM)

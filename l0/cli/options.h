@@ -79,7 +79,6 @@ struct l1_options {
 	unsigned int serials; /* --serial seen so far */
 	unsigned int serial_layer; /* where they were seen: what is said elsewhere replaces them */
 	bool nodefaults;
-	const char *kernel_irqchip; /* -machine kernel-irqchip: on, off; NULL: not said */
 };
 
 /* What a handler of the table works on; `spelled` is the option as the user wrote it. */

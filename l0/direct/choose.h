@@ -12,4 +12,10 @@
  */
 const struct engine *engine_choose(const struct run_config *c, const struct cpu_model *model, char *why, size_t n);
 
+/*
+ * What is asked for that KVM, which runs a guest out of our sight, can't do, all that cli/options.c refuses with --engine kvm but --clock insns:
+ * a reason; NULL: nothing.
+ */
+const char *engine_needs_translator(const struct run_config *c, const struct cpu_model *model);
+
 #endif

@@ -90,13 +90,14 @@ static const struct engine *const ENGINES[] = {
 	[ENGINE_KVM] = &engine_kvm,
 };
 
-/* Something is asked for that KVM, which runs a guest out of our sight, can't do. */
-static const char *needs_translator(const struct run_config *c, const struct cpu_model *model)
+const char *engine_needs_translator(const struct run_config *c, const struct cpu_model *model)
 {
 	if (c->exits.path[0] || c->trace || c->profile)
 		return "a trace or a profile of the guest is wanted";
 	if (c->cap)
 		return "the guest has a cap, which KVM doesn't know";
+	if (c->kernel_irqchip && !strcmp(c->kernel_irqchip, "off"))
+		return "the interrupt controllers are to be L0's, not KVM's";
 	if (model_has(model, FEATURE_VMX))
 		return "the guest may be a hypervisor, whose exits are to be counted";
 	return NULL;
@@ -104,7 +105,7 @@ static const char *needs_translator(const struct run_config *c, const struct cpu
 
 const struct engine *engine_choose(const struct run_config *c, const struct cpu_model *model, char *why, size_t n)
 {
-	const char *reason = needs_translator(c, model);
+	const char *reason = engine_needs_translator(c, model);
 	struct kvm_probe p;
 
 	why[0] = '\0';

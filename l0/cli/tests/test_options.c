@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../cpu/model.h"
+#include "../../direct/choose.h"
 #include "../options.h"
 
 static struct lab_config lab;
@@ -148,6 +149,29 @@ static void the_engine_has_a_name_of_ours_and_names_of_qemus(void **state)
 	for (size_t i = 0; i < sizeof(BT) / sizeof(BT[0]); i++) {
 		accepted(BT[i]);
 		assert_int_equal(config.engine, ENGINE_BT);
+	}
+}
+
+/* what --engine kvm is refused with --engine auto may not make of it */
+static void auto_is_not_kvm_where_only_the_translator_can(void **state)
+{
+	static const char *const ONLY_OURS[] = {
+		"--trace T", "--trace-log io", "--profile", "--cap 50", "-machine kernel-irqchip=off",
+	};
+	struct cpu_model model;
+	char line[128];
+
+	(void)state;
+	assert_int_equal(model_parse(&model, NULL, error, sizeof(error)), 0);
+	accepted("-kernel K --engine auto");
+	assert_null(engine_needs_translator(&config, &model));
+	for (size_t i = 0; i < sizeof(ONLY_OURS) / sizeof(ONLY_OURS[0]); i++) {
+		snprintf(line, sizeof(line), "-kernel K --engine kvm %s", ONLY_OURS[i]);
+		refused(line, "--engine");
+		snprintf(line, sizeof(line), "-kernel K --engine auto %s", ONLY_OURS[i]);
+		accepted(line);
+		if (!engine_needs_translator(&config, &model))
+			fail_msg("%s", line);
 	}
 }
 
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(the_command_line_of_kvm_unit_tests_is_accepted),
 		cmocka_unit_test(what_makes_no_difference_is_accepted),
 		cmocka_unit_test(the_engine_has_a_name_of_ours_and_names_of_qemus),
+		cmocka_unit_test(auto_is_not_kvm_where_only_the_translator_can),
 		cmocka_unit_test(what_would_be_wrong_to_ignore_is_refused_by_name),
 		cmocka_unit_test(wrong_values_are_refused),
 		cmocka_unit_test(too_many_vcpus_are_refused_in_words_that_the_runner_parses),
