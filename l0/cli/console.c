@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "console_port.h"
 #include "terminal.h"
 
-#define WRITE_MAX 4096u /* PIPE_BUF: what a pipe that poll() calls writable takes without blocking */
+#define CRASH_WAIT_MS 1000 /* for all readers together */
 #define CTRL_A 0x01
 
 struct console {
@@ -33,6 +34,7 @@ struct console {
 	bool quitting; /* hooks.quit() was called because somebody asked */
 	char why[128];
 	unsigned int count;
+	struct outlet output, errors; /* standard output and standard error */
 	struct port *port;
 	struct pollfd *fds;
 	bool shared; /* standard output is several ports' */
@@ -49,14 +51,6 @@ static struct pollfd *port_fd(const struct console *c, unsigned int port, int wh
 	return &c->fds[FD_PORT + PORT_FDS * port + which];
 }
 
-static u64 now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000 + 1;
-}
-
 static void nap(long ns)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
@@ -69,6 +63,21 @@ static void wake(struct console *c)
 	/* full means that a wake-up is already under way */
 	while (write(c->wake, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+/* A line for the user. The thread waits for nobody, so one that has no room isn't said. */
+static void say(const struct console *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct console *c, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n > 0)
+		outlet_write_until(&c->errors, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1, 0);
 }
 
 void console_put(struct console *c, unsigned int port, u8 byte)
@@ -90,15 +99,13 @@ void console_put(struct console *c, unsigned int port, u8 byte)
 		wake(c);
 }
 
-/* The longest run of waiting bytes that lies in one piece, at most WRITE_MAX. */
+/* The longest run of waiting bytes that lies in one piece. */
 static u32 contiguous(const struct port *p, const u8 **data)
 {
 	u32 tail = p->tail, n = port_waiting(p), to_end = RING_SIZE - tail % RING_SIZE;
 
 	*data = p->ring + tail % RING_SIZE;
-	if (n > to_end)
-		n = to_end;
-	return n < WRITE_MAX ? n : WRITE_MAX;
+	return n < to_end ? n : to_end;
 }
 
 static void ask_quit(struct console *c, int code)
@@ -127,7 +134,7 @@ static void write_out(struct console *c, unsigned int port)
 	struct port *p = &c->port[port];
 	const u8 *data;
 	u32 n = contiguous(p, &data);
-	ssize_t done = write(p->out, data, n);
+	ssize_t done = outlet_write(&p->out, data, n);
 
 	if (done >= 0)
 		p->tail += (u32)done;
@@ -141,8 +148,7 @@ static void write_out(struct console *c, unsigned int port)
 static void write_lines(struct console *c)
 {
 	struct lines *l = &c->lines;
-	u32 n = l->size - l->done;
-	ssize_t done = write(STDOUT_FILENO, l->text + l->done, n < WRITE_MAX ? n : WRITE_MAX);
+	ssize_t done = outlet_write(&c->output, l->text + l->done, l->size - l->done);
 
 	if (done >= 0) {
 		l->done += (u32)done;
@@ -162,7 +168,7 @@ static void type_to_next(struct console *c)
 	do
 		c->typed = (c->typed + 1) % c->count;
 	while (!c->port[c->typed].shared);
-	fprintf(stderr, "\nturtles: what is typed goes to %s\n", c->port[c->typed].name);
+	say(c, "\nturtles: what is typed goes to %s\n", c->port[c->typed].name);
 }
 
 /* What doesn't fit is dropped, as a real serial port would. */
@@ -191,7 +197,7 @@ static void take_keys(struct console *c, unsigned int port, const u8 *data, size
 		else if (key == 'x' || key == 'X')
 			ask_quit(c, EXIT_POWER_OFF);
 		else if (key == 'h' || key == 'H' || key == '?')
-			fputs("\n" CONSOLE_KEYS, stderr);
+			say(c, "\n" CONSOLE_KEYS);
 		else if (key == 'b' || key == 'B')
 			p->pending_break = c->hooks.send_break;
 		else if (key == 'n' || key == 'N')
@@ -317,7 +323,7 @@ static void prepare_port(struct console *c, unsigned int port, int *timeout, boo
 	if ((p->pending || p->pending_break) && !c->stop)
 		shorten(timeout, 2);
 	*port_fd(c, port, PORT_IN) = (struct pollfd){ .fd = readable && !p->hung_up ? p->in : -1, .events = POLLIN };
-	*port_fd(c, port, PORT_OUT) = (struct pollfd){ .fd = writable ? p->out : -1, .events = POLLOUT };
+	*port_fd(c, port, PORT_OUT) = (struct pollfd){ .fd = writable ? p->out.fd : -1, .events = POLLOUT };
 	*port_fd(c, port, PORT_LISTEN) = (struct pollfd){ .fd = p->hung_up && !c->stop ? p->listen : -1,
 							  .events = POLLIN };
 }
@@ -335,11 +341,11 @@ static int prepare(struct console *c, bool *drained)
 		prepare_port(c, i, &timeout, drained);
 	if (!c->shared)
 		return timeout;
-	held = lines_take(&c->lines, c->port, c->count, now_ms(), c->stop);
+	held = lines_take(&c->lines, c->port, c->count, outlet_now(), c->stop);
 	if (held >= 0)
 		shorten(&timeout, held);
 	if (c->lines.size) {
-		c->fds[FD_LINES].fd = STDOUT_FILENO;
+		c->fds[FD_LINES].fd = c->output.fd;
 		*drained = false;
 	}
 	return timeout;
@@ -419,10 +425,14 @@ static int open_ports(struct console *c, const struct console_port *ports, char 
 {
 	unsigned int stdio = 0;
 
-	for (unsigned int i = 0; i < c->count; i++)
-		c->port[i].in = c->port[i].out = c->port[i].listen = -1;
+	c->output = outlet_shared(STDOUT_FILENO);
+	c->errors = outlet_shared(STDERR_FILENO);
 	for (unsigned int i = 0; i < c->count; i++) {
-		int result = port_open(&c->port[i], &ports[i]);
+		c->port[i].in = c->port[i].listen = -1;
+		c->port[i].out = OUTLET_NONE;
+	}
+	for (unsigned int i = 0; i < c->count; i++) {
+		int result = port_open(&c->port[i], &ports[i], &c->output);
 
 		if (result) {
 			snprintf(err, n, "%s%sserial port %u: could not open %s: %s",
@@ -450,6 +460,8 @@ static void release(struct console *c)
 		close(c->signals);
 	for (unsigned int i = 0; i < c->count; i++)
 		port_close(&c->port[i]);
+	outlet_close(&c->output);
+	outlet_close(&c->errors);
 	free(c->port);
 	free(c->fds);
 	free(c);
@@ -462,6 +474,7 @@ static struct console *allocate(unsigned int count)
 	if (!c)
 		return NULL;
 	c->wake = c->signals = -1;
+	c->output = c->errors = OUTLET_NONE;
 	c->port = calloc(count, sizeof(c->port[0]));
 	c->fds = calloc(FD_PORT + PORT_FDS * count, sizeof(c->fds[0]));
 	if (c->port && c->fds) {
@@ -541,41 +554,26 @@ void console_destroy(struct console *c)
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-static void write_now(int fd, const char *data, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, data, n);
-
-		if (done <= 0)
-			return;
-		data += done;
-		n -= (size_t)done;
-	}
-}
-
 void console_crash(struct console *c)
 {
+	const u64 deadline = outlet_now() + CRASH_WAIT_MS;
+
 	terminal_restore();
 	if (c->lines.size > c->lines.done && c->lines.size <= LINES_SIZE)
-		write_now(STDOUT_FILENO, c->lines.text + c->lines.done, c->lines.size - c->lines.done);
+		outlet_write_until(&c->output, c->lines.text + c->lines.done, c->lines.size - c->lines.done, deadline);
 	for (unsigned int i = 0; i < c->count; i++) {
 		struct port *p = &c->port[i];
 		const u8 *data;
 		u32 n;
 
-		if (p->out < 0 || !port_waiting(p))
+		if (p->out.fd < 0 || !port_waiting(p))
 			continue;
 		if (p->shared) {
-			write_now(p->out, "\n", 1);
-			write_now(p->out, p->name, strlen(p->name));
-			write_now(p->out, "| ", 2);
+			outlet_write_until(&p->out, "\n", 1, deadline);
+			outlet_write_until(&p->out, p->name, strlen(p->name), deadline);
+			outlet_write_until(&p->out, "| ", 2, deadline);
 		}
-		while ((n = contiguous(p, &data)) > 0) {
-			ssize_t done = write(p->out, data, n);
-
-			if (done <= 0)
-				break;
-			p->tail += (u32)done;
-		}
+		while ((n = contiguous(p, &data)) > 0 && outlet_write_until(&p->out, data, n, deadline))
+			p->tail += n;
 	}
 }

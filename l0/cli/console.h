@@ -3,8 +3,8 @@
  * The host's side of the guests' serial ports: standard input and output, files, pseudo-terminals, sockets.
  *
  * One thread does all the work: it takes what the guest wrote out of a ring for each port and writes it, reads what the
- * user types, and takes the signals that ask for an end, so that nothing of ours runs in a signal handler. A vCPU never
- * waits for a slow terminal unless a ring is full. Nothing that the guest wrote is lost while its reader is there.
+ * user types, and takes the signals that ask for an end, so that nothing of ours runs in a signal handler. It waits
+ * for no reader (outlet.h): that one would hold up all others, and the signals. A vCPU never waits for a slow terminal unless a ring is full. Nothing that the guest wrote is lost while its reader is there.
  *
  * Several ports on standard output, those of several L1s, share it by lines, each behind the name of its L1. One of them gets what is
  * typed: the first one, until Ctrl-A n.
@@ -74,7 +74,7 @@ void console_destroy(struct console *c);
 /* A byte from the guest's port; one thread at a time for each port. */
 void console_put(struct console *c, unsigned int port, u8 byte);
 
-/* For a crash handler: terminal back, then what the rings hold as far as it can be written. Async-signal-safe. */
+/* For a crash handler: terminal back, then what the rings hold as far as it can be written within a second. Async-signal-safe. */
 void console_crash(struct console *c);
 
 #endif

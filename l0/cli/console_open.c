@@ -21,7 +21,7 @@ static int open_pty(struct port *p)
 {
 	struct termios t;
 	char name[64];
-	int slave, err = 0, fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave, err = 0, fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -42,7 +42,8 @@ static int open_pty(struct port *p)
 	}
 	close(slave);
 	say_where(p, name);
-	p->in = p->out = fd;
+	p->in = fd;
+	p->out = outlet_of(fd);
 	p->hung_up = true;
 	return 0;
 
@@ -54,7 +55,7 @@ close_fd:
 	return err;
 }
 
-int port_open(struct port *p, const struct console_port *spec)
+int port_open(struct port *p, const struct console_port *spec, const struct outlet *standard_output)
 {
 	int fd;
 
@@ -62,7 +63,8 @@ int port_open(struct port *p, const struct console_port *spec)
 	p->name = spec->name;
 	p->number = spec->number;
 	p->path = spec->serial.path;
-	p->in = p->out = p->listen = -1;
+	p->in = p->listen = -1;
+	p->out = OUTLET_NONE;
 	p->has_output = p->kind != SERIAL_NONE && p->kind != SERIAL_NULL;
 	switch (p->kind) {
 	case SERIAL_NONE:
@@ -70,12 +72,15 @@ int port_open(struct port *p, const struct console_port *spec)
 		return 0;
 	case SERIAL_STDIO:
 		p->in = STDIN_FILENO;
-		p->out = STDOUT_FILENO;
+		p->out = (struct outlet){ .fd = standard_output->fd, .way = standard_output->way };
 		p->terminal = isatty(STDIN_FILENO);
 		return 0;
 	case SERIAL_FILE:
-		p->out = open(p->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		return p->out < 0 ? -errno : 0;
+		fd = open(p->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (fd < 0)
+			return -errno;
+		p->out = outlet_of(fd);
+		return 0;
 	case SERIAL_PTY:
 		return open_pty(p);
 	case SERIAL_UNIX:
@@ -91,8 +96,7 @@ int port_open(struct port *p, const struct console_port *spec)
 
 void port_close(struct port *p)
 {
-	if (p->out > STDERR_FILENO)
-		close(p->out);
+	outlet_close(&p->out);
 	if (p->listen >= 0) {
 		close(p->listen);
 		unlink(p->path);
@@ -105,15 +109,16 @@ void port_accept(struct port *p)
 
 	if (fd < 0)
 		return;
-	p->in = p->out = fd;
+	p->in = fd;
+	p->out = outlet_of(fd);
 	p->hung_up = false;
 }
 
 void port_hang_up(struct port *p)
 {
 	p->hung_up = true;
-	if (p->kind == SERIAL_UNIX && p->out >= 0) {
-		close(p->out);
-		p->in = p->out = -1;
+	if (p->kind == SERIAL_UNIX && p->in >= 0) {
+		outlet_close(&p->out);
+		p->in = -1;
 	}
 }

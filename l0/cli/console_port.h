@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "console.h"
+#include "outlet.h"
 
 #define RING_SIZE 65536u /* bytes, a power of two */
 #define INPUT_SIZE 4096u
@@ -15,7 +16,8 @@ struct port {
 	const char *name; /* of the L1; NULL: there is only one */
 	unsigned int number; /* of the L1's ports, for messages */
 	const char *path; /* SERIAL_UNIX */
-	int in, out; /* -1: none, or no more */
+	int in; /* -1: none, or no more */
+	struct outlet out; /* the same */
 	int listen; /* SERIAL_UNIX: who connects next; otherwise -1 */
 	bool has_output; /* somebody reads what the guest writes, or may come to */
 	bool shared; /* stdout is several ports': each line begins with its L1's name */
@@ -44,8 +46,8 @@ static inline u32 port_waiting(const struct port *p)
 	return p->head - p->tail;
 }
 
-/* Open what the specification names. 0 or -errno; nothing is open then. */
-int port_open(struct port *p, const struct console_port *spec);
+/* Open what the specification names; standard_output is what leads there. 0 or -errno; nothing is open then. */
+int port_open(struct port *p, const struct console_port *spec, const struct outlet *standard_output);
 /* Standard streams stay open. */
 void port_close(struct port *p);
 

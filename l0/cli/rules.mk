@@ -1,6 +1,6 @@
 OBJS += l0/cli/main.o l0/cli/options.o l0/cli/option_table.o l0/cli/lab_options.o l0/cli/config_file.o l0/cli/config_json.o l0/cli/directory.o l0/cli/values.o l0/cli/help.o
 OBJS += l0/cli/commands.o l0/cli/command_trace.o l0/cli/command_report.o l0/cli/command_ctl.o l0/cli/command_top.o l0/cli/command_doctor.o l0/cli/doctor_cpu.o l0/cli/doctor_host.o l0/cli/cgroup.o l0/cli/top_screen.o l0/cli/top_table.o l0/cli/control_client.o
-OBJS += l0/cli/console.o l0/cli/console_open.o l0/cli/console_lines.o l0/cli/terminal.o l0/cli/unix_socket.o
+OBJS += l0/cli/console.o l0/cli/console_open.o l0/cli/console_lines.o l0/cli/outlet.o l0/cli/terminal.o l0/cli/unix_socket.o
 TESTS += test_values test_options test_console test_config_file
 TEST_OBJS_test_values := l0/cli/tests/test_values.o
 TEST_OBJS_test_options := l0/cli/tests/test_options.o

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -111,7 +112,16 @@ static void share(void)
 	wait_until_heard();
 }
 
-enum guest_kind { GUEST_ECHOES, GUEST_IS_DEAF, GUEST_CRASHES, GUEST_ABORTS, GUEST_EXITS, GUEST_TALKS, GUEST_SHARES };
+enum guest_kind {
+	GUEST_ECHOES,
+	GUEST_IS_DEAF,
+	GUEST_CRASHES,
+	GUEST_ABORTS,
+	GUEST_EXITS,
+	GUEST_TALKS,
+	GUEST_TALKS_AND_FALLS,
+	GUEST_SHARES
+};
 
 static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_t bytes)
 {
@@ -146,10 +156,16 @@ static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_
 		abort();
 	if (kind == GUEST_EXITS)
 		exit(7);
-	if (kind == GUEST_TALKS) {
+	if (kind == GUEST_TALKS || kind == GUEST_TALKS_AND_FALLS) {
 		for (size_t i = 0; i < bytes && guest.code < 0; i++)
 			console_put(guest.console, 0, (u8)(i * 7 >> 3));
-	} else {
+	}
+	if (kind == GUEST_TALKS_AND_FALLS) {
+		usleep(100000); /* what there is room for is written */
+		console_crash(guest.console);
+		_exit(5);
+	}
+	if (kind != GUEST_TALKS) {
 		while (guest.code < 0)
 			usleep(500);
 	}
@@ -193,7 +209,7 @@ static struct session start_on_terminal(enum guest_kind kind)
 		dup2(slave, 0);
 		dup2(slave, 1);
 		dup2(err[1], 2);
-		child(kind, STDIO, 0);
+		child(kind, STDIO, 1 << 30);
 	}
 	/* our own slave end stays open: the terminal must outlive the child to be looked at */
 	close(err[1]);
@@ -521,6 +537,127 @@ static void a_signal_ends_a_run_whose_reader_sleeps(void **state)
 	ends_with(&s, false, 128 + SIGTERM, 0);
 }
 
+static void read_pty_name(const struct session *s, char *name, size_t size)
+{
+	ssize_t n = read(s->err, name, size - 1);
+	char *at;
+
+	assert_true(n > 0);
+	name[n] = '\0';
+	at = strstr(name, "/dev/");
+	assert_non_null(at);
+	at[strcspn(at, "\n")] = '\0';
+	memmove(name, at, strlen(at) + 1);
+}
+
+/* Standard output of which nobody reads more than its beginning: one end is the guest's */
+static void make_terminal(int ends[2])
+{
+	char name[64];
+
+	ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(ends[0] >= 0 && !grantpt(ends[0]) && !unlockpt(ends[0]) && !ptsname_r(ends[0], name, sizeof(name)));
+	ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(ends[1] >= 0);
+}
+
+static void make_terminal_the_wrong_way_round(int ends[2])
+{
+	struct termios t;
+	int other[2];
+
+	make_terminal(other);
+	ends[0] = other[1];
+	ends[1] = other[0];
+	assert_int_equal(tcgetattr(ends[0], &t), 0);
+	cfmakeraw(&t);
+	assert_int_equal(tcsetattr(ends[0], TCSANOW, &t), 0);
+}
+
+static void make_sockets(int ends[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+}
+
+static void make_pipe(int ends[2])
+{
+	assert_int_equal(pipe(ends), 0);
+}
+
+static struct session start_with_output(const int ends[2], enum guest_kind kind, size_t bytes)
+{
+	struct session s = { .fd = ends[0], .in = -1 };
+	int err[2];
+
+	assert_int_equal(pipe(err), 0);
+	s.err = err[0];
+	s.pid = fork();
+	assert_true(s.pid >= 0);
+	if (!s.pid) {
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(ends[1], 1);
+		dup2(err[1], 2);
+		child(kind, STDIO, bytes);
+	}
+	close(err[1]);
+	return s;
+}
+
+/* The thread that would wait for him takes the signals, and serves all other ports. */
+static void nobody_waits_for_a_reader_who_sleeps(void **state)
+{
+	static void (*const MAKE[])(int ends[2]) = { make_terminal, make_terminal_the_wrong_way_round, make_sockets };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(MAKE) / sizeof(MAKE[0]); i++) {
+		int ends[2], flags;
+		struct session s;
+
+		MAKE[i](ends);
+		s = start_with_output(ends, GUEST_TALKS, 1 << 30);
+		wait_for(s.fd, "ready");
+		usleep(200000);
+		flags = fcntl(ends[1], F_GETFL);
+		assert_false(flags & O_NONBLOCK); /* the shell has it, too */
+		kill(s.pid, SIGTERM);
+		ends_with(&s, false, 128 + SIGTERM, 0);
+		close(ends[1]);
+	}
+}
+
+static void nor_for_one_of_a_pty(void **state)
+{
+	struct session s = start_on_pipes(GUEST_TALKS, (struct serial_spec){ SERIAL_PTY, NULL }, 1 << 30);
+	char name[128];
+	int fd;
+
+	(void)state;
+	read_pty_name(&s, name, sizeof(name));
+	usleep(200000); /* more waits for him than he has room for */
+	fd = open(name, O_RDWR | O_NOCTTY);
+	assert_true(fd >= 0);
+	usleep(400000);
+	kill(s.pid, SIGTERM);
+	ends_with(&s, false, 128 + SIGTERM, 0);
+	close(fd);
+}
+
+static void a_crash_doesnt_wait_for_long(void **state)
+{
+	static void (*const MAKE[])(int ends[2]) = { make_terminal, make_pipe };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(MAKE) / sizeof(MAKE[0]); i++) {
+		int ends[2];
+		struct session s;
+
+		MAKE[i](ends);
+		s = start_with_output(ends, GUEST_TALKS_AND_FALLS, 60000);
+		ends_with(&s, false, 5, 0);
+		close(ends[1]);
+	}
+}
+
 static void a_file_that_cant_be_opened_is_named(void **state)
 {
 	struct session s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_FILE, "/nonexistent/file" }, 0);
@@ -533,17 +670,11 @@ static void a_file_that_cant_be_opened_is_named(void **state)
 static void a_pty_keeps_output_until_somebody_opens_it(void **state)
 {
 	struct session s = start_on_pipes(GUEST_ECHOES, (struct serial_spec){ SERIAL_PTY, NULL }, 0);
-	char line[128], *name;
-	ssize_t n;
+	char name[128];
 	int fd;
 
 	(void)state;
-	n = read(s.err, line, sizeof(line) - 1);
-	assert_true(n > 0);
-	line[n] = '\0';
-	name = strstr(line, "/dev/");
-	assert_non_null(name);
-	name[strcspn(name, "\n")] = '\0';
+	read_pty_name(&s, name, sizeof(name));
 	usleep(300000);
 	for (int round = 0; round < 2; round++) {
 		fd = open(name, O_RDWR | O_NOCTTY);
@@ -771,6 +902,9 @@ int main(void)
 		cmocka_unit_test(a_reader_that_goes_away_ends_the_run_with_one_line),
 		cmocka_unit_test(a_full_disk_ends_the_run_with_one_line),
 		cmocka_unit_test(a_signal_ends_a_run_whose_reader_sleeps),
+		cmocka_unit_test(nobody_waits_for_a_reader_who_sleeps),
+		cmocka_unit_test(nor_for_one_of_a_pty),
+		cmocka_unit_test(a_crash_doesnt_wait_for_long),
 		cmocka_unit_test(a_file_that_cant_be_opened_is_named),
 		cmocka_unit_test(a_pty_keeps_output_until_somebody_opens_it),
 		cmocka_unit_test(ports_that_share_a_stream_do_so_by_lines),
