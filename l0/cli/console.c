@@ -80,23 +80,40 @@ static void say(const struct console *c, const char *format, ...)
 		outlet_write_until(&c->errors, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1, 0);
 }
 
-void console_put(struct console *c, unsigned int port, u8 byte)
+/* Until no more than so many bytes wait for the reader. False: they still do, and who waits has to leave. */
+static bool wait_for_reader(const struct console *c, const struct port *p, u32 most, const _Atomic int *leave)
+{
+	while (port_waiting(p) > most) {
+		if (c->hurry || p->hurry || (leave && atomic_load(leave)))
+			return false;
+		nap(50000);
+	}
+	return true;
+}
+
+bool console_put(struct console *c, unsigned int port, u8 byte, const _Atomic int *leave)
 {
 	struct port *p = &c->port[port];
 	u32 head = atomic_load_explicit(&p->head, memory_order_relaxed);
+	bool room;
 
 	if (!p->has_output)
-		return;
-	while (head - p->tail >= RING_SIZE) {
-		if (c->hurry || p->hurry)
-			return;
-		nap(50000);
-	}
+		return true;
+	room = wait_for_reader(c, p, RING_SIZE - RING_SPARE - 1, leave);
+	/* where the spare room is used up as well, whoever has to leave does so later rather than with a byte lost */
+	if (!room && !wait_for_reader(c, p, RING_SIZE - 1, NULL))
+		return false;
 	p->ring[head % RING_SIZE] = byte;
 	/* sequentially consistent, as are the thread's accesses: it either sees the byte or is seen asleep */
 	atomic_store(&p->head, head + 1);
 	if (atomic_load(&c->sleeping) && atomic_exchange(&c->sleeping, false))
 		wake(c);
+	return room;
+}
+
+bool console_wait(struct console *c, unsigned int port, const _Atomic int *leave)
+{
+	return wait_for_reader(c, &c->port[port], RING_SIZE - RING_SPARE, leave);
 }
 
 /* The longest run of waiting bytes that lies in one piece. */

@@ -71,8 +71,15 @@ void console_hurry(struct console *c, unsigned int port, bool hurry);
 /* Write everything out, end the thread, give the terminal back. NULL is fine. */
 void console_destroy(struct console *c);
 
-/* A byte from the guest's port; one thread at a time for each port. */
-void console_put(struct console *c, unsigned int port, u8 byte);
+/*
+ * A byte from the guest's port; one thread at a time for each port. If there is no room the call waits for the reader, until *leave
+ * isn't 0 (NULL: without end). Then it takes the byte all the same and returns false: the guest's next instruction has to wait for
+ * console_wait().
+ */
+bool console_put(struct console *c, unsigned int port, u8 byte, const _Atomic int *leave);
+
+/* Wait until nothing lies in the port's ring that there was no room for. False: *leave came first. Any thread. */
+bool console_wait(struct console *c, unsigned int port, const _Atomic int *leave);
 
 /* For a crash handler: terminal back, then what the rings hold as far as it can be written within a second. Async-signal-safe. */
 void console_crash(struct console *c);

@@ -9,6 +9,7 @@
 #include "outlet.h"
 
 #define RING_SIZE 65536u /* bytes, a power of two */
+#define RING_SPARE 16384u /* of them: for vCPUs that have to leave, each in the middle of an instruction */
 #define INPUT_SIZE 4096u
 
 struct port {

@@ -15,6 +15,7 @@
 #include "../devices/irqchip.h"
 #include "../vmx/log.h"
 #include "../vmx/vmx.h"
+#include "crash.h"
 #include "trace.h"
 
 u64 l1_host_ns(void)
@@ -28,8 +29,22 @@ u64 l1_host_ns(void)
 static void serial_out(void *ctx, u8 byte)
 {
 	struct l1_port *p = ctx;
+	struct vcpu *v;
 
-	console_put(p->l1->console, p->l1->console_port + p->index, byte);
+	if (console_put(p->l1->console, p->l1->console_port + p->index, byte, &p->l1->machine.stop))
+		return;
+	/* there is room for this instruction's bytes, not for a slice's */
+	v = crash_thread_current();
+	v->thread->full = p;
+	vcpu_post(v, EV_STOP);
+}
+
+void l1_wait_for_reader(struct vcpu_thread *t)
+{
+	const struct l1_port *p = t->full;
+
+	if (p && console_wait(p->l1->console, p->l1->console_port + p->index, &p->l1->machine.stop))
+		t->full = NULL;
 }
 
 /* only bt counts: finish() of cli/options.c */

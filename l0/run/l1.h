@@ -103,6 +103,12 @@ void l1_dump(struct l1 *l);
 u64 l1_insns(const struct l1 *l);
 u64 l1_user_ns(const struct l1 *l);
 
+/*
+ * The L1's threads, before a vCPU goes on: the machine may have had to stop while it waited for a reader of a serial port, and then it
+ * waits again, but not if the machine has to stop again.
+ */
+void l1_wait_for_reader(struct vcpu_thread *t);
+
 /* life.c: the L1's thread. arg: its struct l1 */
 void *l1_main(void *arg);
 

@@ -157,6 +157,7 @@ static void *other_main(void *arg)
 	if (err)
 		machine_stop(m, STOP_HOST, EXIT_HOST, "no alternate signal stack: %s", strerror(-err));
 	begin_thread(l, t->v->index);
+	l1_wait_for_reader(t);
 	l->engine->loop(t);
 	if (!err)
 		crash_thread_end();
@@ -179,6 +180,8 @@ static void run_vcpus(struct l1 *l)
 			others = i - 1;
 		}
 	}
+	for (i = 0; i < (l->machine.parallel ? 1 : l->config->vcpus); i++)
+		l1_wait_for_reader(&l->thread[i]);
 	l->engine->loop(&l->thread[0]);
 	for (i = 1; i <= others; i++)
 		pthread_join(l->thread[i].thread, NULL);

@@ -10,6 +10,7 @@
 struct bt_totals;
 struct kvm_vcpu;
 struct l1;
+struct l1_port;
 struct profile;
 struct pace;
 struct turns;
@@ -26,6 +27,7 @@ struct vcpu_thread {
 	pthread_mutex_t lock; /* for sleeping in HLT */
 	pthread_cond_t wake;
 	const struct l1 *l1; /* a vCPU's but the first, while it runs: life.c */
+	const struct l1_port *full; /* where its last byte had no room when the machine had to stop: l1_wait_for_reader(); NULL: nowhere */
 	u32 trace; /* BIT(TRACE_BIT_*) of cli/config.h */
 	u64 user_ns; /* the host's CLOCK_MONOTONIC when CPL 3 was first seen, 0 before; with the instruction clock that one */
 	/* Another thread has posted something: get the vCPU out of the guest. NULL: it looks often enough by itself. */

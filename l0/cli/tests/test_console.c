@@ -53,7 +53,7 @@ static size_t echo(void *arg, unsigned int port, const u8 *data, size_t n)
 	/* a few at a time: the rest has to be offered again */
 	n = n > 7 ? 7 : n;
 	for (size_t i = 0; i < n; i++)
-		console_put(guest.console, port, data[i]);
+		console_put(guest.console, port, data[i], NULL);
 	return n;
 }
 
@@ -73,7 +73,7 @@ static bool take_break(void *arg, unsigned int port)
 static void put_text(const char *text)
 {
 	while (*text)
-		console_put(guest.console, 0, (u8)*text++);
+		console_put(guest.console, 0, (u8)*text++, NULL);
 }
 
 /* Two guests that share the stream, and interrupt each other; what is typed says when. */
@@ -107,7 +107,7 @@ static void share(void)
 	for (size_t i = 0; i < sizeof(SAID) / sizeof(SAID[0]); i++) {
 		wait_until_heard();
 		for (const char *s = SAID[i].text; *s; s++)
-			console_put(guest.console, SAID[i].port, (u8)*s);
+			console_put(guest.console, SAID[i].port, (u8)*s, NULL);
 	}
 	wait_until_heard();
 }
@@ -158,7 +158,7 @@ static _Noreturn void child(enum guest_kind kind, struct serial_spec spec, size_
 		exit(7);
 	if (kind == GUEST_TALKS || kind == GUEST_TALKS_AND_FALLS) {
 		for (size_t i = 0; i < bytes && guest.code < 0; i++)
-			console_put(guest.console, 0, (u8)(i * 7 >> 3));
+			console_put(guest.console, 0, (u8)(i * 7 >> 3), NULL);
 	}
 	if (kind == GUEST_TALKS_AND_FALLS) {
 		usleep(100000); /* what there is room for is written */

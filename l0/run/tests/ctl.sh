@@ -209,6 +209,28 @@ for engine in direct kvm; do
 	end 0 "--engine $engine: quit ends the run"
 done
 
+# a reader of its console that sleeps
+mkfifo fifo
+exec 7<> fifo
+begin --l1 "a,${wild/serial=null/serial=file:fifo},append=floods_the_console" --l1 "b,$wild,append=spins"
+status a running && sleep 1
+for ((round = 0; round < 20; round++)); do
+	timeout 10 "$turtles" ctl socket stop l1=a && status a paused && ctl cont l1=a && status a running || break
+done
+[ "$round" = 20 ] && status b running
+ok $? "one that waits for a reader can be held, and again"
+timeout 10 head -c 1280000 <&7 > text
+! grep -qvx '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ[.]' text && [ "$(wc -l < text)" = 20000 ]
+ok $? "nothing of what it says gets lost"
+sleep 0.5
+timeout 10 "$turtles" ctl socket system_reset l1=a && event '"RESET","data":{"l1":"a"'
+ok $? "it can be reset"
+timeout 10 "$turtles" ctl socket stop l1=a && status a paused
+ok $? "and held again"
+ctl quit
+end 0 "quit ends it"
+exec 7<&-
+
 # a kernel that is gone
 cp "$GUEST/bin/wild" kernel
 begin --no-shutdown --l1 "a,${wild/kernel=*,dev/kernel=kernel,dev},append=spins" --l1 "b,$wild,append=spins"
