@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program: subcommands by name; options alone mean `run`. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../cpu/model.h"
 #include "../machine/machine.h"
@@ -74,8 +76,21 @@ static const struct {
 	{ "top", command_top }, { "doctor", command_doctor }, { "help", command_help },
 };
 
+/* A standard stream that is closed would be the first thing that is opened: a socket of ours, say, with the guest's output in it. */
+static bool streams_are_there(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	if (!streams_are_there()) {
+		perror("turtles: a standard stream is closed, and /dev/null can't be opened");
+		return EXIT_HOST;
+	}
 	if (argc > 1 && argv[1][0] == '-')
 		return command_run(argc, argv);
 	for (size_t i = 0; argc > 1 && i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)

@@ -201,6 +201,15 @@ ok $? "a signal ends all that run"
 l1 stats a | grep -q shutdown && l1 stats b | grep -q guest-panicked && l1 stats c | grep -q '"exit_code": 143'
 ok $? "the stats are written"
 
+# standard streams that are closed aren't something else's
+for closed in "<&- >&- 2>&-" "<&-" ">&-" "2>&-"; do
+	rm -f stats
+	# shellcheck disable=SC2086
+	eval "timeout 20 \"$turtles\" run $common --stats stats --l1 \"name=a,$shim,append=payload=cpuid\" < /dev/null > output 2> errors $closed"
+	[ $? = 33 ] && [ -s stats ] && { [[ " $closed" = *" >&-"* ]] || [ -s output ]; }
+	ok $? "a run with $closed is a run"
+done
+
 # SIGUSR1 while one has ended and others run
 rm stats
 in_background --stats stats --l1 "name=a,$spins" --l1 "name=b,$faults"
