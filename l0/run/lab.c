@@ -386,6 +386,28 @@ static bool uses_kvm(const struct lab *lab)
 	return false;
 }
 
+/* Where it is refused the run goes on without. 0, or an exit code after a line on stderr. */
+static int enter_sandbox(struct lab *lab)
+{
+	char error[256];
+
+	if (!lab->sandbox)
+		return 0;
+	switch (sandbox_enter(lab->sandbox, uses_kvm(lab), error, sizeof(error))) {
+	case SANDBOX_ENTERED:
+		break;
+	case SANDBOX_REFUSED:
+		fprintf(stderr, "turtles: no sandbox: %s\n", error);
+		sandbox_destroy(lab->sandbox);
+		lab->sandbox = NULL;
+		break;
+	case SANDBOX_WITHOUT_KEEPER:
+		fprintf(stderr, "turtles: sandbox: %s\n", error);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
 /* From the machines' power-on to the last one's end. */
 static int run(struct lab *lab)
 {
@@ -395,10 +417,12 @@ static int run(struct lab *lab)
 	if (code)
 		return code;
 	crash_install(lab->console);
-	if (lab->sandbox && !sandbox_enter(lab->sandbox, uses_kvm(lab), error, sizeof(error))) {
-		fprintf(stderr, "turtles: no sandbox: %s\n", error);
-		sandbox_destroy(lab->sandbox);
-		lab->sandbox = NULL;
+	code = enter_sandbox(lab);
+	if (code) {
+		crash_install(NULL);
+		console_destroy(lab->console);
+		lab->console = NULL;
+		return code;
 	}
 	lab->start_ns = l1_host_ns();
 	for (unsigned int i = 0; i < lab->count && !code; i++) {

@@ -221,18 +221,21 @@ fail:
 	return NULL;
 }
 
-bool sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n)
+enum sandbox_entry sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n)
 {
 	int listener, err = load_filter(kvm, &listener);
 
-	if (!err) {
-		err = send_descriptor(s->socket, listener);
-		/* who has it could answer itself */
-		close(listener);
-	}
-	if (err)
+	if (err) {
 		snprintf(error, n, "seccomp: %s", strerror(-err));
-	return !err;
+		return SANDBOX_REFUSED;
+	}
+	err = send_descriptor(s->socket, listener);
+	/* who has it could answer itself */
+	close(listener);
+	if (!err)
+		return SANDBOX_ENTERED;
+	snprintf(error, n, "the process that opens its files has ended: %s", strerror(-err));
+	return SANDBOX_WITHOUT_KEEPER;
 }
 
 void sandbox_destroy(struct sandbox *s)

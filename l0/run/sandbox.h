@@ -26,8 +26,14 @@ struct sandbox;
  */
 struct sandbox *sandbox_prepare(const struct lab_config *config, char *error, size_t n);
 
-/* From now on, for all threads. kvm: an L1's engine uses /dev/kvm. False with one line in error[0..n-1]; then nothing has changed. */
-bool sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n);
+enum sandbox_entry {
+	SANDBOX_ENTERED,
+	SANDBOX_REFUSED, /* nothing has changed */
+	SANDBOX_WITHOUT_KEEPER, /* there is no way back, and no file can be opened any more */
+};
+
+/* From now on, for all threads. kvm: an L1's engine uses /dev/kvm. One line in error[0..n-1] unless it is SANDBOX_ENTERED. */
+enum sandbox_entry sandbox_enter(struct sandbox *s, bool kvm, char *error, size_t n);
 
 /* The end of the keeper. NULL is fine. What sandbox_enter() has taken stays away. */
 void sandbox_destroy(struct sandbox *s);

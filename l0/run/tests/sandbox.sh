@@ -60,6 +60,26 @@ for ((i = 0; i < 100; i++)); do
 done
 [ -n "$k" ] && [ ! -e "/proc/$k" ]
 ok $? "also if that is killed"
+
+# its console, which nobody reads yet, is opened when the keeper is there and the sandbox isn't
+mkfifo "$folder/fifo"
+"$turtles" run --kernel "$GUEST/bin/wild" --memory 64 --append spins --serial "file:$folder/fifo" --timeout 20 \
+	< /dev/null > "$folder/output" 2> "$folder/errors" &
+pid=$!
+for ((i = 0; i < 400; i++)); do
+	[ -n "$(keeper)" ] && break
+	sleep 0.02
+done
+sleep 0.2
+kill -KILL "$(keeper)"
+sleep 0.1
+timeout 10 cat "$folder/fifo"
+wait "$pid"
+[ $? = 3 ] && [ "$(wc -l < "$folder/errors")" = 1 ] && grep -q '^turtles: sandbox: the process that opens its files has ended' "$folder/errors"
+status=$?
+[ $status = 0 ] || sed 's/^/# /' "$folder/errors"
+ok $status "a run whose keeper is gone before it begins says so and ends"
+
 begin --sandbox off
 grep -q '^Seccomp:[[:space:]]*0' "/proc/$pid/status" && [ -z "$(keeper)" ] && [ -e "/proc/$pid/fd/9" ]
 ok $? "--sandbox off: nothing of it"

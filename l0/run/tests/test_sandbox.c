@@ -93,7 +93,7 @@ static int run(in_sandbox fn)
 		for (int sig = 1; sig < 32; sig++)
 			signal(sig, SIG_DFL);
 		s = sandbox_prepare(&lab, error, sizeof(error));
-		if (!s || !sandbox_enter(s, false, error, sizeof(error))) {
+		if (!s || sandbox_enter(s, false, error, sizeof(error)) != SANDBOX_ENTERED) {
 			fprintf(stderr, "%s\n", error);
 			_exit(255);
 		}
@@ -334,7 +334,7 @@ static void threads_that_were_there_before_are_in_it(void **state)
 		pthread_t thread;
 
 		pthread_create(&thread, NULL, tries, NULL);
-		if (!sandbox_enter(s, false, error, sizeof(error)))
+		if (sandbox_enter(s, false, error, sizeof(error)) != SANDBOX_ENTERED)
 			_exit(99);
 		__atomic_store_n(&before, 1, __ATOMIC_RELEASE);
 		pthread_join(thread, NULL);
