@@ -178,14 +178,29 @@ static void write_lines(struct console *c)
 	}
 }
 
-static void type_to_next(struct console *c)
+/* To the next one that hasn't ended and isn't about to, which may be the same. False: there is none. */
+static bool type_to_next(struct console *c)
 {
-	if (!c->shared)
-		return;
-	do
-		c->typed = (c->typed + 1) % c->count;
-	while (!c->port[c->typed].shared);
-	say(c, "\nturtles: what is typed goes to %s\n", c->port[c->typed].name);
+	for (unsigned int i = 1; i <= c->count && !c->hurry; i++) {
+		unsigned int next = (c->typed + i) % c->count;
+		const struct port *p = &c->port[next];
+
+		if (!p->shared || p->ended || p->hurry)
+			continue;
+		c->typed = next;
+		say(c, "\nturtles: what is typed goes to %s\n", p->name);
+		return true;
+	}
+	return false;
+}
+
+/* What is typed to one that has ended would be lost, and nobody would know. A pipe's input was meant for that one. */
+static void leave_ended(struct console *c)
+{
+	const struct port *p = &c->port[c->typed];
+
+	if (p->terminal && p->ended)
+		type_to_next(c);
 }
 
 /* What doesn't fit is dropped, as a real serial port would. */
@@ -217,8 +232,8 @@ static void take_keys(struct console *c, unsigned int port, const u8 *data, size
 			say(c, "\n" CONSOLE_KEYS);
 		else if (key == 'b' || key == 'B')
 			p->pending_break = c->hooks.send_break;
-		else if (key == 'n' || key == 'N')
-			type_to_next(c);
+		else if ((key == 'n' || key == 'N') && c->shared && !type_to_next(c))
+			say(c, "\nturtles: what is typed goes nowhere: all have ended\n");
 	}
 }
 
@@ -351,6 +366,8 @@ static int prepare(struct console *c, bool *drained)
 	int timeout = c->stop ? 1000 : -1, held;
 
 	*drained = true;
+	if (c->shared && !c->stop)
+		leave_ended(c);
 	c->fds[FD_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
 	c->fds[FD_SIGNALS] = (struct pollfd){ .fd = c->signals, .events = POLLIN };
 	c->fds[FD_LINES] = (struct pollfd){ .fd = -1, .events = POLLOUT };
@@ -554,6 +571,12 @@ void console_hurry(struct console *c, unsigned int port, bool hurry)
 		c->hurry = hurry;
 	else
 		c->port[port].hurry = hurry;
+}
+
+void console_ended(struct console *c, unsigned int port, bool ended)
+{
+	c->port[port].ended = ended;
+	wake(c);
 }
 
 void console_destroy(struct console *c)

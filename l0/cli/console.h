@@ -7,7 +7,7 @@
  * for no reader (outlet.h): that one would hold up all others, and the signals. A vCPU never waits for a slow terminal unless a ring is full. Nothing that the guest wrote is lost while its reader is there.
  *
  * Several ports on standard output, those of several L1s, share it by lines, each behind the name of its L1. One of them gets what is
- * typed: the first one, until Ctrl-A n.
+ * typed: the first one, until Ctrl-A n or its end.
  *
  * Process-wide effects, between console_create() and console_destroy(): SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and
  * SIGCONT are blocked in the calling thread, hence in every thread that it creates later; SIGPIPE is ignored; the
@@ -67,6 +67,9 @@ struct console *console_create(const struct console_port *ports, unsigned int co
  * done by itself when the user or a signal asks for the end. hurry false: wait again.
  */
 void console_hurry(struct console *c, unsigned int port, bool hurry);
+
+/* The port's L1 has ended, or has been started again: somebody else gets what is typed. */
+void console_ended(struct console *c, unsigned int port, bool ended);
 
 /* Write everything out, end the thread, give the terminal back. NULL is fine. */
 void console_destroy(struct console *c);

@@ -26,6 +26,7 @@ struct port {
 	bool hung_up; /* pty, socket: nobody is on the other side */
 	bool dead; /* output fails: it is dropped from now on */
 	_Atomic bool hurry; /* what has no room is dropped */
+	_Atomic bool ended; /* its L1: nothing that is typed arrives */
 
 	/* guest to host: head is moved by the guest's thread, tail by the console's */
 	_Atomic u32 head, tail;

@@ -34,6 +34,8 @@ static void set_reachable(struct guest *g, bool reachable)
 	pthread_mutex_lock(&g->lock);
 	g->reachable = reachable;
 	pthread_mutex_unlock(&g->lock);
+	for (unsigned int i = 0; i < SERIAL_PORTS && g->lab->console; i++)
+		console_ended(g->lab->console, g->number * SERIAL_PORTS + i, !reachable);
 }
 
 static void destroy(struct guest *g)

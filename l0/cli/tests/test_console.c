@@ -89,6 +89,10 @@ static const struct {
 
 static size_t hear(void *arg, unsigned int port, const u8 *data, size_t n)
 {
+	if (guest.ready && data[0] == 'E') {
+		console_ended(guest.console, port, true);
+		return 1;
+	}
 	if (guest.ready)
 		return echo(arg, port, data, n);
 	guest.heard = true;
@@ -749,6 +753,30 @@ static void ctrl_a_n_types_to_the_next_one(void **state)
 	ends_with(&s, true, 0, 0);
 }
 
+static void what_is_typed_leaves_one_that_has_ended(void **state)
+{
+	struct session s = start_on_terminal(GUEST_SHARES);
+
+	(void)state;
+	for (struct termios t = s.before; t.c_lflag & ICANON; usleep(1000))
+		assert_int_equal(tcgetattr(s.fd, &t), 0);
+	hear_all(&s, true);
+	type(&s, "E", 1);
+	wait_for(s.err, "\nturtles: what is typed goes to long\n");
+	type(&s, "x", 1);
+	wait_for(s.fd, "long| x");
+	type(&s, "\x01n", 2);
+	wait_for(s.err, "\nturtles: what is typed goes to long\n");
+	type(&s, "y", 1);
+	wait_for(s.fd, "y");
+	type(&s, "E", 1);
+	usleep(50000);
+	type(&s, "\x01n", 2);
+	wait_for(s.err, "\nturtles: what is typed goes nowhere: all have ended\n");
+	type(&s, "\x01x", 2);
+	ends_with(&s, true, 0, 0);
+}
+
 static void a_shared_stream_that_nobody_reads_ends_all(void **state)
 {
 	struct session s = start_on_pipes(GUEST_SHARES, STDIO, 0);
@@ -909,6 +937,7 @@ int main(void)
 		cmocka_unit_test(a_pty_keeps_output_until_somebody_opens_it),
 		cmocka_unit_test(ports_that_share_a_stream_do_so_by_lines),
 		cmocka_unit_test(ctrl_a_n_types_to_the_next_one),
+		cmocka_unit_test(what_is_typed_leaves_one_that_has_ended),
 		cmocka_unit_test(a_shared_stream_that_nobody_reads_ends_all),
 		cmocka_unit_test(a_socket_serves_one_client_after_the_other),
 		cmocka_unit_test(a_socket_of_a_run_that_was_killed_is_replaced_and_no_other_file),

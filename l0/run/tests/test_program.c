@@ -63,6 +63,21 @@ static void keys_reach_the_guest_and_ctrl_a_x_quits(void **state)
 	assert_true(program_terminal_restored(&p));
 }
 
+static void what_is_typed_goes_to_the_next_l1_when_one_ends(void **state)
+{
+	(void)state;
+	program_start_guest(&p, true, "resets", "--no-reboot --l1 a --l1 b,append=echoes --l1 c,append=spins");
+	assert_true(
+		program_complains(&p, "turtles: a: has ended with exit code 0\n\nturtles: what is typed goes to b\n"));
+	program_wait_raw(&p);
+	program_type(&p, "hello\n");
+	assert_true(program_prints(&p, "b| hello"));
+	program_type(&p, "\x01x");
+	assert_end(0);
+	/* the end of all is no reason to go on to another */
+	assert_null(strstr(p.errors, "goes to c"));
+}
+
 static void ctrl_a_x_quits_a_guest_that_hears_nothing(void **state)
 {
 	static const char *const GUESTS[] = {
@@ -442,6 +457,7 @@ int main(void)
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		T(keys_reach_the_guest_and_ctrl_a_x_quits),
+		T(what_is_typed_goes_to_the_next_l1_when_one_ends),
 		T(ctrl_a_x_quits_a_guest_that_hears_nothing),
 		T(signals_end_the_run_with_their_number),
 		T(the_time_limit_ends_the_run_with_124),
