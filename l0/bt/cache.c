@@ -148,8 +148,8 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 	bt->hash = table_touched(sizeof(*bt->hash) << HASH_BITS);
 	bt->twins = table_touched(sizeof(*bt->twins) << TWIN_BITS);
 	bt->pages = table_alloc(ram_pages(bt) * sizeof(*bt->pages));
-	m->memory.write_index = table_alloc(ram_pages(bt) * sizeof(*m->memory.write_index));
-	if (!m->memory.write_index || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins || !bt->pages)
+	m->memory.writes = table_alloc(ram_pages(bt) * sizeof(*m->memory.writes));
+	if (!m->memory.writes || !bt->blocks || !bt->maps || !bt->notes || !bt->hash || !bt->twins || !bt->pages)
 		goto fail;
 	if (translate_create(bt) < 0)
 		goto fail;
@@ -183,8 +183,8 @@ void bt_destroy(struct bt *bt)
 	table_free(bt->hash, sizeof(*bt->hash) << HASH_BITS);
 	table_free(bt->twins, sizeof(*bt->twins) << TWIN_BITS);
 	table_free(bt->pages, ram_pages(bt) * sizeof(*bt->pages));
-	table_free(bt->machine->memory.write_index, ram_pages(bt) * sizeof(*bt->machine->memory.write_index));
-	bt->machine->memory.write_index = NULL;
+	table_free(bt->machine->memory.writes, ram_pages(bt) * sizeof(*bt->machine->memory.writes));
+	bt->machine->memory.writes = NULL;
 	free(bt);
 }
 
@@ -273,26 +273,25 @@ static void forbid_writes(struct bt *bt, u64 phys)
 {
 	struct memory *m = &bt->machine->memory;
 	const _Atomic u8 *flag = memory_flag(m, phys);
-	u64 *index = &m->write_index[flag - m->flags], known;
+	struct write_indexes *w = &m->writes[flag - m->flags];
 	const u8 *host = m->base + (phys & ~4095ull);
 	unsigned int i, c;
 
 	if (bt->machine->direct)
 		direct_page_watched(bt->machine, phys);
-	if (!*index)
+	if (!w->at[0])
 		return;
 	for (i = 0; i < bt->machine->vcpu_count; i++)
 		for (c = 0; c < bt->machine->vcpu[i]->tlb_count; c++) {
 			struct tlb *t = &bt->machine->vcpu[i]->tlbs[c];
 
-			if (*index == WRITE_INDEX_MANY) {
+			if (w->at[WRITE_INDEXES - 1] == WRITE_INDEX_MANY)
 				tlb_forbid_write(t, host);
-				continue;
-			}
-			for (known = *index; known; known >>= WRITE_INDEX_BITS)
-				tlb_forbid_write_at(t, host, (known & (BIT(WRITE_INDEX_BITS) - 1)) - 1);
+			else
+				tlb_forbid_write_at(t, host, w);
 		}
-	*index = 0;
+	for (i = 0; i < WRITE_INDEXES; i++)
+		w->at[i] = 0;
 }
 
 void cache_watch(struct bt *bt, u64 phys)

@@ -105,23 +105,26 @@ static void walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_pag
 	stlb_enter(&v->tlb->second, view, linear, page);
 }
 
-_Static_assert(TLB_ENTRIES < BIT(WRITE_INDEX_BITS), "an index + 1 fits");
+_Static_assert(TLB_ENTRIES < WRITE_INDEX_MANY, "an index + 1 fits");
 
 static void note_writable(struct memory *m, u64 gpa, u64 page)
 {
-	u64 *index, known, old, want = tlb_index(page) + 1;
+	u16 want = (u16)(tlb_index(page) + 1), known;
+	struct write_indexes *w;
+	unsigned int k;
 
-	if (!m->write_index)
+	if (!m->writes)
 		return;
-	index = &m->write_index[memory_flag(m, gpa) - m->flags];
-	old = __atomic_load_n(index, __ATOMIC_RELAXED);
-	do {
-		for (known = old; known; known >>= WRITE_INDEX_BITS)
-			if ((known & (BIT(WRITE_INDEX_BITS) - 1)) == want)
-				return;
-	} while (!__atomic_compare_exchange_n(index, &old,
-					      WRITE_INDEX_FULL(old) ? WRITE_INDEX_MANY : old << WRITE_INDEX_BITS | want,
-					      true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	w = &m->writes[memory_flag(m, gpa) - m->flags];
+	for (k = 0; k < WRITE_INDEXES; k++) {
+		known = atomic_load_explicit(&w->at[k], memory_order_relaxed);
+		if (!known && atomic_compare_exchange_strong_explicit(&w->at[k], &known, want, memory_order_relaxed,
+								      memory_order_relaxed))
+			return;
+		if (known == want)
+			return;
+	}
+	atomic_store_explicit(&w->at[WRITE_INDEXES - 1], WRITE_INDEX_MANY, memory_order_relaxed);
 }
 
 /* Enter what a walk found for the page at `page_linear`; *rights: as entered. False: it may not be accessed directly. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tlb.h"
 
+#include "../machine/memory.h"
 #include "insn.h"
 
 #include <sys/mman.h>
@@ -629,13 +630,16 @@ static void forbid_range_writes(struct tlb *t, enum tlb_view view, const u8 *hos
 	}
 }
 
-void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int i)
+void tlb_forbid_write_at(struct tlb *t, const u8 *host, const struct write_indexes *w)
 {
-	unsigned int view;
+	unsigned int view, i;
 
+	if (t->empty)
+		return;
 	for (view = 0; view < TLB_VIEWS; view++) {
 		forbid_range_writes(t, view, host);
-		forbid_write(&t->view[view], host, i);
+		for (i = 0; i < WRITE_INDEXES && w->at[i]; i++)
+			forbid_write(&t->view[view], host, w->at[i] - 1u);
 	}
 }
 

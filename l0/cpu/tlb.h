@@ -20,6 +20,8 @@
 #include "psc.h"
 #include "stlb.h"
 
+struct write_indexes;
+
 #define TLB_BITS 13
 #define TLB_ENTRIES (1u << TLB_BITS)
 static inline u64 tlb_tag(u64 page)
@@ -232,8 +234,8 @@ void tlb_insert_code_end(struct tlb *t, enum jc_class class, u64 linear, u64 sec
 void tlb_insert_code_page(struct tlb *t, u64 linear, const struct mmu_page *page, bool user);
 /* No direct stores to the RAM page at `host` any more. */
 void tlb_forbid_write(struct tlb *t, const u8 *host);
-/* The same where only entry `index` of each view can hold it. */
-void tlb_forbid_write_at(struct tlb *t, const u8 *host, unsigned int index);
+/* The same where only these entries of each view can hold it. */
+void tlb_forbid_write_at(struct tlb *t, const u8 *host, const struct write_indexes *w);
 
 /* Index of a jump cache entry; translated code computes the same. The page takes part: code has its favourite offsets. */
 static inline unsigned int jc_index(u64 linear)

@@ -28,17 +28,21 @@
 #define PAGE_SCAN_RESULT (PAGE_SCANNED | PAGE_SENSITIVE | PAGE_TAIL | PAGE_ABSENT)
 #define PAGE_WATCHED (PAGE_CODE | PAGE_SCANNED)
 
-/* Soft-TLB entries that may write a page directly: up to four indexes + 1, 14 bits each, the last one lowest */
-#define WRITE_INDEX_BITS 14
-#define WRITE_INDEX_FULL(w) ((w) >> (3 * WRITE_INDEX_BITS))
-#define WRITE_INDEX_MANY UINT64_MAX
+/*
+ * Where soft TLBs have or had entries that may write a page directly: indexes + 1, then 0; several vCPUs add some. A page comes to be known by
+ * many addresses: of its L1's kernel and programs, of its guest's while it boots and behind that.
+ */
+#define WRITE_INDEXES 16
+#define WRITE_INDEX_MANY UINT16_MAX /* the last one: there were others */
+struct write_indexes {
+	_Atomic u16 at[WRITE_INDEXES];
+};
 
 struct memory {
 	u8 *base; /* host address of guest-physical 0 */
 	u64 low, high; /* bytes */
 	bool small_pages; /* memory_small_pages() was called */
-	/* Per page: WRITE_INDEX_*. Owned by the translator; NULL without it. */
-	u64 *write_index;
+	struct write_indexes *writes; /* per page. Owned by the translator; NULL without it */
 	_Atomic u8 *flags; /* one byte a page, low and high packed: memory_flag(). vCPUs at once, bits of several owners */
 };
 

@@ -148,6 +148,47 @@ static void a_new_block_forbids_direct_stores_to_its_page(void **state)
 	assert_non_null(mmu_host(b->v, A, ACC_READ | ACC_WRITE));
 }
 
+#define TABLES 0x100000u
+#define ALIASES 0x400000u /* where page tables have many addresses for OTHER_PAGE */
+#define LEAF 0x63u /* present, writable, accessed, dirty */
+
+static void map_aliases(struct bt_bench *b, unsigned int n)
+{
+	bt_bench_write(b, TABLES, (TABLES + 0x1000) | LEAF);
+	bt_bench_write(b, TABLES + 0x1000, (TABLES + 0x2000) | LEAF);
+	bt_bench_write(b, TABLES + 0x2000 + 8ull * (ALIASES >> 21), (TABLES + 0x3000) | LEAF);
+	for (unsigned int i = 0; i < n; i++)
+		bt_bench_write(b, TABLES + 0x3000 + 8ull * i, OTHER_PAGE | LEAF);
+	b->v->cr0 |= CR0_PG;
+	b->v->cr4 |= CR4_PAE;
+	b->v->cr3 = TABLES;
+	vcpu_update_mode(b->v);
+}
+
+static void a_page_is_written_directly_by_none_of_its_addresses_any_more(void **state)
+{
+	static const unsigned int counts[] = { 1, WRITE_INDEXES - 1, WRITE_INDEXES, WRITE_INDEXES + 1, 3 * WRITE_INDEXES };
+	struct bt_bench *b = *state;
+	struct tlb_arrays *a = &b->v->tlb->view[TLB_KERNEL];
+
+	map_aliases(b, 3 * WRITE_INDEXES);
+	for (unsigned int k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		for (unsigned int i = 0; i < counts[k]; i++) {
+			u64 linear = ALIASES + i * PAGE_SIZE;
+
+			assert_non_null(mmu_host(b->v, linear, ACC_READ | ACC_WRITE));
+			assert_int_equal(a->write[tlb_index(linear)], tlb_tag(linear));
+		}
+		bt_forbid_writes(&b->machine, OTHER_PAGE);
+		for (unsigned int i = 0; i < counts[k]; i++) {
+			unsigned int index = tlb_index(ALIASES + i * PAGE_SIZE);
+
+			assert_int_equal(a->write[index], tlb_invalid(index));
+			assert_int_equal(a->read[index], tlb_tag(ALIASES + i * PAGE_SIZE));
+		}
+	}
+}
+
 static void host_addresses_lead_back_to_the_guests_instruction(void **state)
 {
 	static const u8 code[] = { 0x48, 0x01, 0xd8, 0x48, 0x8b, 0x07, 0x90, 0xc3 }; /* add, mov, nop, ret */
@@ -289,6 +330,7 @@ int main(void)
 		TEST(a_write_drops_what_it_overlaps_and_nothing_else),
 		TEST(data_beside_code_that_keeps_being_written_costs_the_page_its_code),
 		TEST(a_new_block_forbids_direct_stores_to_its_page),
+		TEST(a_page_is_written_directly_by_none_of_its_addresses_any_more),
 		TEST(host_addresses_lead_back_to_the_guests_instruction),
 		TEST(a_full_cache_loses_one_region_at_a_time),
 		TEST(a_full_cache_is_emptied_and_used_again),

@@ -2,6 +2,7 @@
 /* What INVLPG drops: all that it must, against a list of what was entered, and little else. */
 #include "cmocka_headers.h"
 #include <stdlib.h>
+#include "../../machine/memory.h"
 #include "../tlb.h"
 
 #define MIB (1ull << 20)
@@ -288,7 +289,8 @@ static void a_range_offers_what_its_page_does(void **state)
 		if (way)
 			tlb_forbid_write(t, host + 4096);
 		else
-			tlb_forbid_write_at(t, host + 4096, tlb_index(0x401000));
+			tlb_forbid_write_at(t, host + 4096,
+					    &(struct write_indexes){ .at = { (u16)(tlb_index(0x401000) + 1) } });
 		assert_true(stores(TLB_USER, 0, 0x400000));
 		assert_false(stores(TLB_USER, 1, 0x400000));
 		assert_true(finds(TLB_USER, 1, 0x400000));
