@@ -381,13 +381,13 @@ void cache_chain(struct bt *bt, u32 id, struct bt_block *to)
 }
 
 /* Another stub: MOV ECX, offset in the page; JMP lookup. It is no block's. */
-void cache_never_chain(struct bt *bt, u32 id)
+void cache_never_chain(struct bt *bt, u32 id, u32 mode)
 {
 	struct bt_block *b = &bt->blocks[id >> 1];
 	struct bt_region *r = bt->open;
 	struct emit e = { .p = bt->rw + r->hot.used, .end = bt->rw + r->hot.end, .delta = bt->rx - bt->rw };
 	struct bt_exit *x = exit_of(bt, id);
-	enum jc_class class = jc_class_of(b->mode);
+	enum jc_class class = jc_class_of(mode);
 
 	/* The stub goes with its region, so that has to be the block's. Nearly always it is: exits are taken soon. */
 	if (x->delta == EXIT_FAR && class != JC_OTHER) {

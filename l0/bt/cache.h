@@ -242,8 +242,8 @@ void cache_add(struct bt *bt, struct bt_block *b); /* into hash and page lists; 
 /* From now on stores to the page must be noticed. Alone. */
 void cache_watch(struct bt *bt, u64 gpa);
 void cache_chain(struct bt *bt, u32 from_exit, struct bt_block *to);
-/* The exit's target can't be chained as it crosses into another page: from now on it is looked up in the jump cache. */
-void cache_never_chain(struct bt *bt, u32 from_exit);
+/* The exit's target can't be chained as it crosses into another page: from now on it is looked up in the jump cache of its mode. */
+void cache_never_chain(struct bt *bt, u32 from_exit, u32 mode);
 void cache_drop(struct bt *bt, struct bt_block *b);
 /* The region is full: go on in another one. Alone. */
 void cache_make_room(struct bt *bt);

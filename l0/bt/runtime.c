@@ -42,9 +42,13 @@ void bt_resumed(struct vcpu *v)
 	v->bt->gs = NULL;
 }
 
+/* The mode of a class is told by MODE_CONTROL and the level: who jumps there by its jump cache has no other way to know it. */
 enum jc_class jc_class_of(u32 mode)
 {
-	if ((mode & MODE_CS_MASK) != MODE_CS64 || (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN | MODE_MTF)))
+	if ((mode & MODE_CS_MASK) != MODE_CS64 ||
+	    (mode & (MODE_TF | MODE_BREAK | MODE_ALIGN | MODE_MTF | MODE_TSD | MODE_CPL12)))
+		return JC_OTHER;
+	if ((mode & MODE_CPL3) && !(mode & MODE_SLOW_IF))
 		return JC_OTHER;
 	return (enum jc_class)((mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT);
 }
@@ -202,6 +206,14 @@ static bool near_limit(const struct vcpu *v)
 	return !(v->mode & MODE_FLAT_CS) && v->rip + LIMIT_MARGIN > v->seg[CS].limit;
 }
 
+/* Whatever changes control registers or the context leads to C, so no jump cache is asked before this. */
+static void forget_other_modes(struct vcpu *v)
+{
+	tlb_flush_code(v->tlb);
+	v->tlb->jc_other_mode = v->mode;
+	v->tlb->jc_control = v->mode & MODE_CONTROL;
+}
+
 /*
  * Where to go on at v->rip: translated code, or out to the run loop. look: if something waits for the vCPU. Not where jumps come that only
  * miss a cache: the block that they lead to looks by its budget (vcpu_leave_soon()), as it would for a hit, and with the instruction clock
@@ -234,10 +246,8 @@ static u8 *go_on(struct vcpu *v, bool look)
 		v->rflags &= ~FLAG_RF;
 	select_tlb(v);
 	class = jc_class_of(v->mode);
-	if (class == JC_OTHER && v->tlb->jc_other_mode != v->mode) {
-		tlb_flush_code(v->tlb);
-		v->tlb->jc_other_mode = v->mode;
-	}
+	if ((class == JC_OTHER && v->tlb->jc_other_mode != v->mode) || v->tlb->jc_control != (v->mode & MODE_CONTROL))
+		forget_other_modes(v);
 	single = b->single || v->intr_shadow || near_limit(v);
 	b->single = false;
 	v->scratch[3] = linear;
@@ -256,12 +266,14 @@ static u8 *next(struct vcpu *v)
 
 /*
  * The block whose entry is `code`, where `from` jumps to within its page: found by its address and mode, but for one that reaches into the
- * next page. The jump cache may still have another page's code for the linear address: then it isn't the page that `from` is in.
+ * next page. The jump cache may still have another page's code for the linear address: then it isn't the page that `from` is in. STAC and
+ * CLAC at its end have changed the mode, always to the same.
  */
-static struct bt_block *target_of(struct bt *bt, const struct bt_block *from, u64 linear, const u8 *code)
+static struct bt_block *target_of(struct vcpu *v, const struct bt_block *from, u64 linear, const u8 *code)
 {
 	u64 low = BIT(block_shift(from)) - 1;
-	u32 mode = from->mode & ~(u32)MODE_UNGROUPED;
+	u32 mode = v->mode | (from->mode & MODE_WHOLE);
+	struct bt *bt = v->bt->bt;
 	struct bt_block *to = cache_find(bt, (from->phys & ~low) | (linear & low), UINT64_MAX, mode);
 
 	if (to && cache_rx(bt, to->code) == code)
@@ -294,13 +306,13 @@ u8 *rt_chain(struct vcpu *v, u32 id, u64 far)
 		return code;
 	bt_lock(bt);
 	to = from->valid && emptied == bt->emptied && !((linear ^ page) >> block_shift(from))
-		     ? target_of(bt, from, linear, code)
+		     ? target_of(v, from, linear, code)
 		     : NULL;
 	if (to && !to->single && to->valid) {
 		if (within(from, to))
 			cache_chain(bt, id, to);
 		else
-			cache_never_chain(bt, id);
+			cache_never_chain(bt, id, v->mode);
 	}
 	bt_unlock(bt);
 	return code;

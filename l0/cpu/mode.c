@@ -82,6 +82,8 @@ void vcpu_update_mode(struct vcpu *v)
 		mode |= MODE_VM86;
 	if (v->cpl == 3)
 		mode |= MODE_CPL3;
+	else if (v->cpl)
+		mode |= MODE_CPL12;
 	mode |= tlb_view(v, mmu_data(v, ACC_READ)) << MODE_VIEW_SHIFT;
 	if (v->rflags & FLAG_TF)
 		mode |= MODE_TF;

@@ -39,5 +39,10 @@
 #define MODE_WHOLE BIT(27) /* of blocks alone: mapped with the 2 MiB around it as one piece: bt/cache.h */
 #define MODE_UNGROUPED BIT(26) /* of blocks alone: bt/group.c */
 #define MODE_EM BIT(22) /* CR0.EM: MMX raises #UD */
+#define MODE_CPL12 BIT(28) /* CPL 1 or 2, which is neither the kernel's nor a program's */
+
+/* What control registers say to code of any CPL */
+#define MODE_CONTROL \
+	(MODE_PE | MODE_FPU_TRAP | MODE_WAIT_TRAP | MODE_NO_SSE | MODE_TS | MODE_NO_AVX | MODE_SMAP | MODE_EM)
 
 #endif

@@ -174,6 +174,7 @@ struct tlb {
 	struct tlb_arrays view[TLB_VIEWS];
 	_Alignas(64) struct jump_cache jc[JC_CLASSES];
 	u32 jc_other_mode; /* mode that jc[JC_OTHER] is filled for */
+	u32 jc_control; /* MODE_CONTROL that all of jc[] is filled for */
 
 	/* where code pages are: what a miss of the jump cache would walk for. tag = linear page | 1, 0: empty */
 	struct code_page {

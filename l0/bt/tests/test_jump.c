@@ -242,6 +242,45 @@ static void a_block_without_groups_is_chained_too(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What SSE instructions do depends on control registers, and a jump cache knows addresses alone. */
+static void code_of_another_mode_is_not_where_a_jump_leads(void **state)
+{
+	static const u8 code[] = { 0x0f, 0x22, 0xc0, 0x0f, 0x28, 0xc1, 0xeb, 0x00, 0x90, 0xcc }; /* mov cr0, rax; movaps xmm0, xmm1; jmp */
+	u64 cr0 = b.v->cr0;
+
+	(void)state;
+	put(CODE, code, sizeof(code));
+	for (unsigned int round = 0; round < 3; round++) {
+		b.v->rip = CODE;
+		b.v->gpr[RAX] = cr0 | CR0_TS;
+		assert_true(bt_bench_run(&b, 3));
+		assert_int_equal(b.v->event.vector, VEC_NM);
+		assert_int_equal(b.v->rip, CODE + 3);
+		b.v->gpr[RAX] = cr0;
+		run(ALIASES - 1, 3, CODE + 8);
+	}
+}
+
+/* Every copy from and to a program stands between them. */
+static void a_block_behind_stac_is_chained(void **state)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xcb, 0x90, 0x0f, 0x01, 0xca, 0xeb, 0x00, 0x90, 0xcc }; /* stac; nop; clac; jmp */
+	const struct bt_block *stac, *clac;
+
+	(void)state;
+	put(CODE, code, sizeof(code));
+	for (unsigned int round = 0; round < 3; round++)
+		run(0, 4, CODE + 9);
+	stac = cache_find(b.bt, CODE, UINT64_MAX, b.v->mode | MODE_WHOLE);
+	assert_non_null(stac);
+	assert_int_not_equal(stac->exit[1].target, BLOCK_NONE);
+	clac = &b.bt->blocks[stac->exit[1].target];
+	assert_int_equal(clac->phys, CODE + 3);
+	assert_int_equal((clac->mode & MODE_VIEW_MASK) >> MODE_VIEW_SHIFT, TLB_KERNEL_AC);
+	assert_int_not_equal(clac->exit[1].target, BLOCK_NONE);
+	assert_int_equal(b.bt->blocks[clac->exit[1].target].mode, stac->mode);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +292,8 @@ int main(void)
 		T(a_block_without_groups_is_chained_too),
 		T(small_pages_in_its_place_are_seen),
 		T(code_that_is_written_is_left_from_other_pages),
+		T(code_of_another_mode_is_not_where_a_jump_leads),
+		T(a_block_behind_stac_is_chained),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
