@@ -245,7 +245,9 @@ static void a_block_without_groups_is_chained_too(void **state)
 /* What SSE instructions do depends on control registers, and a jump cache knows addresses alone. */
 static void code_of_another_mode_is_not_where_a_jump_leads(void **state)
 {
-	static const u8 code[] = { 0x0f, 0x22, 0xc0, 0x0f, 0x28, 0xc1, 0xeb, 0x00, 0x90, 0xcc }; /* mov cr0, rax; movaps xmm0, xmm1; jmp */
+	static const u8 code[] = {
+		0x0f, 0x22, 0xc0, 0x0f, 0x28, 0xc1, 0xeb, 0x00, 0x90, 0xcc
+	}; /* mov cr0, rax; movaps xmm0, xmm1; jmp */
 	u64 cr0 = b.v->cr0;
 
 	(void)state;
