@@ -84,3 +84,10 @@ u32 fpu_mxcsr_mask(void)
 	__asm__ volatile("fxsave64 (%0)" : : "r"(&image) : "memory");
 	return image.mxcsr_mask ? image.mxcsr_mask : 0xffbf; /* the SDM's default for CPUs that show none */
 }
+
+u32 fpu_mxcsr_mask_of(const struct vcpu *v)
+{
+	u32 mask = ((const struct fpu_image *)v->xsave)->mxcsr_mask;
+
+	return mask ? mask : fpu_mxcsr_mask();
+}

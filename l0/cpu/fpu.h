@@ -97,6 +97,9 @@ void fpu_get(const struct vcpu *v, struct fpu_image *image);
  */
 void fpu_set(struct vcpu *v, struct fpu_image *image);
 
+/* The bits of MXCSR that this CPU has, as the vCPU's own image says if it was ever saved, which is sooner done */
+u32 fpu_mxcsr_mask_of(const struct vcpu *v);
+
 /* The bits of MXCSR that this CPU has: SDM vol. 1, "Guidelines for Writing to the MXCSR Register" */
 u32 fpu_mxcsr_mask(void);
 

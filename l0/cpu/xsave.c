@@ -210,10 +210,28 @@ static void init_vectors(struct fpu_image *image, u8 (*registers)[16], unsigned 
 		image->xstate_bv &= ~component;
 }
 
-static void check_mxcsr(struct vcpu *v, const struct fpu_image *current, u32 mxcsr)
+static void check_mxcsr(struct vcpu *v, u32 mask, u32 mxcsr)
 {
-	if (mxcsr & ~current->mxcsr_mask)
+	if (mxcsr & ~mask)
 		raise_gp(v, 0);
+}
+
+/* All of the state comes from the area or becomes initial: what there is needn't be asked for. */
+static void restore_whole(struct vcpu *v, const struct area *from, struct fpu_image *in, u64 load)
+{
+	u32 mask = fpu_mxcsr_mask_of(v);
+
+	if (!(from->xcomp_bv & XCOMP_COMPACTED) || (load & XSTATE_SSE))
+		check_mxcsr(v, mask, in->mxcsr);
+	else
+		in->mxcsr = MXCSR_INIT;
+	if (load & XSTATE_AVX)
+		read_run(v, from, XSAVE_EXTENDED, in->ymm_high, XSAVE_AVX_SIZE);
+	else
+		fpu_zero(in->ymm_high, XSAVE_AVX_SIZE);
+	in->mxcsr_mask = mask;
+	in->xstate_bv = load & XSTATE_HOST;
+	fpu_set(v, in);
 }
 
 /* The header is checked before anything is loaded: SDM vol. 1, "Operation of XRSTOR", "Operation of XRSTORS". */
@@ -235,50 +253,59 @@ static void check_header(struct vcpu *v, const struct fpu_image *in, u64 enabled
 		raise_gp(v, 0);
 }
 
+/* Some of it stays. */
+static void restore_part(struct vcpu *v, const struct area *from, const struct fpu_image *in, u64 load)
+{
+	struct fpu_image image;
+
+	fpu_get(v, &image);
+	if (from->xcomp_bv & XCOMP_COMPACTED ? load & XSTATE_SSE : from->rfbm & (XSTATE_SSE | XSTATE_AVX)) {
+		check_mxcsr(v, image.mxcsr_mask, in->mxcsr);
+		image.mxcsr = in->mxcsr;
+	} else if (from->rfbm & XSTATE_SSE) {
+		image.mxcsr = MXCSR_INIT;
+	}
+	/* the last that may fault */
+	if (load & XSTATE_AVX) {
+		read_run(v, from, XSAVE_EXTENDED, image.ymm_high, from->vectors * 16);
+		image.xstate_bv |= XSTATE_AVX;
+	} else if (from->rfbm & XSTATE_AVX) {
+		init_vectors(&image, image.ymm_high, from->vectors, XSTATE_AVX);
+	}
+	if (load & XSTATE_SSE) {
+		fpu_move(image.xmm, in->xmm, from->vectors * 16);
+		image.xstate_bv |= XSTATE_SSE;
+	} else if (from->rfbm & XSTATE_SSE) {
+		init_vectors(&image, image.xmm, from->vectors, XSTATE_SSE);
+	}
+	if (load & XSTATE_X87)
+		take_x87(&image, in);
+	else if (from->rfbm & XSTATE_X87)
+		init_x87(&image);
+	fpu_set(v, &image);
+}
+
 static void restore(struct vcpu *v, union insn_args a, u64 enabled, bool only_compacted)
 {
 	struct area from = { .rfbm = requested(v, enabled), .vectors = vectors(v) };
-	struct fpu_image in, image;
-	bool compacted;
+	struct fpu_image in;
 	u64 load, pkru = 0;
 	size_t size = XSAVE_EXTENDED;
 
 	from.linear = area_linear(v, a, size, 64, ACC_READ);
 	read_run(v, &from, 0, &in, XSAVE_EXTENDED);
 	check_header(v, &in, enabled, only_compacted);
-	compacted = in.xcomp_bv & XCOMP_COMPACTED;
 	from.xcomp_bv = in.xcomp_bv;
 	load = from.rfbm & in.xstate_bv;
 	if (load & ~(XSTATE_X87 | XSTATE_SSE))
 		area_linear(v, a, area_size(load, in.xcomp_bv), 64, ACC_READ);
 
-	fpu_get(v, &image);
-	if (compacted ? load & XSTATE_SSE : from.rfbm & (XSTATE_SSE | XSTATE_AVX)) {
-		check_mxcsr(v, &image, in.mxcsr);
-		image.mxcsr = in.mxcsr;
-	} else if (from.rfbm & XSTATE_SSE) {
-		image.mxcsr = MXCSR_INIT;
-	}
-	/* the last that may fault */
 	if (load & XSTATE_PKRU)
 		read_run(v, &from, pkru_offset(in.xcomp_bv), &pkru, XSAVE_PKRU_SIZE);
-	if (load & XSTATE_AVX) {
-		read_run(v, &from, XSAVE_EXTENDED, image.ymm_high, from.vectors * 16);
-		image.xstate_bv |= XSTATE_AVX;
-	} else if (from.rfbm & XSTATE_AVX) {
-		init_vectors(&image, image.ymm_high, from.vectors, XSTATE_AVX);
-	}
-	if (load & XSTATE_SSE) {
-		fpu_move(image.xmm, in.xmm, from.vectors * 16);
-		image.xstate_bv |= XSTATE_SSE;
-	} else if (from.rfbm & XSTATE_SSE) {
-		init_vectors(&image, image.xmm, from.vectors, XSTATE_SSE);
-	}
-	if (load & XSTATE_X87)
-		take_x87(&image, &in);
-	else if (from.rfbm & XSTATE_X87)
-		init_x87(&image);
-	fpu_set(v, &image);
+	if (from.vectors == 16 && (from.rfbm & XSTATE_HOST) == XSTATE_HOST)
+		restore_whole(v, &from, &in, load);
+	else
+		restore_part(v, &from, &in, load);
 	if (from.rfbm & XSTATE_PKRU)
 		control_set_pkru(v, (u32)pkru);
 }
@@ -303,7 +330,7 @@ void insn_fxrstor(struct vcpu *v, union insn_args a)
 	from.linear = area_linear(v, a, FXSAVE_SIZE, 16, ACC_READ);
 	read_run(v, &from, 0, &in, FXSAVE_SIZE);
 	fpu_get(v, &image);
-	check_mxcsr(v, &image, in.mxcsr);
+	check_mxcsr(v, image.mxcsr_mask, in.mxcsr);
 	take_x87(&image, &in);
 	image.mxcsr = in.mxcsr;
 	fpu_move(image.xmm, in.xmm, from.vectors * 16);
