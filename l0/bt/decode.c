@@ -642,8 +642,6 @@ enum decode_result decode_insn(struct decode *d, struct insn *i, const u8 *bytes
 	struct head h;
 	bool told;
 
-	if (decode_known(d, i, bytes, n))
-		return DECODE_OK;
 	if (n < HEAD_READS)
 		bytes = pad(padded, bytes, n);
 	told = head_told(d, &h, bytes);

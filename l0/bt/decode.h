@@ -199,7 +199,8 @@ enum decode_result {
 
 /*
  * The instruction at `bytes`, of which n may be read, into *i but for what is the translator's: DECODE_MORE only if n < BYTES_MAX. At the most
- * DECODE_MAX between two decode_begin(). With a library's code (cpu/vcpu.h) unless decode_known() is true, which does the same then.
+ * DECODE_MAX between two decode_begin(). decode_known() is without a library's code (cpu/vcpu.h); where it is false nothing is known yet, and
+ * decode_insn() asks the library.
  */
 #define DECODE_MAX 64
 bool decode_known(struct decode *d, struct insn *i, const u8 *bytes, unsigned int n);

@@ -598,6 +598,7 @@ void tlb_inherit(struct tlb *t, const struct tlb *from)
 		return;
 	inherit_view(t, from);
 	inherit_code(t, from);
+	t->jc_control = from->jc_control; /* of what is there, whatever the write of CR4 that led here makes of the mode */
 	copy64((u64 *)t->held, (const u64 *)from->held, sizeof(t->held) / 8);
 	t->kernel_in_lower = from->kernel_in_lower;
 	t->global_in_lower = from->global_in_lower;

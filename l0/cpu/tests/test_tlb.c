@@ -3,6 +3,7 @@
 #include "cmocka_headers.h"
 #include <stdlib.h>
 #include "../../machine/memory.h"
+#include "../mode.h"
 #include "../tlb.h"
 
 #define MIB (1ull << 20)
@@ -444,10 +445,12 @@ static void a_new_context_has_the_kernels_global_pages_alone(void **state)
 	kernel_data(KERNEL + 0x1000, false);
 	kernel_data(0x5000, false);
 	code(JC_KERNEL64, KERNEL + 0x200010, 12);
+	from->jc_control = MODE_PE | MODE_SMAP;
 	t = calloc(1, sizeof(*t));
 	assert_non_null(t);
 	tlb_init(t);
 	tlb_inherit(t, from);
+	assert_int_equal(t->jc_control, MODE_PE | MODE_SMAP);
 	assert_true(holds(TLB_KERNEL, KERNEL));
 	assert_true(holds_code(JC_KERNEL64, KERNEL + 0x200010));
 	assert_false(holds(TLB_KERNEL, KERNEL + 0x1000));
