@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sandbox.h"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -94,6 +95,7 @@ static int add_conditional(scmp_filter_ctx ctx, bool kvm)
 		/* threads, no processes */
 		ONE(clone, BITS(0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)),
 		ONE(prctl, IS(0, PR_SET_NAME)),
+		ONE(arch_prctl, IS(0, ARCH_SET_GS)), /* as WRGSBASE does; where the host's kernel lacks it, translated code needs this */
 		ONE(sched_setaffinity, IS(0, 0)),
 		TWO(setpriority, IS(0, PRIO_PROCESS), IS(1, 0)),
 		TWO(prlimit64, IS(0, 0), IS(2, 0)),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a sandboxed process can't do, and what it still can: each in a process of its own. */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -177,7 +178,27 @@ static int reaches_out(void)
 	FAILS(15, syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0), EPERM);
 	FAILS(16, syscall(SYS_shmget, 1, 4096, 0600), EPERM);
 	FAILS(17, setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 10, 10 }), EPERM);
+	FAILS(18, syscall(SYS_arch_prctl, ARCH_SET_FS, 0), EPERM);
 	return 0;
+}
+
+/* On a host without FSGSBASE translated code's GS base is set so. */
+static int sets_gs_base(void)
+{
+	static u64 words[2] = { 1, 0x5eed };
+	u64 got;
+
+	if (syscall(SYS_arch_prctl, ARCH_SET_GS, words))
+		return 1;
+	__asm__ volatile("mov %%gs:8, %0" : "=r"(got));
+	return got == words[1] ? 0 : 2;
+}
+
+static void a_thread_sets_its_gs_base(void **state)
+{
+	(void)state;
+	skip_without_sandbox();
+	assert_int_equal(run(sets_gs_base), 0);
 }
 
 static void nobody_else_is_in_reach(void **state)
@@ -421,6 +442,7 @@ int main(void)
 		cmocka_unit_test(the_keeper_knows_names_and_what_they_are_for),
 		cmocka_unit_test(files_that_the_run_wasnt_given_are_out_of_reach),
 		cmocka_unit_test(nobody_else_is_in_reach),
+		cmocka_unit_test(a_thread_sets_its_gs_base),
 		cmocka_unit_test(memory_doesnt_become_code),
 		cmocka_unit_test(what_only_an_intruder_would_do_kills_the_process),
 		cmocka_unit_test(what_a_run_needs_still_works),
