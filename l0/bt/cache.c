@@ -155,6 +155,10 @@ struct bt *bt_create(struct machine *m, size_t cache_bytes)
 		goto fail;
 	bt->loops = host_loops();
 	bt->split_locks_trap = bt_host_split_locks_trap();
+	bt->gs_way = gs_base_way();
+	bt->nowhere = mmap(NULL, sizeof(struct tlb), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bt->nowhere == MAP_FAILED)
+		goto fail;
 	divide(bt, thunks_emit(bt));
 	bt->feed = feed_create(bt);
 	feed_next(bt->feed);
@@ -177,6 +181,8 @@ void bt_destroy(struct bt *bt)
 		munmap(bt->rx, bt->size);
 	if (bt->fd >= 0)
 		close(bt->fd);
+	if (bt->nowhere && bt->nowhere != MAP_FAILED)
+		munmap((void *)bt->nowhere, sizeof(struct tlb));
 	table_free(bt->blocks, bt->block_max * sizeof(*bt->blocks));
 	table_free(bt->maps, bt->map_max * sizeof(*bt->maps));
 	table_free(bt->notes, bt->note_max * sizeof(*bt->notes));
@@ -667,5 +673,7 @@ const char *bt_host_missing(void)
 		return "BMI2 (PEXT, RORX)";
 	if (!__builtin_cpu_supports("avx2"))
 		return "AVX2";
+	if (gs_base_way() == GS_BASE_NONE)
+		return "a way to set the GS base (arch_prctl(2))";
 	return NULL;
 }

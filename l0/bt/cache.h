@@ -38,6 +38,7 @@
 #include "../machine/machine.h"
 #include "bt.h"
 #include "emit.h"
+#include "gs_base.h"
 
 #define BLOCK_NONE 0 /* that place in bt->blocks is nobody's: tables and lists are empty as the host gives them */
 #define BLOCK_MAX_INSNS 64
@@ -194,6 +195,8 @@ struct bt {
 	struct translate_scratch *scratch;
 	bool loops; /* LOOP is a fast instruction of this host: lower_check.c. Blocks may have either form */
 	bool split_locks_trap; /* what is locked must not lie across lines of the host's cache: lower_lock.c */
+	enum gs_base_way gs_way;
+	const void *nowhere; /* GS_BASE_LOST: as much as a TLB takes, and none of it is memory */
 	bool trace; /* --trace translate */
 	u64 start_ns, start_tsc, translate_tsc; /* stats.translate_ns, by the host's TSC */
 	struct bt_stats stats; /* what is counted under the lock; the rest is in struct bt_vcpu */
@@ -205,7 +208,6 @@ struct bt_vcpu {
 	struct bt *bt;
 	s32 fixup; /* see bt_uncounted() */
 	bool single; /* the next block is one instruction, kept out of the hash (self-modifying code) */
-	bool fsgsbase;
 	struct tlb *gs; /* what the host's GS base points at */
 	/* the access of the current instruction that can't be a plain host access */
 	u64 bounce_linear;

@@ -1,5 +1,6 @@
 GENERAL_OBJS += l0/bt/emit.o
 GENERAL_OBJS += l0/bt/cache.o l0/bt/copy.o
+GENERAL_OBJS += l0/bt/gs_base.o
 OBJS += l0/bt/feed.o
 OBJS += l0/bt/thunks.o l0/bt/thunks_syscall.o
 GENERAL_OBJS += l0/bt/translate.o
@@ -42,3 +43,5 @@ TESTS += test_feed
 TEST_OBJS_test_feed := l0/bt/tests/test_feed.o l0/bt/tests/bt_bench.o
 TESTS += test_copy
 TEST_OBJS_test_copy := l0/bt/tests/test_copy.o l0/bt/tests/bt_bench.o
+TESTS += test_gs_base
+TEST_OBJS_test_gs_base := l0/bt/tests/test_gs_base.o l0/bt/tests/bt_bench.o

@@ -6,12 +6,9 @@
 #include "cache.h"
 #include "feed.h"
 
-#include <asm/prctl.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/auxv.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <string.h>
 #include "../cpu/fpu.h"
 #include "../cpu/insn.h"
 #include "../cpu/mode.h"
@@ -20,26 +17,35 @@
 #include "../vmx/apic.h"
 #include "../vmx/vmx.h"
 
-#define HWCAP2_FSGSBASE BIT(1)
+static void gs_base_fails(struct vcpu *v)
+{
+	vcpu_fpu_park(v);
+	machine_stop(v->machine, STOP_HOST, EXIT_HOST,
+		     "bt: arch_prctl(ARCH_SET_GS) fails, without which nothing can run here: %s", strerror(errno));
+}
 
-/* Host GS base: the TLB of the current address space. */
-static void select_tlb(struct vcpu *v)
+/* Host GS base: the TLB of the current address space. False: the machine stops. */
+static bool select_tlb(struct vcpu *v)
 {
 	struct bt_vcpu *b = v->bt;
 
 	if (b->gs == v->tlb)
-		return;
+		return true;
+	b->stats.tlb_switches += b->gs != NULL;
 	b->gs = v->tlb;
-	b->stats.tlb_switches++;
-	if (b->fsgsbase)
-		__asm__ volatile("wrgsbase %0" : : "r"(v->tlb));
-	else
-		syscall(SYS_arch_prctl, ARCH_SET_GS, v->tlb);
+	if (gs_base_set(b->bt->gs_way, v->tlb))
+		return true;
+	gs_base_fails(v);
+	return false;
 }
 
 void bt_resumed(struct vcpu *v)
 {
-	v->bt->gs = NULL;
+	struct bt_vcpu *b = v->bt;
+
+	b->gs = NULL;
+	if (b->bt->gs_way == GS_BASE_LOST && !gs_base_default(b->bt->nowhere))
+		gs_base_fails(v);
 }
 
 /* The mode of a class is told by MODE_CONTROL and the level: who jumps there by its jump cache has no other way to know it. */
@@ -244,7 +250,8 @@ static u8 *go_on(struct vcpu *v, bool look)
 		check_breakpoints(v, linear);
 	else
 		v->rflags &= ~FLAG_RF;
-	select_tlb(v);
+	if (!select_tlb(v))
+		return b->bt->thunk.exit;
 	class = jc_class_of(v->mode);
 	if ((class == JC_OTHER && v->tlb->jc_other_mode != v->mode) || v->tlb->jc_control != (v->mode & MODE_CONTROL))
 		forget_other_modes(v);
@@ -708,6 +715,10 @@ u64 bt_signal(struct vcpu *v, unsigned int trap, u64 host_pc)
 {
 	struct bt_vcpu *b = v->bt;
 
+	if (trap == VEC_PF && b->bt->gs_way == GS_BASE_LOST && gs_base_found_lost(b->gs)) {
+		b->stats.gs_base_lost++;
+		return host_pc;
+	}
 	if (!cache_by_host(b->bt, host_pc))
 		return 0;
 	switch (trap) {
@@ -735,8 +746,12 @@ bool bt_is_code(const struct vcpu *v, u64 host_pc)
 void bt_run(struct vcpu *v)
 {
 	struct bt *bt = v->bt->bt;
-	u8 *code = next(v);
+	u8 *code;
 
+	/* The thread may have slept, yielded, or been in KVM: this is less than a signal. */
+	if (bt->gs_way == GS_BASE_LOST && v->bt->gs)
+		gs_base_set(GS_BASE_LOST, v->bt->gs);
+	code = next(v);
 	v->bt->stats.slices++;
 	if (code != bt->thunk.exit)
 		((void (*)(struct vcpu *, u8 *))bt->thunk.enter)(v, code);
@@ -776,7 +791,6 @@ int bt_vcpu_create(struct bt *bt, struct vcpu *v)
 		return -ENOMEM;
 	__builtin_memset(b, 0, sizeof(*b));
 	b->bt = bt;
-	b->fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
 	v->bt = b;
 	return 0;
 }

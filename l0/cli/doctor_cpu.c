@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <cpuid.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <time.h>
 #include <x86intrin.h>
 
 #include "../account/host.h"
 #include "../bt/bt.h"
+#include "../bt/gs_base.h"
 #include "../cpu/model.h"
 #include "../direct/choose.h"
 #include "../direct/probe.h"
@@ -90,10 +90,25 @@ __attribute__((target("bmi2"))) static double pext_cycles(void)
 	return (double)best / PEXT_TURNS;
 }
 
+static void gs_base(struct doctor *d)
+{
+#define X(way, name, text) [GS_BASE_##way] = { name, text },
+	static const struct {
+		const char *name, *text;
+	} SAID[] = { GS_BASE_WAYS(X) };
+#undef X
+	static const enum verdict VERDICTS[] = {
+		[GS_BASE_NONE] = VERDICT_BAD, [GS_BASE_KEPT] = VERDICT_GOOD, [GS_BASE_LOST] = VERDICT_GOOD, [GS_BASE_CALL] = VERDICT_LIMITED
+	};
+	enum gs_base_way way = gs_base_way();
+
+	doctor_add(d, "cpu", "gs_base", VERDICTS[way], json_string(SAID[way].name), "%s", SAID[way].text);
+}
+
 static void instruction_sets(struct doctor *d)
 {
 	const char *missing = bt_host_missing();
-	bool avx512 = bit(7, 0, 'b', 16), fsgsbase = getauxval(AT_HWCAP2) & 2 /* HWCAP2_FSGSBASE */;
+	bool avx512 = bit(7, 0, 'b', 16);
 	double pext;
 
 	if (missing)
@@ -110,10 +125,7 @@ static void instruction_sets(struct doctor *d)
 	}
 	doctor_add(d, "cpu", "avx512", VERDICT_FACT, json_boolean(avx512), "%s",
 		   avx512 ? "there; the translator doesn't have it, so guests aren't offered it" : "not there");
-	doctor_add(d, "cpu", "fsgsbase", fsgsbase ? VERDICT_GOOD : VERDICT_LIMITED, json_boolean(fsgsbase), "%s",
-		   fsgsbase ? "the kernel lets programs write FS and GS bases"
-			    : "the kernel doesn't let programs write FS and GS bases: guests' bases are set by system "
-			      "calls");
+	gs_base(d);
 	doctor_add(d, "cpu", "split_locks", VERDICT_FACT, json_string(bt_host_split_locks_trap() ? "trap" : "run"), "%s",
 		   bt_host_split_locks_trap()
 			   ? "the CPU traps locked accesses across cache lines: guests' are done with their "

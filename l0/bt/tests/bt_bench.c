@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../../cpu/fpu.h"
+#include "../../run/crash.h"
 
 void bt_bench_create(struct bt_bench *b, size_t cache_bytes)
 {
@@ -87,6 +88,7 @@ static void *run(void *arg)
 	struct run *r = arg;
 	struct vcpu *v = r->v;
 
+	assert_int_equal(crash_thread_begin(v), 0);
 	if (setjmp(v->unwind)) {
 		bt_unwound(v);
 		r->raised = true;
@@ -97,6 +99,7 @@ static void *run(void *arg)
 		bt_run(v);
 	}
 	vcpu_fpu_park(v);
+	crash_thread_end();
 	return NULL;
 }
 
@@ -104,6 +107,7 @@ bool bt_bench_run(struct bt_bench *b, s64 insns)
 {
 	struct run r = { .v = b->v, .insns = insns };
 
+	crash_install(NULL); /* cmocka takes the host's faults for each test anew: some are the guest's, or a lost GS base */
 	assert_int_equal(vcpu_thread_start(&b->thread, run, &r), 0);
 	pthread_join(b->thread.thread, NULL);
 	return r.raised;
