@@ -73,6 +73,8 @@ struct traces *traces_create(const struct trace_options *o, const struct trace_r
  * -errno; it is no error if the file isn't there any more.
  */
 int trace_keep(const char *path, u64 number);
+/* Is `name` a name that trace_keep() gives to path with `suffix` ("" or TRACE_SYMBOLS)? By the names alone. */
+bool trace_is_kept(const char *name, const char *path, const char *suffix);
 
 /* That of vCPU `index` */
 struct trace *traces_of(struct traces *ts, unsigned int index);

@@ -277,6 +277,16 @@ int trace_keep(const char *path, u64 number)
 	return err;
 }
 
+bool trace_is_kept(const char *name, const char *path, const char *suffix)
+{
+	size_t n = strlen(path), digits;
+
+	if (strncmp(name, path, n) || name[n] != '.')
+		return false;
+	digits = strspn(name + n + 1, "0123456789");
+	return digits && !strcmp(name + n + 1 + digits, suffix);
+}
+
 struct trace *traces_of(struct traces *ts, unsigned int index)
 {
 	return &ts->trace[index];

@@ -259,10 +259,32 @@ static char *true_path(const char *path)
 	return made;
 }
 
-static bool same_file(const char *a, const char *b)
+#define WRITTEN_MAX (SERIAL_PORTS + 1)
+
+/* What an L1 writes, as its command line spells it. Returns how many there are; the trace, if there is one, is the first. */
+static unsigned int written_files(const struct run_config *c, const char *files[WRITTEN_MAX])
+{
+	unsigned int n = 0;
+
+	if (c->exits.path[0])
+		files[n++] = c->exits.path;
+	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
+		if (c->serial[i].path && strcmp(c->serial[i].path, "/dev/null"))
+			files[n++] = c->serial[i].path;
+	return n;
+}
+
+static bool is_kept_trace(const char *path, const char *trace)
+{
+	return trace_is_kept(path, trace, "") || trace_is_kept(path, trace, TRACE_SYMBOLS);
+}
+
+/* Would one L1's file and another's be one, now or when an L1 is started again? traced: it is the L1's trace */
+static bool same_file(const char *a, bool a_traced, const char *b, bool b_traced)
 {
 	char *of_a = true_path(a), *of_b = true_path(b);
-	bool same = of_a && of_b && !strcmp(of_a, of_b);
+	bool same = of_a && of_b &&
+		    (!strcmp(of_a, of_b) || (a_traced && is_kept_trace(of_b, of_a)) || (b_traced && is_kept_trace(of_a, of_b)));
 
 	free(of_a);
 	free(of_b);
@@ -272,13 +294,13 @@ static bool same_file(const char *a, const char *b)
 /* The file that two L1s would write; NULL: none */
 static const char *shared_file(const struct run_config *a, const struct run_config *b)
 {
-	if (a->exits.path[0] && b->exits.path[0] && same_file(a->exits.path, b->exits.path))
-		return a->exits.path;
-	for (unsigned int i = 0; i < SERIAL_PORTS; i++)
-		for (unsigned int j = 0; j < SERIAL_PORTS; j++)
-			if (a->serial[i].path && b->serial[j].path && strcmp(a->serial[i].path, "/dev/null") &&
-			    same_file(a->serial[i].path, b->serial[j].path))
-				return a->serial[i].path;
+	const char *of_a[WRITTEN_MAX], *of_b[WRITTEN_MAX];
+	unsigned int in_a = written_files(a, of_a), in_b = written_files(b, of_b);
+
+	for (unsigned int i = 0; i < in_a; i++)
+		for (unsigned int j = 0; j < in_b; j++)
+			if (same_file(of_a[i], of_a[i] == a->exits.path, of_b[j], of_b[j] == b->exits.path))
+				return of_a[i];
 	return NULL;
 }
 

@@ -172,17 +172,12 @@ static bool is_temporary(const char *name, const char *result, pid_t pid)
 	return !strncmp(name, result, n) && !strcmp(name + n, suffix);
 }
 
-/* FILE becomes FILE.N, or FILE.kallsyms FILE.N.kallsyms: trace_keep() */
-static bool is_kept_trace(const char *name, const char *trace, const char *to)
+/* FILE becomes FILE.N, or FILE.kallsyms FILE.N.kallsyms */
+static bool keeps_trace(const char *name, const char *trace, const char *to)
 {
-	size_t n = strlen(trace), digits;
+	size_t n = strlen(trace);
 
-	if (strncmp(name, trace, n) || (name[n] && strcmp(name + n, TRACE_SYMBOLS)))
-		return false;
-	if (strncmp(to, trace, n) || to[n] != '.')
-		return false;
-	digits = strspn(to + n + 1, "0123456789");
-	return digits && !strcmp(to + n + 1 + digits, name + n);
+	return !strncmp(name, trace, n) && (!name[n] || !strcmp(name + n, TRACE_SYMBOLS)) && trace_is_kept(to, trace, name + n);
 }
 
 /* The asking process may call itself by its number, and what it sees as the root by its own name: libunwind does. */
@@ -216,7 +211,7 @@ static bool allows(const struct name *known, pid_t pid, const char *name, int fl
 	case KEEP_DEVICE:
 		return same && flags >= 0 && !makes;
 	case KEEP_TRACE:
-		if (to && is_kept_trace(name, known->text, to))
+		if (to && keeps_trace(name, known->text, to))
 			return true;
 		/* fallthrough */
 	case KEEP_RESULT:

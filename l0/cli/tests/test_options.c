@@ -474,6 +474,12 @@ static void what_one_l1_cant_have_is_refused_with_its_number(void **state)
 		"a and b would both write to /tmp/f");
 	refused("-kernel K --l1 a,serial=file:no-folder/f --l1 b,serial=file:no-folder/f",
 		"would both write to no-folder/f");
+	refused("-kernel K --l1 a,trace=T --l1 b,serial=file:./T", "a and b would both write to ./T");
+	refused("-kernel K --l1 a,trace=T --l1 b,trace=T.1", "a and b would both write to T.1"); /* what T is kept as */
+	refused("-kernel K --l1 a,trace=T.20 --l1 b,trace=T", "a and b would both write to T");
+	refused("-kernel K --l1 a,trace=T --l1 b,serial=file:T.3.kallsyms", "a and b would both write to T.3.kallsyms");
+	accepted("-kernel K --l1 a,trace=T --l1 b,trace=T.b");
+	accepted("-kernel K --l1 a,serial=file:T --l1 b,serial=file:T.1");
 	refused("-kernel K --serial unix:,server=on", "needs the name");
 	refused("-kernel K --serial unix:s,server=off", "'server' is not available");
 	refused("-kernel K --serial unix:s,wait=on", "'wait' is not available");
