@@ -88,7 +88,8 @@ static enum gs_base_way find_way(void)
 
 enum gs_base_way gs_base_way(void)
 {
-	static _Atomic int known = -1; /* a fact of this host; a sandboxed process couldn't find it out again without a risk for its other threads */
+	static _Atomic int known =
+		-1; /* a fact of this host; a sandboxed process couldn't find it out again without a risk for its other threads */
 
 	if (atomic_load(&known) < 0)
 		atomic_store(&known, (int)find_way());

@@ -17,11 +17,15 @@
 
 /* way, its name for the doctor, what that says of it */
 #define GS_BASE_WAYS(X) \
-	X(NONE, "none", "neither WRGSBASE nor arch_prctl(2) sets the GS base, by which translated code finds its soft TLB") \
+	X(NONE, "none", \
+	  "neither WRGSBASE nor arch_prctl(2) sets the GS base, by which translated code finds its soft TLB") \
 	X(KEPT, "kept", "the kernel lets programs write FS and GS bases") \
-	X(LOST, "lost", "the kernel doesn't know that programs can write their GS base, and loses it when another thread had the CPU: it is set again then") \
-	X(CALL, "call", "the kernel doesn't let programs write FS and GS bases: each change of a guest's address space, each exit and entry of an L2 " \
-		"is a system call")
+	X(LOST, \
+	  "lost", "the kernel doesn't know that programs can write their GS base, and loses it when another thread had the CPU: it is set again then") \
+	X(CALL, "call", \
+	  "the kernel doesn't let programs write FS and GS bases: each change of a guest's address space, each exit " \
+	  "and entry of an L2 " \
+	  "is a system call")
 
 enum gs_base_way {
 #define X(way, name, text) GS_BASE_##way,

@@ -27,7 +27,7 @@
 	S(tlb_fills,       counted, "entries put into the soft TLB")                                   \
 	S(tlb_flushes,     counted, "times that soft TLBs were emptied, entirely or of all but global entries") \
 	S(tlb_switches,    counted, "changes of address space without emptying")                       \
-	S(gs_base_lost,    counted, "times that the host's kernel had lost the GS base when another thread had the CPU") \
+	S(gs_base_lost,    counted, "times that the host's kernel had lost the GS base when another thread had the CPU; with --clock insns 0") \
 	S(group_misses,    counted, "accesses looked up together that weren't found so")                  \
 	S(ungrouped,       counted, "of these: blocks left for a translation without groups")             \
 	S(mmio,            counted, "accesses to device memory")                                       \

@@ -284,7 +284,8 @@ static bool same_file(const char *a, bool a_traced, const char *b, bool b_traced
 {
 	char *of_a = true_path(a), *of_b = true_path(b);
 	bool same = of_a && of_b &&
-		    (!strcmp(of_a, of_b) || (a_traced && is_kept_trace(of_b, of_a)) || (b_traced && is_kept_trace(of_a, of_b)));
+		    (!strcmp(of_a, of_b) || (a_traced && is_kept_trace(of_b, of_a)) ||
+		     (b_traced && is_kept_trace(of_a, of_b)));
 
 	free(of_a);
 	free(of_b);

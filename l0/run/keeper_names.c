@@ -177,7 +177,8 @@ static bool keeps_trace(const char *name, const char *trace, const char *to)
 {
 	size_t n = strlen(trace);
 
-	return !strncmp(name, trace, n) && (!name[n] || !strcmp(name + n, TRACE_SYMBOLS)) && trace_is_kept(to, trace, name + n);
+	return !strncmp(name, trace, n) && (!name[n] || !strcmp(name + n, TRACE_SYMBOLS)) &&
+	       trace_is_kept(to, trace, name + n);
 }
 
 /* The asking process may call itself by its number, and what it sees as the root by its own name: libunwind does. */

@@ -242,6 +242,19 @@ static void judge(struct engine *e, u64 number)
 			report(e, number, i);
 }
 
+static void say_left_out(const struct engine *e, unsigned int can)
+{
+	unsigned int i, out = e->o->modes & ~can;
+
+	if (out)
+		fprintf(e->o->out, "fuzz: left out, %s or %s can't run them:", e->reference->name, e->subject->name);
+	for (i = 0; i < FUZZ_MODE_COUNT; i++)
+		if (out & BIT(i))
+			fprintf(e->o->out, " %s", fuzz_modes[i].name);
+	if (out)
+		fputc('\n', e->o->out);
+}
+
 void fuzz_run(struct fuzz_target *reference, struct fuzz_target *subject, const struct fuzz_options *o,
 	      struct fuzz_totals *totals)
 {
@@ -260,10 +273,14 @@ void fuzz_run(struct fuzz_target *reference, struct fuzz_target *subject, const 
 	e->reference = reference;
 	e->subject = subject;
 	fuzz_context_init(&e->context, reference, subject);
+	say_left_out(e, reference->modes & subject->modes);
+	if (!(o->modes & reference->modes & subject->modes))
+		goto out;
 	do {
 		make_batch(e, number);
 		judge(e, number++);
 	} while ((!o->cases || totals->cases < o->cases) && (!o->seconds || now() - start < o->seconds));
+out:
 	totals->seconds = now() - start;
 	free(e);
 }

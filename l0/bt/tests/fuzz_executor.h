@@ -15,7 +15,7 @@ struct fuzz_shared {
 	u32 requested, done; /* futexes */
 	/* set by the executor before its first `done` */
 	u32 fsgsbase; /* RDFSBASE and the like may be used */
-	u32 ldt; /* the host's kernel lets programs have an LDT: modes with segments */
+	u32 modes; /* set of FUZZ_MODE_*: those whose segments this host's kernel lets programs load */
 	_Alignas(4096) u8 code[FUZZ_CODE_PAGES][4096]; /* the executor's: it writes here what cases may only execute */
 	struct fuzz_batch batch; /* page-aligned */
 	struct fuzz_result results[FUZZ_BATCH];

@@ -145,6 +145,10 @@ int main(int argc, char **argv)
 		return 3;
 	}
 	b->name = name;
+	if (!(o.modes & a->modes & b->modes)) {
+		fprintf(stderr, "fuzz: none of --modes can run on this host\n");
+		return 3;
+	}
 	fuzz_run(a, b, &o, &totals);
 	fuzz_print_totals(&totals, &o, b->name);
 	a->destroy(a);

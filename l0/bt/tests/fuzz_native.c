@@ -23,6 +23,7 @@ struct native {
 	struct fuzz_shared *shared;
 	pid_t pid;
 	u32 number; /* of the last batch */
+	bool interpreted;
 };
 
 static void wait_done(struct native *n)
@@ -62,7 +63,53 @@ static const struct fuzz_result *native_finish(struct fuzz_target *t)
 	struct native *n = (struct native *)t;
 
 	wait_done(n);
+	for (u32 i = 0; i < n->shared->batch.count; i++)
+		n->shared->results[i].interpreted = n->interpreted;
 	return n->shared->results;
+}
+
+#define VEC_BP 3
+#define VEC_GP 13
+#define NOT_CANONICAL 0x7af68ccbca6a6
+#define INT_1B 0x1b
+
+/*
+ * INT3 with an RSP that isn't canonical, and INT n that nobody may execute, by the SDM alone: hypervisors without VT have been seen to
+ * raise other exceptions there.
+ */
+static bool is_interpreted(struct native *n, struct fuzz_batch *batch)
+{
+	static const struct {
+		u8 code[2], size;
+		u64 rsp;
+		u32 vector, error;
+	} known[] = {
+		{ { 0xcc }, 1, NOT_CANONICAL, VEC_BP, 0 },
+		{ { 0xcd, INT_1B }, 2, 0, VEC_GP, INT_1B << 3 | 2 },
+	};
+	const u16 fcw = 0x37f;
+	const u32 mxcsr = 0x1f80;
+	const struct fuzz_result *r;
+
+	memset(batch, 0, sizeof(*batch));
+	for (; batch->count < sizeof(known) / sizeof(known[0]); batch->count++) {
+		struct fuzz_case *c = &batch->cases[batch->count];
+
+		c->in = (struct fuzz_state){ .rip = FUZZ_CODE, .rflags = FUZZ_RFLAGS_SET };
+		c->in.gpr[4] = known[batch->count].rsp;
+		memcpy(c->in.xsave, &fcw, sizeof(fcw));
+		memcpy(c->in.xsave + 24, &mxcsr, sizeof(mxcsr));
+		c->code_address = FUZZ_CODE;
+		c->code_size = known[batch->count].size;
+		memcpy(c->code, known[batch->count].code, c->code_size);
+		c->mode = FUZZ_MODE_flat64;
+	}
+	native_start(&n->target, batch);
+	r = native_finish(&n->target);
+	for (u32 i = 0; i < batch->count; i++)
+		if (r[i].status != FUZZ_EXCEPTION || r[i].vector != known[i].vector || r[i].error != known[i].error)
+			return true;
+	return false;
 }
 
 static void native_cpuid(struct fuzz_target *t, u32 leaf, u32 subleaf, u32 out[4])
@@ -108,6 +155,7 @@ struct fuzz_target *fuzz_native_create(const char *executor, char *error)
 {
 	struct native *n = calloc(1, sizeof(*n));
 	struct timespec pause = { 0, 1000000 };
+	struct fuzz_batch *first;
 	int fd, status, i;
 
 	if (!n) {
@@ -145,8 +193,15 @@ struct fuzz_target *fuzz_native_create(const char *executor, char *error)
 		}
 		nanosleep(&pause, NULL);
 	}
-	if (!n->shared->ldt)
-		n->target.modes = BIT(FUZZ_MODE_flat64) | BIT(FUZZ_MODE_flat32) | BIT(FUZZ_MODE_null64);
+	n->target.modes = n->shared->modes;
+	first = aligned_alloc(_Alignof(struct fuzz_batch), sizeof(*first));
+	if (!first) {
+		snprintf(error, ERROR_SIZE, "no memory");
+		native_destroy(&n->target);
+		return NULL;
+	}
+	n->interpreted = is_interpreted(n, first);
+	free(first);
 	return &n->target;
 fail:
 	snprintf(error, ERROR_SIZE, "native executor: %s", strerror(errno));

@@ -178,6 +178,7 @@ struct fuzz_result {
 	u32 status; /* enum fuzz_status */
 	u32 vector, error; /* error is 0 where the vector has none */
 	u64 cr2; /* #PF only */
+	bool interpreted; /* by the host's CPU, below which a hypervisor interprets some of it, and not as a CPU does */
 	bool direct; /* some of it ran by /dev/kvm: without VT that interprets a few things, and not as a CPU does */
 	u32 dirty; /* bit n: page n of the image changed and stands in memory[n] */
 	char why[120];
