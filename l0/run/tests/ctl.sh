@@ -167,7 +167,8 @@ echo "# resident: $r kB, then $(rss) kB; mapped: $s kB, then $(size) kB"
 if [ -n "$SANITIZE" ]; then
 	skip "no memory is left" "sanitizers keep what is freed"
 else
-	[ "$(size)" -le $((s + 1024)) ] && [ "$(rss)" -le $((r + r / 4 + 1024)) ]
+	# malloc() moves half a megabyte from a mapping of its own into an arena, by chance, once in each: the same after 60 rounds
+	[ "$(size)" -le $((s + 2048)) ] && [ "$(rss)" -le $((r + r / 4 + 1024)) ]
 	ok $? "no memory is left"
 fi
 ctl query-l1s l1=c | grep -q '"starts": 19'
