@@ -45,3 +45,4 @@ TESTS += test_copy
 TEST_OBJS_test_copy := l0/bt/tests/test_copy.o l0/bt/tests/bt_bench.o
 TESTS += test_gs_base
 TEST_OBJS_test_gs_base := l0/bt/tests/test_gs_base.o l0/bt/tests/bt_bench.o
+TEST_SCRIPTS += l0/bt/tests/old_kernel.sh
