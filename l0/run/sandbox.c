@@ -95,8 +95,8 @@ static int add_conditional(scmp_filter_ctx ctx, bool kvm)
 		/* threads, no processes */
 		ONE(clone, BITS(0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)),
 		ONE(prctl, IS(0, PR_SET_NAME)),
-		ONE(arch_prctl,
-		    IS(0, ARCH_SET_GS)), /* as WRGSBASE does; where the host's kernel lacks it, translated code needs this */
+		/* as WRGSBASE does; without it translated code needs this */
+		ONE(arch_prctl, IS(0, ARCH_SET_GS)),
 		ONE(sched_setaffinity, IS(0, 0)),
 		TWO(setpriority, IS(0, PRIO_PROCESS), IS(1, 0)),
 		TWO(prlimit64, IS(0, 0), IS(2, 0)),
