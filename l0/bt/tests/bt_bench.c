@@ -53,6 +53,18 @@ void bt_bench_destroy(struct bt_bench *b)
 	memory_destroy(&b->machine.memory);
 }
 
+int bt_bench_setup(void **state)
+{
+	bt_bench_create(*state, 0);
+	return 0;
+}
+
+int bt_bench_teardown(void **state)
+{
+	bt_bench_destroy(*state);
+	return 0;
+}
+
 u64 bt_bench_read(struct bt_bench *b, u64 gpa)
 {
 	u64 value;

@@ -22,6 +22,10 @@ void bt_bench_create(struct bt_bench *b, size_t cache_bytes);
 /* model: as -cpu */
 void bt_bench_create_model(struct bt_bench *b, const char *model, size_t cache_bytes);
 void bt_bench_destroy(struct bt_bench *b);
+/* A test that finds the bench `b`, a static one, made for it */
+#define bt_bench_test(name, b) cmocka_unit_test_prestate_setup_teardown(name, bt_bench_setup, bt_bench_teardown, &(b))
+int bt_bench_setup(void **state);
+int bt_bench_teardown(void **state);
 /* Eight bytes of the machine's memory */
 u64 bt_bench_read(struct bt_bench *b, u64 gpa);
 void bt_bench_write(struct bt_bench *b, u64 gpa, u64 value);

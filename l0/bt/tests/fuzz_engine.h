@@ -30,6 +30,7 @@ struct fuzz_totals {
 	double seconds;
 };
 
+/* The two have to share one of the modes at least; those of `o` that they don't are named, and left out. */
 void fuzz_run(struct fuzz_target *reference, struct fuzz_target *subject, const struct fuzz_options *o,
 	      struct fuzz_totals *totals);
 

@@ -29,20 +29,6 @@
 
 static struct bt_bench b;
 
-static int setup(void **state)
-{
-	(void)state;
-	bt_bench_create(&b, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bt_bench_destroy(&b);
-	return 0;
-}
-
 /* add qword [rdi], 1; mov rbx, [rdi]; inc rax; jmp back */
 static const u8 COUNTS[] = { 0x48, 0x83, 0x07, 0x01, 0x48, 0x8b, 0x1f, 0x48, 0xff, 0xc0, 0xeb, 0xf4 };
 
@@ -135,9 +121,9 @@ static void what_is_lost_is_set_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(by_this_hosts_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(by_system_calls, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_lost_is_set_again, setup, teardown),
+		bt_bench_test(by_this_hosts_way, b),
+		bt_bench_test(by_system_calls, b),
+		bt_bench_test(what_is_lost_is_set_again, b),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,20 +14,6 @@
 
 static struct bt_bench b;
 
-static int setup(void **state)
-{
-	(void)state;
-	bt_bench_create(&b, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bt_bench_destroy(&b);
-	return 0;
-}
-
 /* [rbx], with RAX = 5 and RCX = 3; `after` of what was 5 */
 static const struct {
 	const char *text;
@@ -108,8 +94,8 @@ static void what_is_locked_is_in_no_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_lies_across_lines_is_done_by_c, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_locked_is_in_no_group, setup, teardown),
+		bt_bench_test(what_lies_across_lines_is_done_by_c, b),
+		bt_bench_test(what_is_locked_is_in_no_group, b),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);

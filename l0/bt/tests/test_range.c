@@ -15,20 +15,6 @@
 
 static struct bt_bench b;
 
-static int setup(void **state)
-{
-	(void)state;
-	bt_bench_create(&b, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bt_bench_destroy(&b);
-	return 0;
-}
-
 static void put(const u8 *code, size_t n)
 {
 	static const u8 end[] = { 0x90, 0xcc };
@@ -216,7 +202,7 @@ static void only_so_many_ranges_have_numbers(void **state)
 	assert_int_equal(b.bt->ranges[1].count, TLB_RANGES / 2);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) bt_bench_test(name, b)
 
 int main(void)
 {

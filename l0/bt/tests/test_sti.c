@@ -17,20 +17,6 @@
 
 static struct bt_bench b;
 
-static int setup(void **state)
-{
-	(void)state;
-	bt_bench_create(&b, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bt_bench_destroy(&b);
-	return 0;
-}
-
 /* Run `code` with these flags until it is left at `rip`, after so many instructions */
 static void left_at(const u8 *code, size_t n, u64 rflags, bool waits, u64 rip, s64 insns)
 {
@@ -87,10 +73,10 @@ static void without_one_it_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(behind_the_next_instruction, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_budget_is_what_was_run, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_second_sti_casts_no_shadow, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_one_it_goes_on, setup, teardown),
+		bt_bench_test(behind_the_next_instruction, b),
+		bt_bench_test(the_budget_is_what_was_run, b),
+		bt_bench_test(a_second_sti_casts_no_shadow, b),
+		bt_bench_test(without_one_it_goes_on, b),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
