@@ -8,9 +8,9 @@
  * operations that have a price without an operating system, too: callret, rdtsc, divzero and segv (a signal each), forkwait.
  *
  * With units=N the rows int, sort, matmul, memcpy, chase and pages do N units at a time, without looking at the clock in between, and say
- * what one took: what gets going slowly has time for that.
+ * what one took: what gets going slowly has time for that. NAME=N says so of one row.
  *
- * Usage: rows [units=N] [NAME]...
+ * Usage: rows [units=N] [NAME[=N]]...
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -28,11 +28,12 @@
 #include <unistd.h>
 
 #define PASSES 5
+#define UNITS_MAX 10000
 
 typedef uint64_t u64;
 typedef uint32_t u32;
 
-static u32 units = 1;
+static u32 units;
 
 /* keeps the compiler from seeing through a value */
 #define OPAQUE(x) __asm__ volatile("" : "+r"(x) : : "memory")
@@ -544,26 +545,38 @@ static int compare_times(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool chosen(size_t row, int names, char **name)
+/* How many units of a row are to be done at a time; 0: it isn't to be run */
+static u32 chosen(size_t row, u32 usual, int names, char **name)
 {
-	for (int i = 0; i < names; i++)
-		if (!strcmp(name[i], rows[row].name))
-			return true;
-	return !names && rows[row].always;
+	size_t n = strlen(rows[row].name);
+	u32 own;
+
+	for (int i = 0; i < names; i++) {
+		if (strncmp(name[i], rows[row].name, n))
+			continue;
+		if (!name[i][n])
+			return usual;
+		if (sscanf(name[i] + n, "=%u", &own) == 1)
+			return own <= UNITS_MAX ? own : 0;
+	}
+	return !names && rows[row].always ? usual : 0;
 }
 
 int main(int argc, char **argv)
 {
+	u32 usual = 1;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	argc--, argv++;
-	if (argc && sscanf(argv[0], "units=%u", &units) == 1)
+	if (argc && sscanf(argv[0], "units=%u", &usual) == 1)
 		argc--, argv++;
-	if (!units || units > 10000)
+	if (!usual || usual > UNITS_MAX)
 		wrong("units", "1 to 10000");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		u64 times[PASSES];
 
-		if (!chosen(i, argc, argv))
+		units = chosen(i, usual, argc, argv);
+		if (!units)
 			continue;
 		for (int pass = 0; pass < PASSES; pass++)
 			times[pass] = rows[i].run();

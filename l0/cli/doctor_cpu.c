@@ -183,6 +183,23 @@ static void automatic(struct doctor *d)
 		   "--engine auto would take %s", why);
 }
 
+#define STAY_GOOD 1.05 /* what computing code is meant to take with --engine direct, times its native time */
+
+/* What is above these is ours. */
+static void stay(struct doctor *d)
+{
+	struct kvm_stay s;
+
+	if (!kvm_measure_stay(&s))
+		return;
+	doctor_add(d, "kvm", "stay", s.every_2ms < STAY_GOOD ? VERDICT_GOOD : VERDICT_LIMITED,
+		   json_pack("{s:f, s:f, s:f, s:f}", "whole", s.whole, "every_4ms", s.every_4ms, "every_2ms", s.every_2ms,
+			     "return_us", s.return_us),
+		   "a loop on it takes %.3f of its native time, %.3f if a timer ends it every 4 ms (an L1 with 250 ticks a second), "
+		   "%.3f every 2 ms (an L2 in it): %.0f us each time",
+		   s.whole, s.every_4ms, s.every_2ms, s.return_us);
+}
+
 void doctor_kvm(struct doctor *d)
 {
 	static const enum verdict VERDICTS[] = {
@@ -211,6 +228,8 @@ void doctor_kvm(struct doctor *d)
 			   "a turn of a short loop takes %.2f ns here, %.2f ns in a guest's kernel, %.2f ns in its "
 			   "user code",
 			   p.host_ns, p.kernel_ns, p.user_ns);
+	if (p.user64)
+		stay(d);
 	doctor_add(d, "kvm", "engines", VERDICT_FACT,
 		   json_pack("{s:b, s:b, s:b}", "bt", !bt_host_missing(), "direct", p.user64, "kvm", opens),
 		   "--engine bt, the translator, is the default%s; direct %s, kvm %s",

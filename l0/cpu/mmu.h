@@ -49,6 +49,9 @@ bool mmu_probe(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page 
  */
 bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page);
 
+/* The same for a read by user code in a page of the guest's that is larger than 4 KiB, by a walk of all levels; false for any other. */
+bool mmu_peek_large(struct vcpu *v, u64 linear, struct mmu_page *page);
+
 /* size 1, 2, 4, 8 bytes, any alignment, page crossing and devices included; raise #PF */
 u64 mmu_read(struct vcpu *v, u64 linear, unsigned int size, unsigned int access);
 void mmu_write(struct vcpu *v, u64 linear, u64 value, unsigned int size, unsigned int access);

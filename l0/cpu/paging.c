@@ -479,6 +479,25 @@ bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *
 	return finish(v, linear, who | ACC_READ, false, page, &error);
 }
 
+bool mmu_peek_large(struct vcpu *v, u64 linear, struct mmu_page *page)
+{
+	struct walk w = { .mode = paging_mode(v) };
+	u32 error;
+
+	if (w.mode == PAGING_NONE)
+		return false;
+	w.format = &formats[w.mode];
+	if (!psc_used(v, &w) || !walk_find(v, &w, linear, true, false, &error) || w.depth == w.format->count)
+		return false;
+	for (unsigned int i = 0; i < w.depth; i++)
+		if (!(w.entry[i].value & PTE_A))
+			return false;
+	if (!allowed(v, &w, ACC_USER | ACC_READ))
+		return false;
+	fill_page(v, &w, linear, ACC_USER | ACC_READ, page);
+	return finish(v, linear, ACC_USER | ACC_READ, false, page, &error);
+}
+
 bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])
 {
 	const u64 reserved = 0x1e6 | (~physical_mask(v) & ~(BIT(12) - 1));

@@ -12,28 +12,13 @@
 
 #include "../cpu/mmu.h"
 #include "kvm.h"
-#include "monitor.h"
-
-#define KVM_DEVICE "/dev/kvm"
-#define CODE_LINEAR 0x10000ull /* and a page of data behind it */
-#define DATA_LINEAR (CODE_LINEAR + TABLE_SIZE)
+#include "probe_internal.h"
 
 const char *const KVM_CLASS_NAMES[] = {
 	[KVM_ABSENT] = "absent",
 	[KVM_UNUSABLE] = "not usable",
 	[KVM_WITHOUT_VT] = "without VT",
 	[KVM_WITH_VT] = "with VT",
-};
-
-struct probe {
-	struct kvm_probe *result;
-	const char *path;
-	int kvm, vm;
-	struct monitor_cpu cpu;
-	struct space space; /* CODE_LINEAR and DATA_LINEAR */
-	u8 *code, *data;
-	u64 code_gpa, data_gpa;
-	struct left left; /* of the last run */
 };
 
 static u64 host_ns(void)
@@ -55,8 +40,7 @@ static void say(char *to, size_t n, const char *format, ...)
 	va_end(args);
 }
 
-/* Run n bytes of user code; false: KVM can't. */
-static bool run(struct probe *p, const u8 *code, size_t n, bool bits32, u64 cr4, u64 rcx)
+void probe_give_code(struct probe *p, const u8 *code, size_t n, bool bits32, u64 cr4, u64 rcx)
 {
 	struct kvm_sregs *s = monitor_sregs(&p->cpu);
 
@@ -70,6 +54,12 @@ static bool run(struct probe *p, const u8 *code, size_t n, bool bits32, u64 cr4,
 		.rip = CODE_LINEAR, .rsp = DATA_LINEAR + TABLE_SIZE - 256, .rflags = FLAG_1 | FLAG_IF, .rcx = rcx
 	};
 	p->cpu.run->immediate_exit = 0;
+}
+
+/* Run n bytes of user code; false: KVM can't. */
+static bool run(struct probe *p, const u8 *code, size_t n, bool bits32, u64 cr4, u64 rcx)
+{
+	probe_give_code(p, code, n, bits32, cr4, rcx);
 	do
 		monitor_run(&p->cpu, &p->left);
 	while (p->left.by == LEFT_SIGNAL); /* somebody else's */
@@ -86,21 +76,21 @@ static bool left_at(struct probe *p, u64 at, int vector)
 	       (vector < 0 || p->left.vector == vector);
 }
 
-static bool close_probe(struct probe *p)
+void probe_close(struct probe *p)
 {
 	monitor_cpu_close(&p->cpu);
 	if (p->vm >= 0)
 		close(p->vm);
 	if (p->kvm >= 0)
 		close(p->kvm);
-	return false;
 }
 
 static bool unusable(struct probe *p, const char *what, int err)
 {
 	p->result->class = KVM_UNUSABLE;
 	say(p->result->why, sizeof(p->result->why), "%s: %s", what, strerror(err));
-	return close_probe(p);
+	probe_close(p);
+	return false;
 }
 
 static bool map_page(struct probe *p, u64 linear, u8 **host, u64 *gpa, unsigned int rights)
@@ -109,8 +99,7 @@ static bool map_page(struct probe *p, u64 linear, u8 **host, u64 *gpa, unsigned 
 	return *host && space_map(&p->cpu.tables, &p->space, linear, *gpa, 12, rights, 12) == SPACE_DONE;
 }
 
-/* False: it isn't there, or not for us, and *p->result says so. */
-static bool open_probe(struct probe *p)
+bool probe_open(struct probe *p)
 {
 	const char *failed;
 	int version;
@@ -149,8 +138,7 @@ static bool open_probe(struct probe *p)
 
 /* cli; dec ecx; jnz; hlt */
 static const u8 KERNEL_LOOP[] = { 0xfa, 0xff, 0xc9, 0x75, 0xfb, 0xf4 };
-/* dec ecx; jnz; ud2 */
-static const u8 USER_LOOP[] = { 0xff, 0xc9, 0x75, 0xfc, 0x0f, 0x0b };
+const u8 PROBE_LOOP[PROBE_LOOP_SIZE] = { 0xff, 0xc9, 0x75, 0xfc, 0x0f, 0x0b };
 
 static bool kernel_turns(struct probe *p, u64 turns)
 {
@@ -159,18 +147,23 @@ static bool kernel_turns(struct probe *p, u64 turns)
 
 static bool user64_turns(struct probe *p, u64 turns)
 {
-	return run(p, USER_LOOP, sizeof(USER_LOOP), false, 0, turns) && left_at(p, 4, VEC_UD);
+	return run(p, PROBE_LOOP, sizeof(PROBE_LOOP), false, 0, turns) && left_at(p, PROBE_LOOP_END, VEC_UD);
 }
 
 static bool user32_turns(struct probe *p, u64 turns)
 {
-	return run(p, USER_LOOP, sizeof(USER_LOOP), true, 0, turns) && left_at(p, 4, VEC_UD);
+	return run(p, PROBE_LOOP, sizeof(PROBE_LOOP), true, 0, turns) && left_at(p, PROBE_LOOP_END, VEC_UD);
+}
+
+void probe_native_loop(u64 turns)
+{
+	__asm__ volatile("1: dec %%ecx\n jnz 1b" : "+c"(turns) : : "cc");
 }
 
 static bool host_turns(struct probe *p, u64 turns)
 {
 	(void)p;
-	__asm__ volatile("1: dec %%ecx\n jnz 1b" : "+c"(turns) : : "cc");
+	probe_native_loop(turns);
 	return true;
 }
 
@@ -496,11 +489,11 @@ void kvm_probe_file(struct kvm_probe *result, const char *path)
 	u64 start = host_ns();
 
 	*result = (struct kvm_probe){ .class = KVM_ABSENT };
-	if (open_probe(&p)) {
+	if (probe_open(&p)) {
 		find_class(&p);
 		find_user(&p);
 		find_nesting(&p);
-		close_probe(&p);
+		probe_close(&p);
 	} else {
 		say(result->nests_why, sizeof(result->nests_why), "%s", result->why);
 		say(result->user_why, sizeof(result->user_why), "%s", result->why);

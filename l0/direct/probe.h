@@ -47,6 +47,18 @@ void kvm_probe(struct kvm_probe *p);
 /* The same of another file. */
 void kvm_probe_file(struct kvm_probe *p, const char *path);
 
+/*
+ * What a KVM takes from user code at the least, whatever L0 does: the same loop natively, on KVM, and on KVM with a timer that ends KVM_RUN every
+ * 4 ms, as the ticks of an L1 with 250 a second do, and every 2 ms, as an L2's do in such an L1. Medians.
+ */
+struct kvm_stay {
+	double whole, every_4ms, every_2ms; /* times the native time */
+	double return_us; /* from the code to L0 and back, for a timer */
+};
+
+/* Costs half a second. False: user code doesn't run on it. */
+bool kvm_measure_stay(struct kvm_stay *s);
+
 /* A turn of a loop is too slow for the CPU's own and too fast for an interpreter's: others had the CPU meanwhile. */
 bool kvm_probe_doubts(double ns, double host_ns);
 

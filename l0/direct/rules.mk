@@ -12,6 +12,7 @@ OBJS += l0/direct/user_memory.o
 OBJS += l0/direct/user_code.o
 GENERAL_OBJS += l0/direct/user_general.o
 OBJS += l0/direct/probe.o
+OBJS += l0/direct/probe_stay.o
 OBJS += l0/direct/sensitive.o
 OBJS += l0/direct/tables.o
 OBJS += l0/direct/private.o l0/direct/run_timer.o l0/direct/vector_state.o

@@ -400,8 +400,10 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 		give_sregs_again(d, u->space.root);
 	}
 	finish(d);
-	if (u)
+	if (u) {
 		settle(d, u, d->left.by == LEFT_SIGNAL);
+		d->returning = d->left.by == LEFT_SIGNAL && !u->policy.patience ? RETURN_SLICES : 0;
+	}
 	return true;
 }
 

@@ -62,6 +62,7 @@ struct direct_vcpu {
 	_Atomic pid_t tid; /* of the thread that runs it, or was the last one */
 	struct run_timer timer;
 	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
+	u8 returning; /* so many slices are short ones: user_general.c */
 	bool translate; /* the next slice has to be translated: something waits that only the translator can do */
 	struct tried_segments tried[TRIED_SEGMENTS];
 	u8 tried_next;

@@ -112,6 +112,26 @@ static u64 time_until(const struct direct_vcpu *d, u64 deadline)
 	return deadline - now < rest ? deadline - now : rest;
 }
 
+#define RETURN_SLICE 1024 /* instructions */
+
+
+/*
+ * An interrupt has ended a stay of code that runs directly as soon as it can: what the kernel does now is short, and the rest of a whole slice
+ * would be that code, translated.
+ */
+static void shorten_slice(struct direct_vcpu *d)
+{
+	struct vcpu *v = d->v;
+
+	if (!d->returning)
+		return;
+	d->returning--;
+	if (v->slice > RETURN_SLICE) {
+		v->slice = RETURN_SLICE;
+		vcpu_set_budget(v, v->slice);
+	}
+}
+
 bool direct_run(struct vcpu *v, u64 deadline)
 {
 	struct direct_vcpu *d = v->direct;
@@ -130,8 +150,10 @@ bool direct_run(struct vcpu *v, u64 deadline)
 			v->slice = EAGER_SLICE;
 			vcpu_set_budget(v, v->slice);
 		}
+		shorten_slice(d);
 		return false;
 	}
+	d->returning = 0;
 	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns, d->since)) || v->intr_shadow || v->pending_db ||
 		    atomic_load(&d->machine->broken)))
 		return false;

@@ -6,6 +6,7 @@
 #include "user.h"
 
 #define DIRECT_LONGEST_NS 1000000000u /* without a timer, too, somebody has a look now and then */
+#define RETURN_SLICES 64 /* of RETURN_SLICE instructions at the most */
 
 /* The decision has been made. rest_ns: for so long at the most. False: with nothing done, translate. */
 bool user_run(struct direct_vcpu *d, u64 rest_ns);

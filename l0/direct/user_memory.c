@@ -183,6 +183,29 @@ static void map_around(struct direct_vcpu *d, struct user_space *u, u64 linear, 
 	}
 }
 
+#define LARGE_AROUND 64 /* 2 MiB regions to either side */
+
+/*
+ * Memory that a program computes in comes in large pages that lie side by side, and each fault costs what a stay costs. Pages that aren't dirty
+ * stay out: the first store would take them apart.
+ */
+static void map_large_around(struct direct_vcpu *d, struct user_space *u, u64 linear)
+{
+	struct mmu_page page;
+
+	for (int step = -1; step <= 1; step += 2) {
+		u64 at = linear & ~(REGION - 1);
+
+		for (int i = 0; i < LARGE_AROUND; i++) {
+			at += (u64)step * REGION;
+			if (!mappable(at) || space_has_region(&d->cpu.tables, &u->space, at) ||
+			    !mmu_peek_large(d->v, at, &page) || !(page.rights & ACC_WRITE) || !usable(d->v, &page) ||
+			    !map_large(d, u, at, &page))
+				break;
+		}
+	}
+}
+
 /* A walk that sets accessed and dirty flags; in L2 it may have to tell L1, for which all state has to be in *v. */
 static bool walk(struct direct_vcpu *d, u64 linear, unsigned int access, struct mmu_page *page)
 {
@@ -218,8 +241,10 @@ bool user_fill(struct direct_vcpu *d, struct user_space *u, u64 linear, unsigned
 	if (execute && !user_code_fits(d, u, linear, page.gpa))
 		return false;
 	known = space_has_region(&d->cpu.tables, &u->space, linear);
-	if (!execute && !known && map_large(d, u, linear, &page))
+	if (!execute && !known && map_large(d, u, linear, &page)) {
+		map_large_around(d, u, linear);
 		return true;
+	}
 	result = map_small(d, u, linear, &page,
 			   execute		 ? ACC_EXEC
 			   : access == ACC_WRITE ? ACC_WRITE
