@@ -193,9 +193,10 @@ static void stay(struct doctor *d)
 	if (!kvm_measure_stay(&s))
 		return;
 	doctor_add(d, "kvm", "stay", s.every_2ms < STAY_GOOD ? VERDICT_GOOD : VERDICT_LIMITED,
-		   json_pack("{s:f, s:f, s:f, s:f}", "whole", s.whole, "every_4ms", s.every_4ms, "every_2ms", s.every_2ms,
-			     "return_us", s.return_us),
-		   "a loop on it takes %.3f of its native time, %.3f if a timer ends it every 4 ms (an L1 with 250 ticks a second), "
+		   json_pack("{s:f, s:f, s:f, s:f}", "whole", s.whole, "every_4ms", s.every_4ms, "every_2ms",
+			     s.every_2ms, "return_us", s.return_us),
+		   "a loop on it takes %.3f of its native time, %.3f if a timer ends it every 4 ms (an L1 with 250 "
+		   "ticks a second), "
 		   "%.3f every 2 ms (an L2 in it): %.0f us each time",
 		   s.whole, s.every_4ms, s.every_2ms, s.return_us);
 }

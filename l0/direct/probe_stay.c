@@ -64,7 +64,7 @@ static bool rounds(struct stay_loop *l, struct kvm_stay *s)
 
 	for (int i = 0; i < ROUNDS; i++) {
 		u64 none, fours, twos, native = natively(l->turns), k = on_kvm(l, 0, &none),
-		    k4 = on_kvm(l, 4000000, &fours), k2 = on_kvm(l, 2000000, &twos);
+				       k4 = on_kvm(l, 4000000, &fours), k2 = on_kvm(l, 2000000, &twos);
 
 		if (!k || !k4 || !k2 || !twos)
 			return false;

@@ -91,6 +91,9 @@ static void what_kvm_is_was_found_by_the_probe(void **state)
 	kvm_probe(&probe);
 	assert_string_equal(text(list, "kvm", "class", "value"), KVM_CLASS_NAMES[probe.class]);
 	assert_int_equal(json_is_true(json_object_get(find(list, "kvm", "nests"), "value")), probe.nests);
+	if (probe.user64)
+		assert_true(json_real_value(json_object_get(json_object_get(find(list, "kvm", "stay"), "value"),
+							    "every_2ms")) > 0.5);
 	json_decref(list);
 }
 

@@ -626,6 +626,37 @@ static void a_peek_takes_what_needs_no_flag(void **state)
 	assert_int_equal(bench_read(&f, at), FRAME | P | W | A | D);
 }
 
+#define LARGE_FRAME 0x1200000ull
+
+static void a_peek_at_large_pages_takes_what_needs_no_flag(void **state)
+{
+	struct mmu_page page;
+	u64 at = slot(2, 21, LINEAR4), large = LARGE_FRAME | P | W | U | PS;
+
+	(void)state;
+	two_tables();
+	check_ok(LINEAR4, ACC_READ, FRAME | OFFSET4, 12);
+	assert_false(mmu_peek_large(f.v, LINEAR4, &page)); /* of 4 KiB */
+	bench_write(&f, at, large | A | D);
+	assert_true(mmu_peek_large(f.v, LINEAR4, &page));
+	assert_int_equal(page.gpa, LARGE_FRAME | (LINEAR4 & 0x1fffff));
+	assert_int_equal(page.shift, 21);
+	assert_int_equal(page.rights, ACC_READ | ACC_WRITE | ACC_EXEC);
+	bench_write(&f, at, large | A);
+	assert_true(mmu_peek_large(f.v, LINEAR4, &page));
+	assert_int_equal(page.rights, ACC_READ | ACC_EXEC);
+	bench_write(&f, at, large | D);
+	assert_false(mmu_peek_large(f.v, LINEAR4, &page));
+	bench_write(&f, at, (large | A | D) & ~U);
+	assert_false(mmu_peek_large(f.v, LINEAR4, &page));
+	bench_write(&f, at, large | A | D);
+	bench_write(&f, slot(1, 30, LINEAR4), TABLE(2) | P | W | U);
+	assert_false(mmu_peek_large(f.v, LINEAR4, &page));
+	bench_write(&f, slot(1, 30, LINEAR4), 0);
+	assert_false(mmu_peek_large(f.v, LINEAR4, &page));
+	assert_int_equal(bench_read(&f, at), large | A | D);
+}
+
 static u64 seen_by(u16 pcid, u64 linear)
 {
 	f.v->cr3 = ROOT | pcid;
@@ -679,6 +710,7 @@ int main(void)
 		T(what_drops_a_page_drops_the_cached_table),
 		T(no_fault_comes_from_a_cached_table),
 		T(a_peek_takes_what_needs_no_flag),
+		T(a_peek_at_large_pages_takes_what_needs_no_flag),
 		T(invlpg_drops_global_pages_of_every_pcid_and_leaves_processes_the_others),
 	};
 #undef T

@@ -84,6 +84,25 @@ static void what_a_busy_host_makes_slow_is_measured_again(void **state)
 	assert_false(kvm_probe_doubts(-1, 0.3)); /* it doesn't run */
 }
 
+static void a_stay_costs_what_ending_it_makes_longer(void **state)
+{
+	struct kvm_stay s;
+	struct kvm_probe p;
+
+	(void)state;
+	kvm_probe(&p);
+	if (!p.user64) {
+		assert_false(p.class <= KVM_UNUSABLE && kvm_measure_stay(&s));
+		skip();
+	}
+	assert_true(kvm_measure_stay(&s));
+	printf("# whole %.3f, every 4 ms %.3f, every 2 ms %.3f, %.1f us each time\n", s.whole, s.every_4ms, s.every_2ms,
+	       s.return_us);
+	/* others may have had the CPU for as long as the loop, but not half the loop */
+	assert_true(s.whole > 0.5 && s.every_4ms > 0.5 && s.every_2ms > 0.5);
+	assert_true(s.whole < 20 && s.every_2ms < 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +111,7 @@ int main(void)
 		cmocka_unit_test(what_is_found_agrees_with_what_was_measured),
 		cmocka_unit_test(two_looks_see_the_same),
 		cmocka_unit_test(what_a_busy_host_makes_slow_is_measured_again),
+		cmocka_unit_test(a_stay_costs_what_ending_it_makes_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
