@@ -68,7 +68,7 @@
 	S(kvm_runs,        counted, "calls of KVM_RUN")                                                             \
 	S(left_interrupts, counted, "back for a timer, an interrupt, another thread")                               \
 	S(left_syscalls,   counted, "back for SYSCALL")                                                             \
-	S(left_faults,     counted, "back for a page fault that the guest has to see, or that the translator answers") \
+	S(left_faults,     counted, "back for a page fault that the guest has to see, that the translator answers, or that was one of too many") \
 	S(left_code,       counted, "back for code on a page with instructions that don't come back by themselves") \
 	S(left_exceptions, counted, "back for any other exception")                                                 \
 	S(faults,          counted, "page faults that mapped something, without going back")                        \

@@ -172,18 +172,25 @@ static bool make_try(struct direct_vcpu *d)
 /* In and out */
 
 /* What has been run up to now is over, or about to be left by v->unwind. */
-static void settle(struct direct_vcpu *d, struct user_space *u, bool interrupted)
+static u64 cost_of(const struct direct_vcpu *d, u64 ns)
 {
-	u64 now = run_timer_now();
+	return (ns > d->inside_ns ? ns - d->inside_ns : 0) + d->entries * d->entry_ns;
+}
 
-	d->stats.ns += now - d->start_ns;
-	policy_learn(&u->policy, now - d->start_ns, 0, interrupted, d->v->insns);
+static void settle(struct direct_vcpu *d, bool interrupted)
+{
+	u64 now = run_timer_now(), ns = now - d->start_ns;
+
+	d->stats.ns += ns;
+	policy_learn(d->policy, ns, cost_of(d, ns), interrupted, d->v->insns);
 	d->start_ns = now;
+	d->inside_ns = 0;
+	d->entries = 0;
 }
 
 void user_settle(struct direct_vcpu *d)
 {
-	settle(d, d->in_fill, false);
+	settle(d, false);
 }
 
 bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch)
@@ -200,8 +207,16 @@ static void run_once(struct direct_vcpu *d)
 	atomic_store(&d->running, d->cpu.run);
 	atomic_store(&d->inside, 1);
 	if (direct_may_go_on(d, d->epoch)) {
+		u64 start = run_timer_now(), ns;
+
 		d->stats.kvm_runs++;
 		monitor_run(&d->cpu, &d->left);
+		ns = run_timer_now() - start;
+		d->inside_ns += ns;
+		d->entries++;
+		/* one that an exception of the code has ended has been all the way, so the shortest is what the way takes */
+		if (d->left.by == LEFT_EVENT && (!d->entry_ns || ns < d->entry_ns))
+			d->entry_ns = ns;
 	} else {
 		d->left = (struct left){ .by = LEFT_SIGNAL };
 	}
@@ -211,6 +226,17 @@ static void run_once(struct direct_vcpu *d)
 static unsigned int access_of(u32 error)
 {
 	return error & PFEC_W ? ACC_WRITE : error & PFEC_I ? ACC_EXEC : ACC_READ;
+}
+
+/* It goes from one new page to the next, as programs do that are large or have just begun. What was mapped is there the next time. */
+static bool gets_nowhere(struct direct_vcpu *d)
+{
+	u64 ns = run_timer_now() - d->start_ns;
+
+	if (d->machine->eager || policy_pays(d->entries, ns, cost_of(d, ns)))
+		return false;
+	d->stats.left_faults++;
+	return true;
 }
 
 /* A page fault is over: go on. False: it is the translator's. */
@@ -223,7 +249,6 @@ static bool answered(struct direct_vcpu *d, struct user_space *u)
 	d->fault = address | 1;
 	if (user_mapped(d, u, address, access))
 		return !again; /* a TLB that remembers less rights; once */
-	d->in_fill = u;
 	if (!user_fill(d, u, address, access)) {
 		if (access == ACC_EXEC)
 			d->stats.left_code++;
@@ -356,13 +381,14 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 		return false;
 	}
 	d->start_ns = run_timer_now();
+	d->inside_ns = 0;
+	d->entries = 0;
 	u = user_space_current(d);
 	if (!u)
 		return false;
-	d->in_fill = u;
 	/* The first instruction's page: without it there is nothing to gain. */
 	if (!user_mapped(d, u, v->code_base + v->rip, ACC_EXEC) && !user_fill(d, u, v->code_base + v->rip, ACC_EXEC)) {
-		policy_unfit(&u->policy);
+		policy_unfit(d->policy);
 		d->since = v->insns;
 		return false;
 	}
@@ -394,16 +420,16 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 			}
 			d->taken = false;
 		}
+		if (gets_nowhere(d))
+			break;
 		u = user_space_current(d);
 		if (!u || !rule_stack_fits(d->v, monitor_regs(&d->cpu)->rsp))
 			break;
 		give_sregs_again(d, u->space.root);
 	}
 	finish(d);
-	if (u) {
-		settle(d, u, d->left.by == LEFT_SIGNAL);
-		d->returning = d->left.by == LEFT_SIGNAL && !u->policy.patience ? RETURN_SLICES : 0;
-	}
+	settle(d, d->left.by == LEFT_SIGNAL);
+	d->returning = d->left.by == LEFT_SIGNAL && !d->policy->patience ? RETURN_SLICES : 0;
 	return true;
 }
 
@@ -499,8 +525,6 @@ int direct_create(struct vcpu *v, const struct kvm_probe *p, bool eager, bool l2
 	if (!what)
 		what = monitor_cpu_open(&d->cpu, d->machine->kvm, d->machine->vm, v->index);
 	d->cpu.without_vt = p->class == KVM_WITHOUT_VT;
-	for (unsigned int i = 0; i < TLB_CONTEXTS; i++)
-		policy_init(&d->spaces[i].policy);
 	if (!what && !make_try(d))
 		what = "page tables";
 	if (!v->index)

@@ -36,10 +36,9 @@ struct direct_machine {
 	_Atomic bool broken; /* KVM has failed once: no more of it */
 };
 
-/* A space and the code that runs in it, one for each context of the soft TLB */
+/* One for each context of the soft TLB */
 struct user_space {
 	struct space space;
-	struct user_policy policy;
 	u64 small[4]; /* 2 MiB regions + 1 that are mapped by 4 KiB pages only: code was in one */
 	u8 small_next;
 };
@@ -56,6 +55,7 @@ struct direct_vcpu {
 	struct direct_machine *machine;
 	struct monitor_cpu cpu;
 	struct user_space spaces[TLB_CONTEXTS];
+	struct user_policies policies;
 	u64 epoch; /* the machine's, as of the last look */
 	_Atomic u32 inside; /* in KVM_RUN, or about to be */
 	struct kvm_run *_Atomic running; /* whose run that is; set before `inside` */
@@ -64,16 +64,19 @@ struct direct_vcpu {
 	u64 since; /* v->insns when the code that runs now was first seen to be in user mode */
 	u8 returning; /* so many slices are short ones: user_general.c */
 	bool translate; /* the next slice has to be translated: something waits that only the translator can do */
+	u64 entry_ns; /* what an entry costs, as far as is known; 0: it isn't */
 	struct tried_segments tried[TRIED_SEGMENTS];
 	u8 tried_next;
 	struct space try; /* for that */
 	struct vector_state vector;
 	struct vt_vcpu *vt; /* vt.h; NULL: L2s don't run on VT */
 	/* of the current run: */
+	struct user_policy *policy; /* of the code that runs */
 	bool taken; /* all state is in *v */
 	bool entered; /* L2 has run on VT */
-	struct user_space *in_fill;
 	u64 start_ns; /* CLOCK_MONOTONIC */
+	u64 inside_ns; /* of that in KVM_RUN, in so many entries */
+	u32 entries;
 	struct left left;
 	u64 fault; /* the last page fault's address + 1, to see that there is progress */
 	struct direct_stats stats;

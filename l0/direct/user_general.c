@@ -5,6 +5,7 @@
 
 #include "../cpu/fpu.h"
 #include "../machine/machine.h"
+#include "../vmx/vmx.h"
 #include "user.h"
 #include "kvm.h"
 #include "user_internal.h"
@@ -134,7 +135,6 @@ static void shorten_slice(struct direct_vcpu *d)
 bool direct_run(struct vcpu *v, u64 deadline)
 {
 	struct direct_vcpu *d = v->direct;
-	struct user_policy *policy = &d->spaces[v->tlb - v->tlbs].policy;
 	u64 rest;
 	bool vt = !d->translate && vt_may_run(d);
 	enum rule rule;
@@ -153,8 +153,9 @@ bool direct_run(struct vcpu *v, u64 deadline)
 		return false;
 	}
 	d->returning = 0;
-	if (!vt && ((!d->machine->eager && !policy_go(policy, v->insns, d->since)) || v->intr_shadow || v->pending_db ||
-		    atomic_load(&d->machine->broken)))
+	d->policy = policy_of(&d->policies, v->cr3, v->in_l2 ? v->vmx->v02.ept_pointer : 0);
+	if (!vt && ((!d->machine->eager && !policy_go(d->policy, v->insns, d->since)) || v->intr_shadow ||
+		    v->pending_db || atomic_load(&d->machine->broken)))
 		return false;
 	rest = time_until(d, deadline);
 	if (!rest)

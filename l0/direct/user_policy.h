@@ -30,6 +30,28 @@ static inline void policy_init(struct user_policy *p)
 	p->patience = PATIENCE_START;
 }
 
+/* Of the address spaces that were seen last: a process's ways are its own, whatever context of the soft TLB its kernel gives it. */
+#define POLICY_SPACES_BITS 6
+#define POLICY_SPACES (1u << POLICY_SPACES_BITS)
+struct user_policies {
+	u64 key[POLICY_SPACES];
+	struct user_policy policy[POLICY_SPACES];
+};
+
+/* ept_pointer: an L2's; 0: it is L1's own. */
+static inline struct user_policy *policy_of(struct user_policies *all, u64 cr3, u64 ept_pointer)
+{
+	u64 key = BIT(63) | ((cr3 & ~4095ull) + (ept_pointer >> 12)),
+	    i = key * 0x9e3779b97f4a7c15ull >> (64 - POLICY_SPACES_BITS);
+
+	if (all->key[i] != key) {
+		all->key[i] = key;
+		all->policy[i] = (struct user_policy){ 0 };
+		policy_init(&all->policy[i]);
+	}
+	return &all->policy[i];
+}
+
 /* insns: vcpu->insns; since: as it was when the code came to user mode, or was last back from a stay */
 static inline bool policy_go(const struct user_policy *p, u64 insns, u64 since)
 {
@@ -43,14 +65,26 @@ static inline void policy_unfit(struct user_policy *p)
 		p->patience = PATIENCE_START;
 }
 
+static inline u64 policy_bad_ns(u64 cost)
+{
+	return 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
+}
+
+#define ENTRIES_FREE 4
+
+/* It is in for ns and has come in `entries` times, which cost so much: may it go on? */
+static inline bool policy_pays(u32 entries, u64 ns, u64 cost)
+{
+	return entries < ENTRIES_FREE || ns >= policy_bad_ns(cost);
+}
+
 /*
  * It ran for ns, of which `cost` went into getting in and out, as far as that is known (0: it isn't; the constants above are for the CPUs of
  * today); interrupted: something from outside ended it, which says nothing against it. insns: vcpu->insns
  */
 static inline void policy_learn(struct user_policy *p, u64 ns, u64 cost, bool interrupted, u64 insns)
 {
-	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS,
-	    bad = 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
+	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS, bad = policy_bad_ns(cost);
 
 	if (ns >= good) {
 		p->patience = interrupted ? 0 : PATIENCE_START;

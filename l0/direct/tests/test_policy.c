@@ -95,6 +95,42 @@ static void an_unfit_page_waits_as_long_as_at_first(void **state)
 	assert_int_equal(p.patience, 2 * PATIENCE_START);
 }
 
+static void what_goes_from_page_to_page_is_soon_translated(void **state)
+{
+	const u64 entry = 90000;
+
+	(void)state;
+	/* programs have some pages to map before they compute */
+	for (u32 entries = 0; entries < ENTRIES_FREE; entries++)
+		assert_true(policy_pays(entries, entries * entry, entries * entry));
+	assert_false(policy_pays(ENTRIES_FREE, ENTRIES_FREE * entry, ENTRIES_FREE * entry));
+	assert_true(policy_pays(ENTRIES_FREE, 3 * ENTRIES_FREE * entry, ENTRIES_FREE * entry));
+	/* and waits longer the next time, though it was in for a millisecond */
+	policy_learn(&p, 12 * entry, 12 * entry, false, 0);
+	assert_int_equal(p.patience, 2 * PATIENCE_START);
+}
+
+static void each_address_space_has_its_own_ways(void **state)
+{
+	static struct user_policies all;
+	struct user_policy *a = policy_of(&all, 0x1000, 0), *b, *l2;
+
+	(void)state;
+	assert_int_equal(a->patience, PATIENCE_START);
+	policy_learn(a, STAY_GOOD_NS, 0, true, 0);
+	assert_int_equal(policy_of(&all, 0x1000, 0)->patience, 0);
+	assert_ptr_equal(policy_of(&all, 0x1005, 0), a); /* another PCID, and what else is in CR3's low bits */
+	b = policy_of(&all, 0x2000, 0);
+	assert_int_equal(b->patience, PATIENCE_START);
+	l2 = policy_of(&all, 0x1000, 0x5000);
+	assert_int_equal(l2->patience, PATIENCE_START);
+	assert_int_equal(policy_of(&all, 0, 0)->patience, PATIENCE_START);
+	/* there is room for some: what takes its place begins anew */
+	for (u64 cr3 = 0x3000; cr3 < 0x3000 + POLICY_SPACES * 0x40000; cr3 += 0x1000)
+		assert_int_equal(policy_of(&all, cr3, 0)->patience, PATIENCE_START);
+	assert_int_equal(policy_of(&all, 0x1000, 0)->patience, PATIENCE_START);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +138,8 @@ int main(void)
 		cmocka_unit_test_setup(what_stays_goes_on_at_once, fresh),
 		cmocka_unit_test_setup(what_never_pays_is_tried_ever_more_seldom, fresh),
 		cmocka_unit_test_setup(a_dear_way_in_and_out_moves_the_bars, fresh),
+		cmocka_unit_test_setup(what_goes_from_page_to_page_is_soon_translated, fresh),
+		cmocka_unit_test_setup(each_address_space_has_its_own_ways, fresh),
 		cmocka_unit_test_setup(an_unfit_page_waits_as_long_as_at_first, fresh),
 	};
 

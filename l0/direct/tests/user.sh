@@ -122,6 +122,18 @@ echo "# system calls, forks and faults: $(direct runs "$folder/calls") times"
 [ "$(direct runs "$folder/calls")" -lt 100 ]
 ok $? "code that keeps entering its kernel stays translated"
 
+# A compiler goes from one of its thousand pages to the next.
+if [ -e "$GUEST/compile.cpio" ]; then
+	"$turtles" run --kernel "$GUEST/vmlinuz" --initrd "$GUEST/compile.cpio" --memory 1024 --no-reboot --timeout "$limit" --engine direct \
+		--append "console=ttyS0 quiet panic=-1 turtles.run=exec:compile,passes=2,files=2,/compile" --stats "$folder/compiles" \
+		> "$folder/console" 2> "$folder/errors" < /dev/null
+	echo "# compiling: in and out $(direct kvm_runs "$folder/compiles") times"
+	grep -q '^check compile ' "$folder/console" && [ "$(direct kvm_runs "$folder/compiles")" -lt 1000 ]
+	ok $? "a large program that has something new all the time stays translated"
+else
+	skip "a large program stays translated" "no $GUEST/compile.cpio: make guest"
+fi
+
 if [ ! -e "$GUEST/nested.cpio" ] || [ -n "$SANITIZE" ]; then
 	skip "user code of L2 runs directly" "no guest images, or a build with sanitizers"
 	plan
