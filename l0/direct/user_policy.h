@@ -65,17 +65,12 @@ static inline void policy_unfit(struct user_policy *p)
 		p->patience = PATIENCE_START;
 }
 
-static inline u64 policy_bad_ns(u64 cost)
-{
-	return 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
-}
-
 #define ENTRIES_FREE 4
 
 /* It is in for ns and has come in `entries` times, which cost so much: may it go on? */
 static inline bool policy_pays(u32 entries, u64 ns, u64 cost)
 {
-	return entries < ENTRIES_FREE || ns >= policy_bad_ns(cost);
+	return entries < ENTRIES_FREE || ns >= 3 * cost;
 }
 
 /*
@@ -84,7 +79,8 @@ static inline bool policy_pays(u32 entries, u64 ns, u64 cost)
  */
 static inline void policy_learn(struct user_policy *p, u64 ns, u64 cost, bool interrupted, u64 insns)
 {
-	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS, bad = policy_bad_ns(cost);
+	u64 good = 8 * cost > STAY_GOOD_NS ? 8 * cost : STAY_GOOD_NS,
+	    bad = 3 * cost > STAY_BAD_NS ? 3 * cost : STAY_BAD_NS;
 
 	if (ns >= good) {
 		p->patience = interrupted ? 0 : PATIENCE_START;
