@@ -545,6 +545,13 @@ static int compare_times(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static u32 checked(u32 n)
+{
+	if (!n || n > UNITS_MAX)
+		wrong("units", "1 to 10000");
+	return n;
+}
+
 /* How many units of a row are to be done at a time; 0: it isn't to be run */
 static u32 chosen(size_t row, u32 usual, int names, char **name)
 {
@@ -557,7 +564,7 @@ static u32 chosen(size_t row, u32 usual, int names, char **name)
 		if (!name[i][n])
 			return usual;
 		if (sscanf(name[i] + n, "=%u", &own) == 1)
-			return own <= UNITS_MAX ? own : 0;
+			return checked(own);
 	}
 	return !names && rows[row].always ? usual : 0;
 }
@@ -570,8 +577,7 @@ int main(int argc, char **argv)
 	argc--, argv++;
 	if (argc && sscanf(argv[0], "units=%u", &usual) == 1)
 		argc--, argv++;
-	if (!usual || usual > UNITS_MAX)
-		wrong("units", "1 to 10000");
+	checked(usual);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		u64 times[PASSES];
 

@@ -171,28 +171,6 @@ static bool make_try(struct direct_vcpu *d)
 
 /* In and out */
 
-/* What has been run up to now is over, or about to be left by v->unwind. */
-static u64 cost_of(const struct direct_vcpu *d, u64 ns)
-{
-	return (ns > d->inside_ns ? ns - d->inside_ns : 0) + d->entries * d->entry_ns;
-}
-
-static void settle(struct direct_vcpu *d, bool interrupted)
-{
-	u64 now = run_timer_now(), ns = now - d->start_ns;
-
-	d->stats.ns += ns;
-	policy_learn(d->policy, ns, cost_of(d, ns), interrupted, d->v->insns);
-	d->start_ns = now;
-	d->inside_ns = 0;
-	d->entries = 0;
-}
-
-void user_settle(struct direct_vcpu *d)
-{
-	settle(d, false);
-}
-
 bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch)
 {
 	const struct vcpu *v = d->v;
@@ -233,7 +211,7 @@ static bool gets_nowhere(struct direct_vcpu *d)
 {
 	u64 ns = run_timer_now() - d->start_ns;
 
-	if (d->machine->eager || policy_pays(d->entries, ns, cost_of(d, ns)))
+	if (d->machine->eager || policy_pays(d->entries, ns, user_cost(d, ns)))
 		return false;
 	d->stats.left_faults++;
 	return true;
@@ -412,6 +390,8 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 		run_once(d);
 		if (d->left.by != LEFT_EVENT || d->left.vector != VEC_PF || !answered(d, u))
 			break;
+		if (gets_nowhere(d))
+			break;
 		if (d->taken) { /* filling has looked at all of it */
 			what = vector_state_give(&d->vector, v, d->cpu.vcpu);
 			if (what) {
@@ -420,15 +400,13 @@ bool user_run(struct direct_vcpu *d, u64 rest_ns)
 			}
 			d->taken = false;
 		}
-		if (gets_nowhere(d))
-			break;
 		u = user_space_current(d);
 		if (!u || !rule_stack_fits(d->v, monitor_regs(&d->cpu)->rsp))
 			break;
 		give_sregs_again(d, u->space.root);
 	}
 	finish(d);
-	settle(d, d->left.by == LEFT_SIGNAL);
+	user_settle(d, run_timer_now(), d->left.by == LEFT_SIGNAL);
 	d->returning = d->left.by == LEFT_SIGNAL && !d->policy->patience ? RETURN_SLICES : 0;
 	return true;
 }

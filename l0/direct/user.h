@@ -75,6 +75,7 @@ struct direct_vcpu {
 	bool taken; /* all state is in *v */
 	bool entered; /* L2 has run on VT */
 	u64 start_ns; /* CLOCK_MONOTONIC */
+	u64 unwound_ns; /* the same: it may be left by v->unwind, or was, and isn't accounted for; 0: not so */
 	u64 inside_ns; /* of that in KVM_RUN, in so many entries */
 	u32 entries;
 	struct left left;
@@ -103,7 +104,12 @@ bool user_code_fits(struct direct_vcpu *d, const struct user_space *u, u64 linea
 bool direct_may_go_on(const struct direct_vcpu *d, u64 epoch);
 /* All state into *v; idempotent */
 void user_take_state(struct direct_vcpu *d);
-/* What comes may leave by v->unwind: account for what has run. */
-void user_settle(struct direct_vcpu *d);
+
+/* user_general.c */
+
+/* ns of the first `ns` of the current run that went into coming in, and into what L0 did meanwhile */
+u64 user_cost(const struct direct_vcpu *d, u64 ns);
+/* The run was over at `now`: account for it. interrupted: something from outside has ended it. */
+void user_settle(struct direct_vcpu *d, u64 now, bool interrupted);
 
 #endif

@@ -99,6 +99,20 @@ static void count_refused(struct direct_stats *s, enum rule rule)
 	}
 }
 
+u64 user_cost(const struct direct_vcpu *d, u64 ns)
+{
+	return (ns > d->inside_ns ? ns - d->inside_ns : 0) + d->entries * d->entry_ns;
+}
+
+void user_settle(struct direct_vcpu *d, u64 now, bool interrupted)
+{
+	u64 ns = now - d->start_ns;
+
+	d->stats.ns += ns;
+	policy_learn(d->policy, ns, user_cost(d, ns), interrupted, d->v->insns);
+	d->unwound_ns = 0;
+}
+
 #define EAGER_SLICE 64 /* instructions */
 
 /* In ns; 0: something is due, or soon enough that going in doesn't pay. */
@@ -139,6 +153,8 @@ bool direct_run(struct vcpu *v, u64 deadline)
 	bool vt = !d->translate && vt_may_run(d);
 	enum rule rule;
 
+	if (d->unwound_ns)
+		user_settle(d, d->unwound_ns, false);
 	if (v->kernel_seen) {
 		v->kernel_seen = false;
 		d->since = v->insns;

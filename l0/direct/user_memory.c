@@ -210,13 +210,16 @@ static void map_large_around(struct direct_vcpu *d, struct user_space *u, u64 li
 static bool walk(struct direct_vcpu *d, u64 linear, unsigned int access, struct mmu_page *page)
 {
 	u32 error;
+	bool found;
 
-	if (d->v->in_l2) {
-		user_take_state(d);
-		user_settle(d);
-		d->translate = true; /* if it doesn't come back */
-	}
-	return mmu_walk(d->v, linear, access | ACC_USER, page, &error);
+	if (!d->v->in_l2)
+		return mmu_walk(d->v, linear, access | ACC_USER, page, &error);
+	user_take_state(d);
+	d->translate = true; /* if it doesn't come back */
+	d->unwound_ns = run_timer_now();
+	found = mmu_walk(d->v, linear, access | ACC_USER, page, &error);
+	d->unwound_ns = 0;
+	return found;
 }
 
 #define AROUND_FIRST (64 * PAGE_SIZE)
