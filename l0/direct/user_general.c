@@ -127,8 +127,6 @@ static u64 time_until(const struct direct_vcpu *d, u64 deadline)
 	return deadline - now < rest ? deadline - now : rest;
 }
 
-#define RETURN_SLICE 1024 /* instructions */
-
 /*
  * An interrupt has ended a stay of code that runs directly as soon as it can: what the kernel does now is short, and the rest of a whole slice
  * would be that code, translated.

@@ -97,16 +97,6 @@ runs=$(direct runs "$folder/computes") ns=$(direct ns "$folder/computes")
 echo "# computing: $runs times, $((ns / (runs ? runs : 1) / 1000)) us each"
 [ "$runs" -gt 10 ] && [ $((ns / runs)) -gt 1000000 ]
 ok $? "computing code runs directly for milliseconds at a time"
-# What its kernel does at a tick is some 3,000 instructions, and the program goes on directly behind them: a whole slice would be 16,384. The
-# rest of a run is the same in both.
-for units in 20 220; do
-	boot rows:int=$units --engine direct --stats "$folder/ticks.$units" > "$folder/console" 2> "$folder/errors"
-done
-ticks=$(($(direct left_interrupts "$folder/ticks.220") - $(direct left_interrupts "$folder/ticks.20")))
-insns=$(($(sed -n 's/^    "insns": \([0-9]*\).*/\1/p' "$folder/ticks.220") - $(sed -n 's/^    "insns": \([0-9]*\).*/\1/p' "$folder/ticks.20")))
-echo "# ticks: $ticks more, with $insns instructions translated"
-[ "$ticks" -gt 200 ] && [ $((insns / ticks)) -lt 10000 ]
-ok $? "between two stays only what the kernel does is translated"
 # 32 MiB in large pages, five times: their first touches while it runs directly don't come one by one
 boot rows:memcpy=20 --engine direct --stats "$folder/large" > "$folder/console" 2> "$folder/errors"
 echo "# large pages: $(direct large_pages "$folder/large"), page faults $(direct faults "$folder/large")"
