@@ -129,10 +129,11 @@ static bool try_segments(struct direct_vcpu *d)
 	d->stats.segments_tried++;
 	*r = (struct kvm_regs){ .rip = TRY_LINEAR, .rsp = TRY_LINEAR + 2048, .rflags = FLAG_1 | FLAG_IF };
 	give_sregs(d, d->try.root);
-	__atomic_store_n(&d->cpu.run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-	do
+	/* to its end, whoever wants the vCPU: the answer is kept */
+	do {
+		__atomic_store_n(&d->cpu.run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		monitor_run(&d->cpu, &left);
-	while (left.by == LEFT_SIGNAL && !__atomic_exchange_n(&d->cpu.run->immediate_exit, 0, __ATOMIC_SEQ_CST));
+	} while (left.by == LEFT_SIGNAL);
 	return left.by == LEFT_EVENT && r->rip == TRY_LINEAR + sizeof(READ_SEGMENTS) - 2 &&
 	       (u16)r->rbx == seg[CS].sel && (u16)r->rcx == seg[SS].sel && (u16)r->rdx == seg[DS].sel &&
 	       (u16)r->rsi == seg[ES].sel && (u16)r->rdi == seg[FS].sel && (u16)r->rbp == seg[GS].sel;
