@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../machine/machine.h"
+#include "../run/signal_pipe.h"
 #include "console_port.h"
 #include "terminal.h"
 
@@ -26,7 +26,8 @@ struct console {
 	struct console_hooks hooks;
 	pthread_t thread;
 	sigset_t old_mask;
-	int wake, signals; /* eventfd, signalfd */
+	int wake; /* eventfd */
+	struct signal_pipe signals;
 	_Atomic bool sleeping; /* the thread is in poll(): who gives it work writes to `wake` */
 	_Atomic bool stop; /* write everything out and end */
 	_Atomic bool hurry; /* no reader is waited for */
@@ -287,11 +288,11 @@ static bool has_terminal(const struct console *c)
 
 static void on_signal(struct console *c)
 {
-	struct signalfd_siginfo info;
+	int signal = signal_pipe_read(&c->signals);
 
-	if (read(c->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
+	switch (signal) {
+	case 0:
+		break;
 	case SIGTSTP:
 		terminal_restore();
 		kill(getpid(), SIGSTOP);
@@ -300,7 +301,7 @@ static void on_signal(struct console *c)
 		terminal_continue();
 		break;
 	default:
-		ask_quit(c, 128 + (int)info.ssi_signo);
+		ask_quit(c, 128 + signal);
 	}
 }
 
@@ -369,7 +370,7 @@ static int prepare(struct console *c, bool *drained)
 	if (c->shared && !c->stop)
 		leave_ended(c);
 	c->fds[FD_WAKE] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
-	c->fds[FD_SIGNALS] = (struct pollfd){ .fd = c->signals, .events = POLLIN };
+	c->fds[FD_SIGNALS] = (struct pollfd){ .fd = c->signals.fd, .events = POLLIN };
 	c->fds[FD_LINES] = (struct pollfd){ .fd = -1, .events = POLLOUT };
 	for (unsigned int i = 0; i < c->count; i++)
 		prepare_port(c, i, &timeout, drained);
@@ -490,8 +491,7 @@ static void release(struct console *c)
 {
 	if (c->wake >= 0)
 		close(c->wake);
-	if (c->signals >= 0)
-		close(c->signals);
+	signal_pipe_close(&c->signals);
 	for (unsigned int i = 0; i < c->count; i++)
 		port_close(&c->port[i]);
 	outlet_close(&c->output);
@@ -507,7 +507,7 @@ static struct console *allocate(unsigned int count)
 
 	if (!c)
 		return NULL;
-	c->wake = c->signals = -1;
+	c->wake = c->signals.fd = -1;
 	c->output = c->errors = OUTLET_NONE;
 	c->port = calloc(count, sizeof(c->port[0]));
 	c->fds = calloc(FD_PORT + PORT_FDS * count, sizeof(c->fds[0]));
@@ -541,12 +541,12 @@ struct console *console_create(const struct console_port *ports, unsigned int co
 	sigaddset(&set, SIGTSTP);
 	sigaddset(&set, SIGCONT);
 	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (c->wake < 0 || c->signals < 0) {
+	pthread_sigmask(SIG_BLOCK, &set, &c->old_mask);
+	if (c->wake < 0 || !signal_pipe_open(&c->signals, &set)) {
 		snprintf(err, n, "console: %s", strerror(errno));
+		pthread_sigmask(SIG_SETMASK, &c->old_mask, NULL);
 		goto fail;
 	}
-	pthread_sigmask(SIG_BLOCK, &set, &c->old_mask);
 	signal(SIGPIPE, SIG_IGN);
 	terminal_guard();
 	if (has_terminal(c))

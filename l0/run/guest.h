@@ -7,6 +7,7 @@
 
 #include "l1.h"
 #include "numbers.h"
+#include "signal_pipe.h"
 
 struct console;
 struct control;
@@ -62,7 +63,8 @@ struct lab {
 	bool crowded; /* more vCPUs than host CPUs */
 	struct place *place; /* NULL: threads run anywhere */
 	struct control *control; /* NULL: there is none */
-	int wake, signals; /* eventfd, signalfd */
+	int wake; /* eventfd */
+	struct signal_pipe signals;
 	bool quitting; /* all are to end, and nothing starts any more */
 	int signal_code; /* 128 + N: signal N has asked for the end; 0: none has */
 	u64 start_ns;

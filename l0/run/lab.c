@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "../account/output.h"
@@ -272,9 +271,7 @@ static int deadlines(struct lab *lab)
 
 static void on_signal(struct lab *lab)
 {
-	struct signalfd_siginfo info;
-
-	if (read(lab->signals, &info, sizeof(info)) == sizeof(info))
+	if (signal_pipe_read(&lab->signals))
 		write_stats(lab, lab_resident(lab));
 }
 
@@ -301,7 +298,7 @@ static bool conclude(struct lab *lab)
 static void wait_for_end(struct lab *lab)
 {
 	struct pollfd fds[2 + CONTROL_FDS] = { { .fd = lab->wake, .events = POLLIN },
-					       { .fd = lab->signals, .events = POLLIN } };
+					       { .fd = lab->signals.fd, .events = POLLIN } };
 
 	while (conclude(lab)) {
 		unsigned int n = lab->control ? control_fds(lab->control, fds + 2) : 0;
@@ -515,9 +512,8 @@ static bool prepare(struct lab *lab)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	pthread_mutex_init(&lab->lock, NULL);
 	lab->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lab->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	lab->guest = calloc(lab->count, sizeof(lab->guest[0]));
-	if (lab->wake < 0 || lab->signals < 0 || !lab->guest) {
+	if (lab->wake < 0 || !lab->guest || !signal_pipe_open(&lab->signals, &set)) {
 		fprintf(stderr, "turtles: the run can't begin: %s\n", strerror(errno));
 		return false;
 	}
@@ -533,8 +529,7 @@ static void release(struct lab *lab)
 	for (unsigned int i = 0; lab->guest && i < lab->count; i++)
 		guest_release(&lab->guest[i]);
 	free(lab->guest);
-	if (lab->signals >= 0)
-		close(lab->signals);
+	signal_pipe_close(&lab->signals);
 	if (lab->wake >= 0)
 		close(lab->wake);
 	pthread_mutex_destroy(&lab->lock);
@@ -543,7 +538,7 @@ static void release(struct lab *lab)
 
 int lab_run(const struct lab_config *config)
 {
-	struct lab lab = { .config = config, .count = config->l1_count };
+	struct lab lab = { .config = config, .count = config->l1_count, .wake = -1, .signals.fd = -1 };
 	char error[512];
 	int code;
 
