@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../machine/machine.h"
-#include "../run/signal_pipe.h"
+#include "../run/signal_wait.h"
 #include "console_port.h"
 #include "terminal.h"
 
@@ -27,7 +27,7 @@ struct console {
 	pthread_t thread;
 	sigset_t old_mask;
 	int wake; /* eventfd */
-	struct signal_pipe signals;
+	struct signal_wait signals;
 	_Atomic bool sleeping; /* the thread is in poll(): who gives it work writes to `wake` */
 	_Atomic bool stop; /* write everything out and end */
 	_Atomic bool hurry; /* no reader is waited for */
@@ -288,7 +288,7 @@ static bool has_terminal(const struct console *c)
 
 static void on_signal(struct console *c)
 {
-	int signal = signal_pipe_read(&c->signals);
+	int signal = signal_wait_read(&c->signals);
 
 	switch (signal) {
 	case 0:
@@ -491,7 +491,7 @@ static void release(struct console *c)
 {
 	if (c->wake >= 0)
 		close(c->wake);
-	signal_pipe_close(&c->signals);
+	signal_wait_close(&c->signals);
 	for (unsigned int i = 0; i < c->count; i++)
 		port_close(&c->port[i]);
 	outlet_close(&c->output);
@@ -542,7 +542,7 @@ struct console *console_create(const struct console_port *ports, unsigned int co
 	sigaddset(&set, SIGCONT);
 	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_sigmask(SIG_BLOCK, &set, &c->old_mask);
-	if (c->wake < 0 || !signal_pipe_open(&c->signals, &set)) {
+	if (c->wake < 0 || !signal_wait_open(&c->signals, &set)) {
 		snprintf(err, n, "console: %s", strerror(errno));
 		pthread_sigmask(SIG_SETMASK, &c->old_mask, NULL);
 		goto fail;

@@ -7,7 +7,7 @@
 
 #include "l1.h"
 #include "numbers.h"
-#include "signal_pipe.h"
+#include "signal_wait.h"
 
 struct console;
 struct control;
@@ -64,7 +64,7 @@ struct lab {
 	struct place *place; /* NULL: threads run anywhere */
 	struct control *control; /* NULL: there is none */
 	int wake; /* eventfd */
-	struct signal_pipe signals;
+	struct signal_wait signals;
 	bool quitting; /* all are to end, and nothing starts any more */
 	int signal_code; /* 128 + N: signal N has asked for the end; 0: none has */
 	u64 start_ns;

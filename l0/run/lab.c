@@ -271,7 +271,7 @@ static int deadlines(struct lab *lab)
 
 static void on_signal(struct lab *lab)
 {
-	if (signal_pipe_read(&lab->signals))
+	if (signal_wait_read(&lab->signals))
 		write_stats(lab, lab_resident(lab));
 }
 
@@ -513,7 +513,7 @@ static bool prepare(struct lab *lab)
 	pthread_mutex_init(&lab->lock, NULL);
 	lab->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	lab->guest = calloc(lab->count, sizeof(lab->guest[0]));
-	if (lab->wake < 0 || !lab->guest || !signal_pipe_open(&lab->signals, &set)) {
+	if (lab->wake < 0 || !lab->guest || !signal_wait_open(&lab->signals, &set)) {
 		fprintf(stderr, "turtles: the run can't begin: %s\n", strerror(errno));
 		return false;
 	}
@@ -529,7 +529,7 @@ static void release(struct lab *lab)
 	for (unsigned int i = 0; lab->guest && i < lab->count; i++)
 		guest_release(&lab->guest[i]);
 	free(lab->guest);
-	signal_pipe_close(&lab->signals);
+	signal_wait_close(&lab->signals);
 	if (lab->wake >= 0)
 		close(lab->wake);
 	pthread_mutex_destroy(&lab->lock);

@@ -1,6 +1,6 @@
 GENERAL_OBJS += l0/run/clock.o
 GENERAL_OBJS += l0/run/loop.o l0/run/gate.o
-OBJS += l0/run/thread.o l0/run/signal_pipe.o
+OBJS += l0/run/thread.o l0/run/signal_wait.o
 GENERAL_OBJS += l0/run/turns.o
 OBJS += l0/run/trace.o
 OBJS += l0/run/crash.o
