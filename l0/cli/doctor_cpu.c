@@ -185,7 +185,7 @@ static void automatic(struct doctor *d)
 
 #define STAY_GOOD 1.05 /* what computing code is meant to take with --engine direct, times its native time */
 
-/* What is above these is ours. */
+/* What a guest's program takes beyond these is L0's and the guest's kernels'. */
 static void stay(struct doctor *d)
 {
 	struct kvm_stay s;
@@ -196,8 +196,7 @@ static void stay(struct doctor *d)
 		   json_pack("{s:f, s:f, s:f, s:f}", "whole", s.whole, "every_4ms", s.every_4ms, "every_2ms",
 			     s.every_2ms, "return_us", s.return_us),
 		   "a loop on it takes %.3f of its native time, %.3f if a timer ends it every 4 ms (an L1 with 250 "
-		   "ticks a second), "
-		   "%.3f every 2 ms (an L2 in it): %.0f us each time",
+		   "ticks a second), %.3f every 2 ms (an L2 in it): %.0f us each time",
 		   s.whole, s.every_4ms, s.every_2ms, s.return_us);
 }
 

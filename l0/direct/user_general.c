@@ -67,7 +67,7 @@ void direct_page_watched(struct machine *m, u64 gpa)
 	atomic_fetch_add(&dm->epoch, 1);
 }
 
-/* Leaving takes tens of microseconds, a turn less than one: it is sent again only if it was lost. */
+/* More than leaving takes: it is sent again only if it was lost. */
 #define TURNS_A_SIGNAL 4096
 
 void direct_page_written(struct machine *m, u64 gpa)
