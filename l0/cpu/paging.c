@@ -251,7 +251,7 @@ static void walk_to_cache(struct vcpu *v, const struct walk *w, u64 linear)
 }
 
 /* Find the leaf, from the root or with what is known of the levels above. false: *error has P and RSVD as they must be. */
-static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, bool from_cache, u32 *error)
+static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, unsigned int how, bool from_cache, u32 *error)
 {
 	bool known;
 	u64 table;
@@ -271,7 +271,7 @@ static bool walk_find(struct vcpu *v, struct walk *w, u64 linear, bool probe, bo
 
 		e->gpa = table + index * w->format->entry_size;
 		if (!known)
-			e->host = entry_host(v, e->gpa, ACC_READ, linear, probe ? NESTED_PROBE : 0);
+			e->host = entry_host(v, e->gpa, ACC_READ, linear, how);
 		e->value = entry_load(e->host, w->format->entry_size);
 		if (!(e->value & PTE_P))
 			return false;
@@ -375,16 +375,15 @@ static u32 error_of_access(const struct vcpu *v, enum paging_mode mode, unsigned
 }
 
 /* The page that was found is L2's: where it is for L1, and what L1 allows. False only for a probe. */
-static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
+static bool nested(struct vcpu *v, u64 linear, unsigned int access, unsigned int how, struct mmu_page *page, u32 *error)
 {
-	unsigned int how = NESTED_FINAL | (mark ? 0 : NESTED_PROBE);
 	struct nested_page n;
 
 	if (!vmx_uses_ept(v))
 		return true;
 	if (page->user || !(v->cr0 & CR0_PG))
 		how |= NESTED_USER;
-	if (!vmx_nested_walk(v, page->gpa, access, linear, how, &n)) {
+	if (!vmx_nested_walk(v, page->gpa, access, linear, how | NESTED_FINAL, &n)) {
 		*error = 0;
 		return false;
 	}
@@ -396,11 +395,11 @@ static bool nested(struct vcpu *v, u64 linear, unsigned int access, bool mark, s
 }
 
 /* nested(), and no instruction comes from the APIC-access page. */
-static bool finish(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
+static bool finish(struct vcpu *v, u64 linear, unsigned int access, unsigned int how, struct mmu_page *page, u32 *error)
 {
-	if (!nested(v, linear, access, mark, page, error))
+	if (!nested(v, linear, access, how, page, error))
 		return false;
-	if ((access & ACC_EXEC) && mark && vmx_apic_page(v, page->gpa))
+	if ((access & ACC_EXEC) && !(how & NESTED_PROBE) && vmx_apic_page(v, page->gpa))
 		vmx_apic_fetch(v, page->gpa);
 	return true;
 }
@@ -413,6 +412,7 @@ static void count(struct vcpu *v, const struct walk *w)
 
 static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, struct mmu_page *page, u32 *error)
 {
+	unsigned int how = mark ? 0 : NESTED_PROBE;
 	bool from_cache = true;
 	struct walk w;
 
@@ -424,15 +424,15 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 			.run = 12,
 			.rights = ACC_READ | ACC_WRITE | ACC_EXEC,
 		};
-		return finish(v, linear, access, mark, page, error);
+		return finish(v, linear, access, how, page, error);
 	}
 	w.format = &formats[w.mode];
 	do {
-		bool found = walk_find(v, &w, linear, !mark, from_cache, error);
+		bool found = walk_find(v, &w, linear, how, from_cache, error);
 
 		if (w.first && (!found || !allowed(v, &w, access))) {
 			from_cache = false;
-			found = walk_find(v, &w, linear, !mark, false, error);
+			found = walk_find(v, &w, linear, how, false, error);
 		}
 		if (!found) {
 			*error |= error_of_access(v, w.mode, access);
@@ -449,7 +449,7 @@ static bool walk(struct vcpu *v, u64 linear, unsigned int access, bool mark, str
 		walk_to_cache(v, &w, linear);
 	count(v, &w);
 	fill_page(v, &w, linear, access, page);
-	return finish(v, linear, access, mark, page, error);
+	return finish(v, linear, access, how, page, error);
 }
 
 bool mmu_walk(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page, u32 *error)
@@ -462,6 +462,9 @@ bool mmu_probe(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page 
 	return walk(v, linear, access, false, page, error);
 }
 
+/* No flag is left to be set in EPT12 either: EPT02 has only what a walk has marked. */
+#define PEEK (NESTED_PROBE | NESTED_ENTERED)
+
 bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *page)
 {
 	unsigned int who = access & (ACC_USER | ACC_IMPLICIT);
@@ -471,12 +474,12 @@ bool mmu_peek(struct vcpu *v, u64 linear, unsigned int access, struct mmu_page *
 	if (w.mode == PAGING_NONE)
 		return false;
 	w.format = &formats[w.mode];
-	if (!psc_used(v, &w) || !psc_find(&v->tlb->psc, linear) || !walk_find(v, &w, linear, true, true, &error))
+	if (!psc_used(v, &w) || !psc_find(&v->tlb->psc, linear) || !walk_find(v, &w, linear, PEEK, true, &error))
 		return false;
 	if (!(w.leaf & PTE_A) || !allowed(v, &w, who | ACC_READ))
 		return false;
 	fill_page(v, &w, linear, who | ACC_READ, page);
-	return finish(v, linear, who | ACC_READ, false, page, &error);
+	return finish(v, linear, who | ACC_READ, PEEK, page, &error);
 }
 
 bool mmu_peek_large(struct vcpu *v, u64 linear, struct mmu_page *page)
@@ -487,7 +490,7 @@ bool mmu_peek_large(struct vcpu *v, u64 linear, struct mmu_page *page)
 	if (w.mode == PAGING_NONE)
 		return false;
 	w.format = &formats[w.mode];
-	if (!psc_used(v, &w) || !walk_find(v, &w, linear, true, false, &error) || w.depth == w.format->count)
+	if (!psc_used(v, &w) || !walk_find(v, &w, linear, PEEK, false, &error) || w.depth == w.format->count)
 		return false;
 	for (unsigned int i = 0; i < w.depth; i++)
 		if (!(w.entry[i].value & PTE_A))
@@ -495,7 +498,7 @@ bool mmu_peek_large(struct vcpu *v, u64 linear, struct mmu_page *page)
 	if (!allowed(v, &w, ACC_USER | ACC_READ))
 		return false;
 	fill_page(v, &w, linear, ACC_USER | ACC_READ, page);
-	return finish(v, linear, ACC_USER | ACC_READ, false, page, &error);
+	return finish(v, linear, ACC_USER | ACC_READ, PEEK, page, &error);
 }
 
 bool paging_read_pdptes(struct vcpu *v, u64 cr3, u64 pdpte[4])

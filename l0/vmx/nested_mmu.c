@@ -291,6 +291,8 @@ bool vmx_nested_walk(struct vcpu *v, u64 address, unsigned int access, u64 linea
 		ept_cache_translate(&m->cache, m->tree, from, bits, &merge);
 	else
 		ept_merge_walk(&m->ept12, &m->ept01, from, bits, &merge, &m->cache.stats);
+	if ((how & NESTED_ENTERED) && !(merge.result == EPT_MERGE_OK && merge.hit))
+		return false;
 	if (merge.result == EPT_MERGE_OK) {
 		page->l1pa = merge.to.v; /* EPT01 is an identity */
 		page->shift = merge.shift;

@@ -219,6 +219,8 @@ void vmx_on_step(struct vcpu *v);
 #define NESTED_PROBE BIT(2)
 #define NESTED_PDPTE BIT(3) /* loaded by MOV CR: there is no linear address */
 #define NESTED_QUIET BIT(4) /* false instead of an exit, but flags are set as for any access */
+#define NESTED_ENTERED \
+	BIT(5) /* false if EPT02 doesn't have it yet, so that an access may still have flags to set; with NESTED_PROBE */
 
 struct nested_page {
 	u64 l1pa; /* of the address asked for */
